@@ -1,0 +1,205 @@
+"""The settings of a run, as the YAML file and the app write them; every key has an effect or is refused."""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from nexusflow.errors import ConfigError, Problem, Severity
+
+TransformerType = Literal["ft_transformer", "tabnet", "standard"]
+Complexity = Literal["small", "medium", "large"]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _names(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+class TargetConfig(_Settings):
+    """What to predict. `kind` is read from the column where it is not given."""
+
+    target_table: str
+    target_column: str
+    kind: Literal["binary", "multiclass", "regression"] | None = None
+    cutoff_column: str | None = None
+    frozen_at: str | None = None
+    hidden_columns: tuple[tuple[str, str], ...] = ()
+
+
+class ForeignKeyConfig(_Settings):
+    """A foreign key of the dataset that it stands under."""
+
+    columns: tuple[str, ...]
+    references_table: str
+    references_columns: tuple[str, ...]
+
+    _listed = field_validator("columns", "references_columns", mode="before")(_names)
+
+
+class DatasetConfig(_Settings):
+    """One table: where it lies, what its columns are, and which encoder reads it.
+
+    `name` is the table's name or its file name; `path` is relative to the configuration file and defaults to
+    `name` there or in `datasets/` beside it. Columns that are not named here are typed from their values.
+    """
+
+    name: str
+    path: str | None = None
+    transformer_type: TransformerType = "ft_transformer"
+    complexity: Complexity = "small"
+    num_decision_steps: int | None = Field(default=None, ge=1, le=10)
+    primary_key: tuple[str, ...] = ()
+    foreign_keys: tuple[ForeignKeyConfig, ...] = ()
+    time_column: str | None = None
+    categorical_columns: tuple[str, ...] = ()
+    numerical_columns: tuple[str, ...] = ()
+    timestamp_columns: tuple[str, ...] = ()
+    text_columns: tuple[str, ...] = ()
+    ignored_columns: tuple[str, ...] = ()
+
+    _listed = field_validator("primary_key", mode="before")(_names)
+
+    @model_validator(mode="after")
+    def _steps_belong_to_tabnet(self) -> Self:
+        if self.num_decision_steps is not None and self.transformer_type != "tabnet":
+            raise ValueError("num_decision_steps has an effect only with transformer_type: tabnet")
+        return self
+
+    @property
+    def table(self) -> str:
+        """The table's name: the file name without its ending."""
+        return Path(self.name).stem if Path(self.name).suffix in (".csv", ".tsv", ".parquet") else self.name
+
+
+class ArchitectureConfig(_Settings):
+    """NexusFormer: `global_embed_dim` is D, `refinement_iterations` the most passes, `rows_per_key` is K (and S)."""
+
+    global_embed_dim: int = Field(default=64, ge=8, le=1024, multiple_of=8)
+    num_blocks: int = Field(default=2, ge=1, le=8)
+    num_heads: int = Field(default=4, ge=1, le=16)
+    refinement_iterations: int = Field(default=2, ge=1, le=12)
+    convergence_threshold: float = Field(default=0.01, ge=0)
+    use_moe: bool = False
+    num_experts: int = Field(default=4, ge=2, le=32)
+    hops: int = Field(default=2, ge=0, le=3)
+    rows_per_key: int = Field(default=8, ge=1, le=64)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> Self:
+        if self.global_embed_dim % self.num_heads:
+            raise ValueError(f"num_heads ({self.num_heads}) must divide global_embed_dim ({self.global_embed_dim})")
+        return self
+
+
+class OptimizerConfig(_Settings):
+    """The optimizer; the rate warms up and falls along a cosine."""
+
+    name: Literal["adamw", "adam", "sgd"] = "adamw"
+    lr: float = Field(default=1e-3, gt=0, le=1)
+    weight_decay: float = Field(default=1e-2, ge=0)
+
+
+class SplitConfig(_Settings):
+    """Shares of the examples; `randomize: false` splits by time, `*_from` dates set the borders by hand."""
+
+    test_size: float = Field(default=0.15, ge=0, lt=1)
+    validation_size: float = Field(default=0.15, gt=0, lt=1)
+    randomize: bool = True
+    group_by: tuple[str, ...] = ()
+    validation_from: str | None = None
+    test_from: str | None = None
+
+    _listed = field_validator("group_by", mode="before")(_names)
+
+
+class TrainingConfig(_Settings):
+    """How to train. `patience` counts epochs without a better validation score; None picks device and precision."""
+
+    batch_size: int = Field(default=256, ge=1)
+    epochs: int = Field(default=30, ge=1, le=1000)
+    optimizer: OptimizerConfig = OptimizerConfig()
+    split_config: SplitConfig = SplitConfig()
+    early_stopping: bool = True
+    patience: int = Field(default=6, ge=1)
+    gradient_clipping: float = Field(default=1.0, ge=0)
+    masking: float = Field(default=0.15, ge=0, lt=1)
+    weight_averaging: float = Field(default=0.99, ge=0, lt=1)
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    max_minutes: float | None = Field(default=None, gt=0)
+    baselines: bool = True
+
+
+class RunConfig(_Settings):
+    """The whole truth of a run."""
+
+    project_name: str = "nexusflow"
+    target: TargetConfig
+    datasets: tuple[DatasetConfig, ...] = Field(min_length=1)
+    architecture: ArchitectureConfig = ArchitectureConfig()
+    training: TrainingConfig = TrainingConfig()
+
+    def dataset(self, table: str) -> DatasetConfig:
+        """The settings of a table, by its name or its file name."""
+        for dataset in self.datasets:
+            if table in (dataset.table, dataset.name):
+                return dataset
+        raise ConfigError(f"No dataset is named {table!r}; known: {', '.join(d.name for d in self.datasets)}.")
+
+    def to_yaml(self) -> str:
+        """The configuration as YAML, defaults included, so that the file tells the whole run."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def parse_config(data: Mapping[str, Any], *, source: str = "configuration") -> RunConfig:
+    """The settings in `data`; ConfigError names every key that is wrong, and the nearest right one."""
+    try:
+        return RunConfig.model_validate(data)
+    except ValidationError as error:
+        problems = [_problem(e, source) for e in error.errors()]
+        raise ConfigError(*problems) from None
+
+
+def load_config(path: Path) -> RunConfig:
+    """The settings in a YAML file."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"There is no configuration file {path}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not readable YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path} must hold keys and values; it holds {type(data).__name__}.")
+    return parse_config(data, source=str(path))
+
+
+def _problem(error: Any, source: str) -> Problem:
+    path = ".".join(str(part) for part in error["loc"])
+    fix = ""
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(error["loc"][-1]), _known_keys(RunConfig), n=1)
+        message = f"{path} is not a setting."
+        fix = f"Did you mean {near[0]!r}?" if near else "Remove it: it would have no effect."
+    else:
+        given = "" if isinstance(error["input"], dict | list) else f" (found {error['input']!r})"
+        message = f"{path}: {error['msg']}{given}."
+    return Problem(severity=Severity.ERROR, message=message, fix=fix, file=source)
+
+
+def _known_keys(model: type[BaseModel]) -> list[str]:
+    keys: list[str] = []
+    for name, field in model.model_fields.items():
+        keys.append(name)
+        for inner in (field.annotation, *getattr(field.annotation, "__args__", ())):
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                keys += _known_keys(inner)
+    return keys

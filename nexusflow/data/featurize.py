@@ -1,0 +1,196 @@
+"""Cells to numbers, by what training rows showed. Pandas stops here.
+
+Axis letters: R rows of a table, N / K / M / X its numeric / categorical / timestamp / text columns.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from nexusflow.data.batch import TEXT_FEATURES
+from nexusflow.data.layout import TableLayout
+from nexusflow.data.numbers import parse_numbers
+from nexusflow.data.quantiles import QuantileScale
+from nexusflow.data.schema import Kind, TableSchema
+from nexusflow.data.tables import Table
+from nexusflow.data.times import parse_times
+from nexusflow.errors import Problem, Severity
+
+MISSING, UNKNOWN, FIRST = 0, 1, 2
+MAX_CATEGORIES = 500
+NO_TIME = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodedTable:
+    """A whole table as numbers: `raw_RN` float64 (NaN missing), `numeric_RN` float32 scaled (0 missing),
+    `categorical_RK` int32 codes, `time_RM` int64 nanoseconds (NO_TIME missing), `text_RXF` float32."""
+
+    raw_RN: npt.NDArray[np.float64]
+    numeric_RN: npt.NDArray[np.float32]
+    categorical_RK: npt.NDArray[np.int32]
+    time_RM: npt.NDArray[np.int64]
+    text_RXF: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableFeaturizer:
+    """How one table's columns become numbers; JSON-able. `vocabulary` lists the categories in code order from FIRST."""
+
+    table: str
+    numeric: Mapping[str, QuantileScale] = field(default_factory=dict)
+    vocabulary: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    timestamp: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
+
+    @property
+    def layout(self) -> TableLayout:
+        """The columns as the network sees them."""
+        return TableLayout(
+            numeric=tuple(self.numeric),
+            categorical=tuple(self.vocabulary),
+            cardinality=tuple(len(v) + FIRST for v in self.vocabulary.values()),
+            timestamp=self.timestamp,
+            text=self.text,
+        )
+
+    def encode(self, table: Table) -> EncodedTable:
+        """The table's feature columns as numbers; a category that training rows did not show is UNKNOWN."""
+        frame, rows = table.frame, len(table)
+        raw = _stack([finite_numbers(frame[c]) for c in self.numeric], (rows, 0), np.float64)
+        scaled = [scale.transform(raw[:, n]) for n, scale in enumerate(self.numeric.values())]
+        codes = [_codes(frame[c], words) for c, words in self.vocabulary.items()]
+        times = [_times(frame[c]) for c in self.timestamp]
+        texts = [_hashed(frame[c]) for c in self.text]
+        return EncodedTable(
+            raw_RN=raw,
+            numeric_RN=_stack(scaled, (rows, 0), np.float32),
+            categorical_RK=_stack(codes, (rows, 0), np.int32),
+            time_RM=_stack(times, (rows, 0), np.int64),
+            text_RXF=_stack(texts, (rows, 0, TEXT_FEATURES), np.float32),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists and dicts, as `from_dict` reads them."""
+        return {
+            "table": self.table,
+            "numeric": {c: scale.to_dict() for c, scale in self.numeric.items()},
+            "vocabulary": {c: list(words) for c, words in self.vocabulary.items()},
+            "timestamp": list(self.timestamp),
+            "text": list(self.text),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "TableFeaturizer":
+        """The featurizer that `to_dict` wrote."""
+        return cls(
+            table=data["table"],
+            numeric={c: QuantileScale.from_dict(s) for c, s in data["numeric"].items()},
+            vocabulary={c: tuple(words) for c, words in data["vocabulary"].items()},
+            timestamp=tuple(data["timestamp"]),
+            text=tuple(data["text"]),
+        )
+
+
+def fit_table(
+    table: Table, schema: TableSchema, hidden: frozenset[str], rows: npt.NDArray[np.int64]
+) -> tuple[TableFeaturizer, tuple[Problem, ...]]:
+    """The featurizer of a table, fitted on these rows alone, and what was found on the way.
+
+    Keys, ignored and hidden columns are no features; nor are columns that are empty in all training rows.
+    """
+    frame = table.frame.iloc[rows]
+    numeric: dict[str, QuantileScale] = {}
+    vocabulary: dict[str, tuple[str, ...]] = {}
+    problems: list[Problem] = []
+    times, texts = [], []
+    for column in schema.columns:
+        if column.name in hidden or column.kind in (Kind.KEY, Kind.IGNORED):
+            continue
+        values = frame[column.name]
+        if len(rows) and not values.notna().any():
+            problems.append(_note(table.name, column.name, "is empty in every training row and is left out."))
+        elif column.kind is Kind.NUMERIC:
+            numbers = parse_numbers(values).to_numpy(dtype=np.float64)
+            if infinite := int(np.isinf(numbers).sum()):
+                problems.append(
+                    _note(table.name, column.name, f"holds {infinite} infinite values, read as missing.")
+                )
+            numeric[column.name] = QuantileScale.fit(np.where(np.isinf(numbers), np.nan, numbers))
+        elif column.kind is Kind.CATEGORICAL:
+            vocabulary[column.name], dropped = _vocabulary(values)
+            if dropped:
+                problems.append(
+                    _note(
+                        table.name,
+                        column.name,
+                        f"has {dropped:,} categories beyond the {MAX_CATEGORIES} most frequent; they count as one.",
+                    )
+                )
+        elif column.kind is Kind.TIMESTAMP:
+            times.append(column.name)
+        else:
+            texts.append(column.name)
+    featurizer = TableFeaturizer(
+        table=table.name, numeric=numeric, vocabulary=vocabulary, timestamp=tuple(times), text=tuple(texts)
+    )
+    return featurizer, tuple(problems)
+
+
+def finite_numbers(values: pd.Series) -> npt.NDArray[np.float64]:
+    """The column as numbers, NaN where missing, infinite or not a number."""
+    numbers = parse_numbers(values).to_numpy(dtype=np.float64)
+    return np.where(np.isfinite(numbers), numbers, np.nan)
+
+
+def category_names(values: pd.Series) -> pd.Series:
+    """The categories' names as text, missing where missing; 3 and 3.0 are one category."""
+    if pd.api.types.is_bool_dtype(values):
+        return values.map({True: "true", False: "false"}).astype("str").where(values.notna())
+    if pd.api.types.is_numeric_dtype(values):
+        numbers = values.astype("float64")
+        unique = {n: f"{n:.12g}" for n in numbers.dropna().unique()}
+        return numbers.map(unique).astype("str").where(values.notna())
+    return values.astype("str").where(values.notna())
+
+
+def _note(table: str, column: str, message: str) -> Problem:
+    return Problem(severity=Severity.NOTE, table=table, column=column, message=message)
+
+
+def _vocabulary(values: pd.Series) -> tuple[tuple[str, ...], int]:
+    counts = category_names(values).dropna().value_counts()
+    order = sorted(counts.index, key=lambda word: (-counts[word], word))
+    return tuple(order[:MAX_CATEGORIES]), max(0, len(order) - MAX_CATEGORIES)
+
+
+def _codes(values: pd.Series, words: tuple[str, ...]) -> npt.NDArray[np.int32]:
+    names = category_names(values)
+    code = pd.Index(words, dtype="str").get_indexer(pd.Index(names)).astype(np.int32)
+    found = np.where(code >= 0, code + FIRST, UNKNOWN)
+    return np.where(names.isna(), MISSING, found).astype(np.int32)
+
+
+def _times(values: pd.Series) -> npt.NDArray[np.int64]:
+    stamps = parse_times(values)
+    return np.where(stamps.isna(), NO_TIME, stamps.to_numpy(dtype="datetime64[ns]").astype(np.int64))
+
+
+def _hashed(values: pd.Series) -> npt.NDArray[np.float32]:
+    """Bags of words hashed to TEXT_FEATURES numbers of length one; all zero where missing."""
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    codes, texts = pd.factorize(values.astype("str").where(values.notna()))
+    table = np.zeros((len(texts) + 1, TEXT_FEATURES), dtype=np.float32)
+    if len(texts):
+        vectorizer = HashingVectorizer(n_features=TEXT_FEATURES, norm="l2")
+        table[:-1] = vectorizer.transform([str(t) for t in texts]).toarray()
+    return table[codes]
+
+
+def _stack(columns: list[npt.NDArray[Any]], empty: tuple[int, ...], dtype: type) -> npt.NDArray[Any]:
+    return np.stack(columns, axis=1).astype(dtype, copy=False) if columns else np.zeros(empty, dtype=dtype)

@@ -1,0 +1,252 @@
+"""Relational summaries: what all readable rows of a role say together, per seed.
+
+For a role with at least one step to children the rows are those of every path from the seed, known once all rows on
+the path are, cut at the seed's cutoff. Sums restart at every anchor row (the row that the first step to children
+starts from), so that nothing later, and nothing of another anchor, can change even the last bit of a summary.
+
+Axis letters: N seeds, E edges, A summary features.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from nexusflow.data.featurize import FIRST, EncodedTable, TableFeaturizer
+from nexusflow.data.index import Edges, RelationalIndex, sort_edges
+from nexusflow.data.keys import Rows
+from nexusflow.data.roles import Role
+
+DAY = 86_400 * 10**9
+LAST_ROWS = 5
+TOP_CATEGORIES = 6
+MAX_NUMERIC, MAX_CATEGORICAL = 16, 10
+MAX_EDGES = 20_000_000
+
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SummarySource:
+    """Where a summary feature comes from: the role's number, the column (None for counts and ages), the statistic."""
+
+    role: int
+    column: str | None
+    statistic: str
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Windows:
+    """The short and the long look-back of a role, in nanoseconds."""
+
+    short: int
+    long: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seeds:
+    """N seeds: the single row of each role (-1 where none) [N, T], until when rows are read, and the cutoff [N]."""
+
+    anchor_NT: Rows
+    until_N: Rows
+    cutoff_N: Rows
+
+
+def anchor_of(roles: tuple[Role, ...], t: int) -> int:
+    """The role whose single row the first step to children starts from."""
+    while not roles[t].single:
+        t = roles[t].parent
+    return t
+
+
+def role_edges(index: RelationalIndex, roles: tuple[Role, ...], t: int) -> Edges | None:
+    """Pairs (anchor row, row of the role) over all paths, in order of time; None where they are too many."""
+    path = roles[t].path
+    first = next(i for i, hop in enumerate(path) if hop.down)
+    edges = index.children[path[first].key]
+    if first == len(path) - 1:
+        return edges
+    parent, child, time = edges.parent_E, edges.child_E, edges.time_E
+    for hop in path[first + 1 :]:
+        if hop.down:
+            below = index.children[hop.key]
+            counts = below.start_P[child + 1] - below.start_P[child]
+            if counts.sum() > MAX_EDGES:
+                return None
+            source = np.repeat(np.arange(len(child)), counts)
+            step = np.arange(len(source)) - np.repeat(np.cumsum(counts) - counts, counts)
+            at = below.start_P[child[source]] + step
+            parent, child, time = parent[source], below.child_E[at], np.maximum(time[source], below.time_E[at])
+        else:
+            up = index.parent_of[hop.key][child]
+            keep = up >= 0
+            parent, child = parent[keep], up[keep]
+            time = np.maximum(time[keep], index.time_of[hop.table][child])
+    anchors = len(index.time_of[roles[anchor_of(roles, t)].table])
+    return sort_edges(parent, child, time, index.tie_of[roles[t].table][child], anchors)
+
+
+def fit_windows(edges: Edges, anchor_N: Rows, cutoff_N: Rows) -> Windows | None:
+    """Look-backs of a twelfth and a quarter of a long history among these seeds; None where rows carry no time."""
+    start, stop = edges.span(anchor_N, cutoff_N)
+    filled = stop > start
+    if not filled.any() or edges.time_E[start[filled]].min() == np.iinfo(np.int64).min:
+        return None
+    history = cutoff_N[filled].astype(np.float64) - edges.time_E[start[filled]]
+    span = max(float(np.quantile(history, 0.75)), 12 * DAY)
+    return Windows(short=int(span / 12), long=int(span / 4))
+
+
+class RoleSummary:
+    """The summaries of one role for N seeds with anchor rows and cutoffs; one feature at a time, to stay in memory."""
+
+    def __init__(
+        self,
+        t: int,
+        roles: tuple[Role, ...],
+        edges: Edges,
+        encoded: EncodedTable,
+        featurizer: TableFeaturizer,
+        windows: Windows | None,
+        seeds: "Seeds",
+    ) -> None:
+        self.t, self.role, self.edges, self.encoded = t, roles[t], edges, encoded
+        self.featurizer, self.windows, self.cutoff_N = featurizer, windows, seeds.cutoff_N
+        anchor_N = seeds.anchor_NT[:, anchor_of(roles, t)]
+        own = roles[t].table == roles[0].table
+        self.start, self.stop = edges.span(anchor_N, seeds.until_N, strict=own)
+        self.missing = anchor_N < 0
+        self.group = pd.Series(edges.parent_E)
+        self.since = {"all": self.start, f"last {LAST_ROWS}": np.maximum(self.start, self.stop - LAST_ROWS)}
+        if windows:
+            for name, look_back in (("short", windows.short), ("long", windows.long)):
+                _, low = edges.span(anchor_N, seeds.cutoff_N - look_back)
+                self.since[name] = np.clip(low, self.start, self.stop)
+
+    def features(self) -> Iterator[tuple[SummarySource, Values]]:
+        """Every summary of the role with its source, NaN where there is nothing to say; [N] each.
+
+        Rows reached by a last step to parents are as many, and as old, as the rows they were reached from: their
+        counts and ages would say nothing new.
+        """
+        if self.role.path[-1].down:
+            yield from self._counts()
+            yield from self._ages()
+        for n, column in enumerate(list(self.featurizer.numeric)[:MAX_NUMERIC]):
+            yield from self._numeric(n, column)
+        for k, column in enumerate(list(self.featurizer.vocabulary)[:MAX_CATEGORICAL]):
+            yield from self._shares(k, column)
+
+    def _named(
+        self, column: str | None, statistic: str, words: str, values: Values
+    ) -> tuple[SummarySource, Values]:
+        label = f"{self.role.name}: {words}"
+        source = SummarySource(role=self.t, column=column, statistic=statistic, label=label)
+        return source, np.where(self.missing, np.nan, values)
+
+    def _window_words(self, name: str) -> str:
+        if name == "all" or self.windows is None:
+            return ""
+        if name in ("short", "long"):
+            return f" (last {max(1, round(getattr(self.windows, name) / DAY))} days)"
+        return f" ({name} rows)"
+
+    def _counts(self) -> Iterator[tuple[SummarySource, Values]]:
+        total = (self.stop - self.start).astype(np.float64)
+        yield self._named(None, "count", "number of rows", total)
+        for name in ("short", "long"):
+            if name in self.since:
+                count = (self.stop - self.since[name]).astype(np.float64)
+                yield self._named(None, f"count {name}", f"number of rows{self._window_words(name)}", count)
+        if "long" in self.since:
+            share = _ratio(self.stop - self.since["long"], total)
+            yield self._named(
+                None, "recent share", f"share of rows that are recent{self._window_words('long')}", share
+            )
+
+    def _ages(self) -> Iterator[tuple[SummarySource, Values]]:
+        if self.windows is None or not len(self.edges.time_E):
+            return
+        filled = self.stop > self.start
+        for words, position in (("last", self.stop - 1), ("first", self.start)):
+            at = np.clip(position, 0, len(self.edges.time_E) - 1)
+            age = (self.cutoff_N - self.edges.time_E[at]) / DAY
+            yield self._named(
+                None, f"age {words}", f"days since the {words} row", np.where(filled, age, np.nan)
+            )
+
+    def _numeric(self, n: int, column: str) -> Iterator[tuple[SummarySource, Values]]:
+        scale = self.featurizer.numeric[column]
+        values = scale.clip(self.encoded.raw_RN[self.edges.child_E, n])
+        seen = self._prefix((~np.isnan(values)).astype(np.float64))
+        total = self._prefix(np.nan_to_num(values))
+        means = {}
+        for name, low in self.since.items():
+            means[name] = _ratio(self._between(total, low), self._between(seen, low))
+            yield self._named(column, f"mean {name}", f"mean {column}{self._window_words(name)}", means[name])
+        if "long" in self.since:
+            recent = self._between(total, self.since["long"])
+            yield self._named(column, "sum long", f"sum of {column}{self._window_words('long')}", recent)
+            yield self._named(
+                column,
+                "change",
+                f"mean {column} lately against before{self._window_words('long')}",
+                means["long"] - means["all"],
+            )
+        series = pd.Series(values)
+        for statistic, prefix in (
+            ("last", series),
+            ("min", series.groupby(self.group).cummin()),
+            ("max", series.groupby(self.group).cummax()),
+        ):
+            known = prefix.groupby(self.group).ffill().to_numpy()
+            yield self._named(column, statistic, f"{statistic} {column}", self._at_stop(known))
+
+    def _shares(self, k: int, column: str) -> Iterator[tuple[SummarySource, Values]]:
+        codes = self.encoded.categorical_RK[self.edges.child_E, k]
+        for j, word in enumerate(self.featurizer.vocabulary[column][:TOP_CATEGORIES]):
+            hits = self._prefix((codes == FIRST + j).astype(np.float64))
+            for name in ("all", "long"):
+                if name in self.since:
+                    share = _ratio(self._between(hits, self.since[name]), self.stop - self.since[name])
+                    words = f"share of {column} = {word}{self._window_words(name)}"
+                    yield self._named(column, f"share {name} {word}", words, share)
+
+    def _prefix(self, values: Values) -> Values:
+        return pd.Series(values).groupby(self.group).cumsum().to_numpy(dtype=np.float64)
+
+    def _between(self, prefix: Values, low: Rows) -> Values:
+        """The sum over [low, stop) of what `prefix` accumulates since the anchor's start."""
+        if not len(prefix):
+            return np.zeros(len(self.start))
+        high = np.where(self.stop > self.start, prefix[np.maximum(self.stop - 1, 0)], 0.0)
+        before = np.where(low > self.start, prefix[np.maximum(low - 1, 0)], 0.0)
+        return high - before
+
+    def _at_stop(self, known: Values) -> Values:
+        if not len(known):
+            return np.full(len(self.start), np.nan)
+        return np.where(self.stop > self.start, known[np.maximum(self.stop - 1, 0)], np.nan)
+
+
+def _ratio(top: npt.NDArray[np.generic], bottom: npt.NDArray[np.generic]) -> Values:
+    bottom = bottom.astype(np.float64)
+    return np.divide(top, bottom, out=np.full(len(bottom), np.nan), where=bottom > 0)
+
+
+def summarized_roles(roles: tuple[Role, ...]) -> list[int]:
+    """The roles that have summaries: those reached by at least one step to children."""
+    return [t for t, role in enumerate(roles) if not role.single]
+
+
+def windows_to_dict(windows: Mapping[int, Windows | None]) -> dict[str, list[int] | None]:
+    """JSON form of the windows by role number."""
+    return {str(t): [w.short, w.long] if w else None for t, w in windows.items()}
+
+
+def windows_from_dict(data: Mapping[str, list[int] | None]) -> dict[int, Windows | None]:
+    """The windows that `windows_to_dict` wrote."""
+    return {int(t): Windows(short=w[0], long=w[1]) if w else None for t, w in data.items()}
