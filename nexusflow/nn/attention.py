@@ -1,0 +1,27 @@
+"""Self-attention over the columns of a row, through PyTorch's fused kernels."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention with separate query, key and value maps.
+
+    Without dropout inside and without a learned bias, so that the flash kernel may serve it on CPU too.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads, self.head_width = heads, width // heads
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width, bias=False)
+        self.value = nn.Linear(width, width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x_RCd: Tensor) -> Tensor:
+        """[R, C, d] to [R, C, d]."""
+        rows, columns, width = x_RCd.shape
+        shape = (rows, columns, self.heads, self.head_width)
+        q, k, v = (m(x_RCd).view(shape).transpose(1, 2) for m in (self.query, self.key, self.value))
+        mixed = F.scaled_dot_product_attention(q, k, v)
+        return self.out(mixed.transpose(1, 2).reshape(rows, columns, width))

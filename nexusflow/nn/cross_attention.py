@@ -1,0 +1,40 @@
+"""Cross-contextual attention: role summaries read each other, guided by what is known of each pair.
+
+After the row-wise attention with pair bias of AlphaFold (Jumper et al. 2021, supplement Algorithm 7). Slots of two
+tables are not aligned as sequences are, so attention across tables runs between summaries.
+
+Axis letters: B seeds, T roles, D width, P pair width, H heads.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class CrossContextualAttention(nn.Module):
+    """Exact attention over all roles that are present; the weights are part of the answer."""
+
+    def __init__(self, width: int, pair_width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.head_width = heads, width // heads
+        self.norm = nn.LayerNorm(width)
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width, bias=False)
+        self.value = nn.Linear(width, width)
+        self.gate = nn.Linear(width, width)
+        self.out = nn.Linear(width, width)
+        self.pair_bias = nn.Sequential(nn.LayerNorm(pair_width), nn.Linear(pair_width, heads, bias=False))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, m_BTD: Tensor, z_BTTP: Tensor, present_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """The change of the summaries [B, T, D] and the weights [B, H, T, T], whose rows sum to one."""
+        batch, roles, width = m_BTD.shape
+        m = self.norm(m_BTD)
+        q, k, v = (f(m).view(batch, roles, self.heads, self.head_width) for f in (self.query, self.key, self.value))
+        score = torch.einsum("bihd,bjhd->bhij", q, k) / math.sqrt(self.head_width)
+        score = score + self.pair_bias(z_BTTP).permute(0, 3, 1, 2)
+        score = score.masked_fill(~present_BT[:, None, None, :], -1e9)
+        weight = torch.softmax(score, dim=-1)
+        mixed = torch.einsum("bhij,bjhd->bihd", weight, v).reshape(batch, roles, width)
+        return self.dropout(self.out(torch.sigmoid(self.gate(m)) * mixed)), weight

@@ -1,0 +1,80 @@
+"""Hiding cells, slots and roles: a regulariser in training, and the deletion that explanations are tested with.
+
+Axis letters: B seeds, T roles, S slots, R_t rows, C_t columns, A summary features.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from nexusflow.data.batch import Batch, TableBatch
+from nexusflow.data.layout import RoleLayout
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hidden:
+    """What is not to be seen: cells [R_t, C_t] by table, slots, summary features, and the seed row's own cells."""
+
+    cells: Mapping[str, Tensor]
+    slots_BTS: Tensor
+    summaries_BA: Tensor
+    seed_B: Tensor
+
+    def everything(self) -> "Hidden":
+        """Every cell and summary hidden, no slot."""
+        cells = {name: torch.ones_like(cell) for name, cell in self.cells.items()}
+        return replace(self, cells=cells, summaries_BA=torch.ones_like(self.summaries_BA))
+
+    def and_roles(self, hide_BT: Tensor, roles: Sequence[RoleLayout]) -> "Hidden":
+        """Whole roles hidden as well: their slots and summaries; of role 0 only the seed row's own cells."""
+        others_BT = torch.cat([torch.zeros_like(hide_BT[:, :1]), hide_BT[:, 1:]], dim=1)
+        sizes = torch.tensor([r.summary_stop - r.summary_start for r in roles], device=hide_BT.device)
+        owner_BA = others_BT.repeat_interleave(sizes, dim=1)
+        return replace(
+            self,
+            slots_BTS=self.slots_BTS | others_BT.unsqueeze(-1),
+            summaries_BA=self.summaries_BA | owner_BA,
+            seed_B=self.seed_B | hide_BT[:, 0],
+        )
+
+
+def nothing_hidden(batch: Batch) -> Hidden:
+    """Nothing hidden."""
+    device = batch.target_B.device
+    return Hidden(
+        cells={
+            name: torch.zeros(rows.rows, _columns(rows), dtype=torch.bool, device=device)
+            for name, rows in batch.tables.items()
+        },
+        slots_BTS=torch.zeros_like(batch.slot_BTS, dtype=torch.bool),
+        summaries_BA=torch.zeros_like(batch.summary_missing_BA),
+        seed_B=torch.zeros(batch.size, dtype=torch.bool, device=device),
+    )
+
+
+def draw_hidden(batch: Batch, chance: float, roles: Sequence[RoleLayout]) -> Hidden:
+    """Cells and summary features hidden with this chance each, slots and whole roles with half of it."""
+    plain = nothing_hidden(batch)
+    if chance == 0:
+        return plain
+
+    def drawn(like: Tensor, share: float) -> Tensor:
+        return torch.rand(like.shape, device=like.device) < share
+
+    slots_BTS = drawn(plain.slots_BTS, chance / 2)
+    slots_BTS[:, 0] = False
+    role_BT = drawn(batch.slot_BTS[:, :, 0], chance / 2)
+    role_BT[:, 0] = False
+    some = replace(
+        plain,
+        cells={name: drawn(cells, chance) for name, cells in plain.cells.items()},
+        slots_BTS=slots_BTS,
+        summaries_BA=drawn(plain.summaries_BA, chance),
+    )
+    return some.and_roles(role_BT, roles)
+
+
+def _columns(rows: TableBatch) -> int:
+    return sum(part.shape[1] for part in (rows.numeric_RN, rows.categorical_RK, rows.time_RMF, rows.text_RXF))

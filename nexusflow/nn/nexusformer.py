@@ -1,0 +1,244 @@
+"""NexusFormer: related tables in, an explained prediction out.
+
+    rows of each table --encoder--> slots x [B, T, S, D] --.
+    relational summaries ---------> summaries m [B, T, D] --+-- blocks, refined a few times --> additive fusion --> logit
+    how roles relate -------------> pair state z [B,T,T,P] --'
+
+After the Evoformer and the recycling of AlphaFold (Jumper et al. 2021), with a table role in the place of a residue, a
+row in the place of a sequence, the seed row as the target sequence and relational summaries as templates.
+
+Axis letters: B seeds, T roles, S slots, D width, P pair width, O outputs, A summary features, R_t rows, C_t columns.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from nexusflow.config import ArchitectureConfig, DatasetConfig
+from nexusflow.data.batch import Batch, TableBatch
+from nexusflow.data.layout import Layout
+from nexusflow.nn.block import Block, BlockTrace, Given
+from nexusflow.nn.embed import SummaryEmbedding, TableEmbedding, Tokens
+from nexusflow.nn.encoders.registry import build_encoder
+from nexusflow.nn.heads import AdditiveFusion
+from nexusflow.nn.masking import Hidden, draw_hidden, nothing_hidden
+from nexusflow.nn.output import EncoderOutput, Evidence, ModelOutput
+from nexusflow.nn.pair import PairInit
+from nexusflow.nn.refine import Refined, Refinement, State
+from nexusflow.nn.slots import SlotEmbedding
+
+PAIR_WIDTH = 16
+SUMMARY_WIDTH = 8
+
+
+class NexusFormer(nn.Module):
+    """The whole model; `datasets` gives each table's encoder, by table name.
+
+    `masking` is the chance that a cell, slot or role is hidden in training (Faithfulness Measurable Models, Madsen et
+    al. 2023: what is hidden to explain a prediction is then nothing that the model never saw).
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        architecture: ArchitectureConfig,
+        datasets: Mapping[str, DatasetConfig],
+        *,
+        masking: float = 0.15,
+    ) -> None:
+        super().__init__()
+        self.layout, self.architecture, self.masking = layout, architecture, masking
+        width, roles, drop = architecture.global_embed_dim, layout.roles, architecture.dropout
+        encoders = {
+            name: build_encoder(datasets.get(name, DatasetConfig(name=name)), len(table.columns), drop)
+            for name, table in layout.tables.items()
+        }
+        self.embeddings = nn.ModuleList(
+            TableEmbedding(table, encoders[name].token_width) for name, table in layout.tables.items()
+        )
+        self.encoders = nn.ModuleList(encoders.values())
+        self.projections = nn.ModuleList(nn.Linear(e.row_width, width) for e in encoders.values())
+        self.summary_embedding = SummaryEmbedding(len(layout.summary_names), SUMMARY_WIDTH)
+        self.summary_heads = nn.ModuleList(
+            _summary_head(r.summary_stop - r.summary_start, width, drop) for r in roles
+        )
+        self.role = nn.Embedding(len(roles), width)
+        self.slot_embedding = SlotEmbedding(len(roles), width)
+        self.seed = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(drop), nn.Linear(2 * width, width))
+        self.pair = PairInit(roles, PAIR_WIDTH)
+        self.blocks = nn.ModuleList(Block(roles, architecture, PAIR_WIDTH) for _ in range(architecture.num_blocks))
+        self.fusion = AdditiveFusion(len(roles), width, layout.outputs, drop)
+        self.refinement = Refinement(width, PAIR_WIDTH, layout.outputs, architecture)
+
+    def forward(
+        self,
+        batch: Batch,
+        *,
+        tokens: Tokens | None = None,
+        record: bool = False,
+        passes_B: Tensor | None = None,
+        hide_BT: Tensor | None = None,
+    ) -> ModelOutput:
+        """Predict a batch.
+
+        `tokens` stands in for the embedded cells; `record` keeps what was looked at and changes nothing; `passes_B`
+        fixes the number of refinement passes per row; `hide_BT` hides whole roles, of role 0 only the seed's own cells.
+        """
+        hidden = nothing_hidden(batch)
+        if self.training:
+            hidden = draw_hidden(batch, self.masking, self.layout.roles)
+        if hide_BT is not None:
+            hidden = hidden.and_roles(hide_BT, self.layout.roles)
+        tokens = self.tokens(batch, hidden) if tokens is None else tokens
+        rows = self.encode(tokens)
+        given, start = self.gather(batch, rows, tokens, hidden)
+        refined = self.refinement(lambda state: self.one_pass(given, start, state), start, passes_B, record=record)
+        return self.answer(batch, rows, given, refined, record=record)
+
+    def tokens(self, batch: Batch, hidden: Hidden | None = None) -> Tokens:
+        """The embedded cells of a batch; hidden cells are embedded as missing."""
+        hidden = hidden or nothing_hidden(batch)
+        tables = {
+            name: embed(batch.tables[name], hidden.cells[name])
+            for name, embed in zip(self.layout.tables, self.embeddings, strict=True)
+        }
+        missing_BA = batch.summary_missing_BA | hidden.summaries_BA
+        return Tokens(tables=tables, summary_BAE=self.summary_embedding(batch.summary_BA, missing_BA))
+
+    def missing_tokens(self, batch: Batch) -> Tokens:
+        """Tokens of the same shape with every cell missing: the baseline of attributions."""
+        return self.tokens(batch, nothing_hidden(batch).everything())
+
+    def encode(self, tokens: Tokens) -> dict[str, EncoderOutput]:
+        """Each table's rows as vectors [R_t, D]."""
+        encoded = {}
+        names = zip(self.layout.tables, self.encoders, self.projections, strict=True)
+        for name, encoder, project in names:
+            output = encoder(tokens.tables[name])
+            encoded[name] = EncoderOutput(
+                row_RD=project(output.row_RD),
+                mask_GRC=output.mask_GRC,
+                step_weight_GR=output.step_weight_GR,
+                loss=output.loss,
+            )
+        return encoded
+
+    def gather(
+        self, batch: Batch, rows: Mapping[str, EncoderOutput], tokens: Tokens, hidden: Hidden
+    ) -> tuple[Given, State]:
+        """Rows into slots, summaries and pairs into their first state."""
+        filled_BTS = (batch.slot_BTS >= 0) & ~hidden.slots_BTS
+        row_BTSD = torch.stack(
+            [
+                _pick(rows[role.table].row_RD, batch.slot_BTS[:, t])
+                for t, role in enumerate(self.layout.roles)
+            ],
+            dim=1,
+        )
+        if bool(hidden.seed_B.any()):
+            row_BTSD = self._without_own_cells(batch, row_BTSD, hidden.seed_B)
+        x_BTSD = self.slot_embedding(row_BTSD, batch.age_BTS, batch.timed_BTS) * filled_BTS.unsqueeze(-1)
+        says_BT = self._says(batch, hidden)
+        present_BT = filled_BTS.any(dim=-1) | says_BT
+        present_BT = torch.cat([torch.ones_like(present_BT[:, :1]), present_BT[:, 1:]], dim=1)
+        m_BTD = self._summaries(tokens.summary_BAE)
+        own_BD = self.seed(row_BTSD[:, 0, 0]) * filled_BTS[:, 0, :1]
+        m_BTD = torch.cat([m_BTD[:, :1] + own_BD.unsqueeze(1), m_BTD[:, 1:]], dim=1)
+        link_BTS = torch.where(filled_BTS, batch.link_BTS, -1)
+        given = Given(
+            x_BTSD=x_BTSD, age_BTS=batch.age_BTS, filled_BTS=filled_BTS, link_BTS=link_BTS, present_BT=present_BT
+        )
+        return given, State(m_BTD=m_BTD, z_BTTP=self.pair(filled_BTS, present_BT), logit_BO=None)
+
+    def one_pass(
+        self, given: Given, start: State, state: State
+    ) -> tuple[State, Tensor, Tensor, list[BlockTrace]]:
+        """One refinement pass: the next state, contributions, auxiliary loss, and what each block looked at."""
+        m_BTD, z_BTTP = self.refinement.recycle(start, state)
+        loss, traces = m_BTD.new_zeros(()), []
+        for block in self.blocks:
+            m_BTD, z_BTTP, extra, trace = block(m_BTD, z_BTTP, given)
+            loss = loss + extra
+            traces.append(trace)
+        logit_BO, contribution_BTO, _ = self.fusion(m_BTD, given.present_BT)
+        return State(m_BTD=m_BTD, z_BTTP=z_BTTP, logit_BO=logit_BO), contribution_BTO, loss, traces
+
+    def answer(
+        self, batch: Batch, rows: Mapping[str, EncoderOutput], given: Given, refined: Refined, *, record: bool
+    ) -> ModelOutput:
+        """The prediction with what it is made up of."""
+        losses = [output.loss for output in rows.values() if output.loss is not None]
+        return ModelOutput(
+            logit_BO=refined.logit_BO,
+            contribution_BTO=refined.contribution_BTO,
+            bias_O=self.fusion.bias.weight[0],
+            passes_B=refined.passes_B,
+            present_BT=given.present_BT,
+            masks={n: o.mask_GRC for n, o in rows.items() if o.mask_GRC is not None},
+            step_weights={n: o.step_weight_GR for n, o in rows.items() if o.step_weight_GR is not None},
+            loss=refined.loss + sum(losses, torch.zeros_like(refined.loss)),
+            evidence=_evidence(refined) if record else None,
+        )
+
+    def _without_own_cells(self, batch: Batch, row_BTSD: Tensor, seed_B: Tensor) -> Tensor:
+        """The seeds' own slot filled with what an all-missing row gives; other slots may share the row and keep it."""
+        at = list(self.layout.tables).index(self.layout.roles[0].table)
+        rows = batch.tables[self.layout.roles[0].table]
+        one = TableBatch(**{name: value[:1] for name, value in vars(rows).items()})
+        hide = torch.ones(1, len(self.layout.tables[self.layout.roles[0].table].columns), dtype=torch.bool)
+        token = self.embeddings[at](one, hide.to(row_BTSD.device))
+        missing_D = self.projections[at](self.encoders[at](token).row_RD)[0]
+        own = torch.where(seed_B[:, None], missing_D, row_BTSD[:, 0, 0])
+        first = torch.cat([own[:, None], row_BTSD[:, 0, 1:]], dim=1)
+        return torch.cat([first[:, None], row_BTSD[:, 1:]], dim=1)
+
+    def _summaries(self, summary_BAE: Tensor) -> Tensor:
+        """Each role's learned vector, and what its summary features add; [B, T, D]."""
+        parts = []
+        for t, (role, head) in enumerate(zip(self.layout.roles, self.summary_heads, strict=True)):
+            own = self.role.weight[t].expand(summary_BAE.shape[0], -1)
+            if isinstance(head, nn.Sequential):
+                own = own + head(summary_BAE[:, role.summary_start : role.summary_stop].flatten(1))
+            parts.append(own)
+        return torch.stack(parts, dim=1)
+
+    def _says(self, batch: Batch, hidden: Hidden) -> Tensor:
+        """Whether a role has any summary feature that is there and not hidden; [B, T]."""
+        there = ~(batch.summary_missing_BA | hidden.summaries_BA)
+        parts = [there[:, r.summary_start : r.summary_stop].any(dim=1) for r in self.layout.roles]
+        return torch.stack(parts, dim=1)
+
+
+def _summary_head(features: int, width: int, dropout: float) -> nn.Module:
+    if features == 0:
+        return nn.Identity()
+    return nn.Sequential(
+        nn.Linear(features * SUMMARY_WIDTH, 4 * width),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(4 * width, width),
+    )
+
+
+def _pick(row_RD: Tensor, slot_BS: Tensor) -> Tensor:
+    """Rows into slots [B, S, D]; what stands in empty slots is masked later."""
+    if row_RD.shape[0] == 0:
+        return row_RD.new_zeros((*slot_BS.shape, row_RD.shape[1]))
+    return row_RD[slot_BS.clamp(min=0)]
+
+
+def _evidence(refined: Refined) -> Evidence:
+    stacked = [[vars(trace) for trace in traces] for traces in refined.traces]
+    first = stacked[0][0]
+
+    def gathered(name: str) -> Tensor:
+        return torch.stack([torch.stack([t[name] for t in one]) for one in stacked])
+
+    return Evidence(
+        attention_PLBHTT=gathered("attention_BHTT"),
+        slot_attention_PLBHTS=gathered("slot_attention_BTHS").transpose(3, 4),
+        pair_PBTT=torch.stack([z.norm(dim=-1) for z in refined.pairs]),
+        gate_PLBTE=gathered("gate_BTE") if first["gate_BTE"] is not None else None,
+        prediction_PBO=torch.stack(list(refined.logits)),
+    )
