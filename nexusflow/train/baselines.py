@@ -1,0 +1,107 @@
+"""What a model must beat: the majority or mean, and gradient boosting on flat features of the same rows."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nexusflow.data.reader import Reader
+from nexusflow.data.task import Part, TaskKind
+from nexusflow.train.events import ShouldStop
+
+Predictions = npt.NDArray[np.float64]
+
+SETTINGS = {
+    "n_estimators": 1000,
+    "learning_rate": 0.03,
+    "num_leaves": 15,
+    "min_child_samples": 20,
+    "feature_fraction": 0.5,
+    "bagging_fraction": 0.8,
+    "bagging_freq": 1,
+    "num_threads": 2,
+    "deterministic": True,
+    "force_row_wise": True,
+    "verbose": -1,
+}
+ROUNDS_WITHOUT_GAIN = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """A baseline's predictions for validation and test rows, in their order, and the seconds it took."""
+
+    name: str
+    predictions: Mapping[Part, Predictions]
+    seconds: float
+
+
+def train_baselines(
+    reader: Reader, *, seed: int = 0, should_stop: ShouldStop | None = None
+) -> tuple[Baseline, ...]:
+    """Every baseline, fitted on the training rows and stopped early on the validation rows."""
+    everything = np.arange(len(reader))
+    sources = {"LightGBM on own columns": reader.own_features, "LightGBM on aggregates": reader.features}
+    found = [_constant(reader)]
+    for name, features in sources.items():
+        if should_stop is not None and should_stop():
+            break
+        began = time.monotonic()
+        matrix, _ = features(everything)
+        predictions = _boosted(reader, matrix, seed) if matrix.shape[1] else found[0].predictions
+        found.append(Baseline(name=name, predictions=predictions, seconds=time.monotonic() - began))
+    return tuple(found)
+
+
+def _rows(reader: Reader, part: Part) -> npt.NDArray[np.int64]:
+    return np.flatnonzero(reader.examples.part_N == str(part))
+
+
+def _constant(reader: Reader) -> Baseline:
+    """The share of each class, or the median, among training rows."""
+    task = reader.preprocessing.task
+    target = reader.examples.target_N[_rows(reader, Part.TRAIN)].astype(np.float64)
+    if task.kind is TaskKind.REGRESSION:
+        name, value = "Median", np.asarray(np.median(target))
+    elif task.kind is TaskKind.BINARY:
+        name, value = "Majority", np.asarray(target.mean())
+    else:
+        name, value = "Majority", np.bincount(target.astype(int), minlength=task.outputs) / len(target)
+    predictions = {
+        part: np.broadcast_to(value, (len(_rows(reader, part)), *value.shape)).copy()
+        for part in (Part.VALIDATION, Part.TEST)
+    }
+    return Baseline(name=name, predictions=predictions, seconds=0.0)
+
+
+def _boosted(reader: Reader, matrix: npt.NDArray[np.float32], seed: int) -> dict[Part, Predictions]:
+    import lightgbm
+
+    kind, target = reader.preprocessing.task.kind, reader.examples.target_N
+    train, validation = _rows(reader, Part.TRAIN), _rows(reader, Part.VALIDATION)
+    if kind is TaskKind.REGRESSION:
+        model = lightgbm.LGBMRegressor(objective="l1", **SETTINGS, seed=seed)
+        metric = "l1"
+    else:
+        model = lightgbm.LGBMClassifier(**SETTINGS, seed=seed)
+        metric = "auc" if kind is TaskKind.BINARY else "multi_logloss"
+    model.fit(
+        matrix[train],
+        target[train],
+        eval_X=matrix[validation],
+        eval_y=target[validation],
+        eval_metric=metric,
+        callbacks=[lightgbm.early_stopping(ROUNDS_WITHOUT_GAIN, verbose=False)],
+    )
+    outputs = reader.preprocessing.task.outputs
+    predictions = {}
+    for part in (Part.VALIDATION, Part.TEST):
+        predicted = np.asarray(model.booster_.predict(matrix[_rows(reader, part)]), dtype=np.float64)
+        if kind is TaskKind.MULTICLASS:
+            everywhere = np.zeros((len(predicted), outputs))
+            everywhere[:, model.classes_.astype(int)] = predicted
+            predicted = everywhere
+        predictions[part] = predicted
+    return predictions

@@ -1,0 +1,235 @@
+"""fit(): weights from examples. Events out, a question whether to stop in; knows no thread."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from nexusflow.config import OptimizerConfig, TrainingConfig
+from nexusflow.data.reader import Reader
+from nexusflow.data.task import Part, TaskKind
+from nexusflow.errors import TrainingError
+from nexusflow.nn.heads import task_loss
+from nexusflow.nn.nexusformer import NexusFormer
+from nexusflow.train.averaging import WeightAverage
+from nexusflow.train.events import BatchDone, EpochEnded, OnEvent, RunStarted, ShouldStop
+from nexusflow.train.metrics import primary_metric, score
+from nexusflow.train.predictor import Stopped, predict_logits
+from nexusflow.train.run import EpochRecord
+from nexusflow.train.runtime import choose_device, effective_precision
+
+WARM_UP = 0.05
+SECONDS_BETWEEN_EVENTS = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitResult:
+    """What happened; the model holds the weights of `best_epoch` (0 where no epoch ended)."""
+
+    history: tuple[EpochRecord, ...]
+    best_epoch: int
+    stopped: bool
+    seconds: float
+
+
+def fit(
+    *,
+    model: NexusFormer,
+    reader: Reader,
+    training: TrainingConfig,
+    on_event: OnEvent,
+    should_stop: ShouldStop,
+    run_id: str,
+) -> FitResult:
+    """Train on the TRAIN examples, choose the epoch on the VALIDATION ones; TEST is not touched.
+
+    The caller seeds PyTorch. TrainingError where there are no training rows or the loss is not finite.
+    """
+    return _Fit(model, reader, training, on_event, should_stop, run_id).run()
+
+
+class _LossOfRows(nn.Module):
+    """The training loss of example positions [B]: tensors in and a tensor out, as Fabric's wrappers want it."""
+
+    def __init__(self, model: NexusFormer, reader: Reader, device: str) -> None:
+        super().__init__()
+        self.model, self.reader, self.device = model, reader, device
+
+    def forward(self, index_B: torch.Tensor) -> torch.Tensor:
+        batch = self.reader.batch(index_B.cpu().numpy()).to(self.device)
+        output = self.model(batch)
+        kind = self.reader.preprocessing.task.kind
+        return task_loss(kind, output.logit_BO, batch.target_B) + output.loss
+
+
+class _Fit:
+    def __init__(
+        self,
+        model: NexusFormer,
+        reader: Reader,
+        training: TrainingConfig,
+        on_event: OnEvent,
+        should_stop: ShouldStop,
+        run_id: str,
+    ) -> None:
+        from lightning_fabric import Fabric
+
+        self.reader, self.training, self.on_event, self.should_stop = reader, training, on_event, should_stop
+        self.run_id, self.kind = run_id, reader.preprocessing.task.kind
+        self.device = choose_device(training)
+        self.fabric = Fabric(
+            accelerator="gpu" if self.device == "cuda" else "cpu",
+            devices=1,
+            precision=effective_precision(training, self.device),
+        )
+        self.train_N = np.flatnonzero(reader.examples.part_N == str(Part.TRAIN))
+        self.validation_N = np.flatnonzero(reader.examples.part_N == str(Part.VALIDATION))
+        if not len(self.train_N):
+            raise TrainingError("There are no training rows. Change the split.")
+        self.batches = math.ceil(len(self.train_N) / training.batch_size)
+        self.plain = model
+        optimizer = make_optimizer(model, training.optimizer)
+        self.loss_of, self.optimizer = self.fabric.setup(_LossOfRows(model, reader, self.device), optimizer)
+        total = self.batches * training.epochs
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: rate(step, total))
+        self.average = WeightAverage(model, training.weight_averaging)
+        self.shuffle = np.random.default_rng(training.seed)
+        self.started = self.last_event = time.monotonic()
+
+    def run(self) -> FitResult:
+        weights = sum(p.numel() for p in self.plain.parameters())
+        self.on_event(RunStarted(run_id=self.run_id, parameters=weights, epochs=self.training.epochs))
+        history: list[EpochRecord] = []
+        best: tuple[float, float] | None = None
+        best_epoch, best_state, stopped = 0, self._state(), False
+        for epoch in range(1, self.training.epochs + 1):
+            try:
+                record = self._epoch(epoch)
+            except Stopped:
+                stopped = True
+                break
+            history.append(record)
+            place = self._place(record)
+            if best is None or place < best:
+                best, best_epoch, best_state = place, epoch, self._state()
+            left = self._seconds_left(history)
+            self.on_event(EpochEnded(record=record, epochs=self.training.epochs, seconds_left=left))
+            if self._finished(epoch, best_epoch):
+                break
+        self.plain.load_state_dict(best_state)
+        self.plain.eval()
+        return FitResult(
+            history=tuple(history),
+            best_epoch=best_epoch,
+            stopped=stopped,
+            seconds=time.monotonic() - self.started,
+        )
+
+    def _state(self) -> dict[str, torch.Tensor]:
+        return {name: value.clone() for name, value in self.average.average.state_dict().items()}
+
+    def _place(self, record: EpochRecord) -> tuple[float, float]:
+        """What epochs are ordered by, lower first: the primary metric, then the validation loss."""
+        name, higher = primary_metric(self.kind)
+        value = record.val_metrics.get(name)
+        return (math.inf if value is None else -value if higher else value), record.val_loss
+
+    def _finished(self, epoch: int, best_epoch: int) -> bool:
+        minutes = (time.monotonic() - self.started) / 60
+        over = self.training.max_minutes is not None and minutes >= self.training.max_minutes
+        return over or (self.training.early_stopping and epoch - best_epoch >= self.training.patience)
+
+    def _seconds_left(self, history: list[EpochRecord]) -> float:
+        left = (self.training.epochs - len(history)) * float(np.mean([e.seconds for e in history]))
+        if self.training.max_minutes is None:
+            return left
+        return max(0.0, min(left, self.training.max_minutes * 60 - (time.monotonic() - self.started)))
+
+    def _epoch(self, epoch: int) -> EpochRecord:
+        began, losses = time.monotonic(), []
+        self.plain.train()
+        for number, index in enumerate(self._shuffled(), start=1):
+            if self.should_stop():
+                raise Stopped
+            losses.append(self._step(epoch, number, index))
+        loss, metrics = self._validate()
+        return EpochRecord(
+            epoch=epoch,
+            train_loss=float(np.mean(losses)),
+            val_loss=loss,
+            val_metrics=metrics,
+            seconds=time.monotonic() - began,
+            learning_rate=float(self.schedule.get_last_lr()[0]),
+        )
+
+    def _shuffled(self) -> Iterator[npt.NDArray[np.int64]]:
+        order = self.shuffle.permutation(self.train_N)
+        for at in range(0, len(order), self.training.batch_size):
+            yield order[at : at + self.training.batch_size]
+
+    def _step(self, epoch: int, number: int, index: npt.NDArray[np.int64]) -> float:
+        loss = self.loss_of(torch.from_numpy(index))
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"The loss became {value} in epoch {epoch}, batch {number}. Lower training.optimizer.lr, or set "
+                "training.precision to 32-true."
+            )
+        self.optimizer.zero_grad()
+        self.fabric.backward(loss)
+        if self.training.gradient_clipping:
+            self.fabric.clip_gradients(
+                self.loss_of, self.optimizer, max_norm=self.training.gradient_clipping, error_if_nonfinite=False
+            )
+        self.optimizer.step()
+        self.schedule.step()
+        self.average.update(self.plain)
+        now = time.monotonic()
+        if now - self.last_event >= SECONDS_BETWEEN_EVENTS:
+            self.last_event = now
+            self.on_event(BatchDone(epoch=epoch, batch=number, batches=self.batches, loss=value))
+        return value
+
+    def _validate(self) -> tuple[float, dict[str, float]]:
+        logit = predict_logits(
+            self.average.average, self.reader, self.validation_N, device=self.device, should_stop=self.should_stop
+        )
+        target = self.reader.examples.target_N[self.validation_N]
+        prediction = self.reader.preprocessing.unscale(logit)
+        preprocessing = self.reader.preprocessing
+        scaled = (
+            (target - preprocessing.target_mean) / preprocessing.target_std
+            if self.kind is TaskKind.REGRESSION
+            else target
+        )
+        loss = task_loss(self.kind, torch.from_numpy(logit), torch.from_numpy(scaled.astype(np.float32)))
+        return float(loss), score(self.kind, target, prediction)
+
+
+def rate(step: int, total: int) -> float:
+    """The share of the learning rate at a step: a linear warm-up over 5 % of all steps, then half a cosine to zero."""
+    warm = max(1, round(WARM_UP * total))
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, total - warm))))
+
+
+def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
+    """The optimizer; weights decay, while biases, normalisations and embeddings do not."""
+    norms = (nn.LayerNorm, nn.Embedding)
+    kept = {id(p) for m in model.modules() if isinstance(m, norms) for p in m.parameters(recurse=False)}
+    kept |= {id(p) for p in model.parameters() if p.ndim < 2}
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in model.parameters() if id(p) not in kept], "weight_decay": config.weight_decay},
+        {"params": [p for p in model.parameters() if id(p) in kept], "weight_decay": 0.0},
+    ]
+    if config.name == "sgd":
+        return torch.optim.SGD(groups, lr=config.lr, momentum=0.9)
+    kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
+    return kind(groups, lr=config.lr)

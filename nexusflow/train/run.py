@@ -1,0 +1,92 @@
+"""The durable record of a run: what was asked, what happened, what came out. JSON on disk."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from nexusflow.errors import ArtifactError
+
+
+class RunStatus(StrEnum):
+    """Where a run stands; `interrupted` means that its process ended before it did."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCELLED = "cancelled"
+    FINISHED = "finished"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochRecord:
+    """One epoch: losses, validation metrics by name, seconds, and the learning rate at its end."""
+
+    epoch: int
+    train_loss: float
+    val_loss: float
+    val_metrics: Mapping[str, float]
+    seconds: float
+    learning_rate: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, as the constructor reads them."""
+        return {**vars(self), "val_metrics": dict(self.val_metrics)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Everything about a run but its weights.
+
+    `metrics` and `baselines[name]` hold {part: {metric: value}}; test metrics are there only once the run has ended.
+    """
+
+    id: str
+    name: str
+    status: RunStatus
+    created: str
+    config: Mapping[str, Any]
+    task: Mapping[str, Any]
+    schema_fingerprint: str
+    data_sha256: Mapping[str, str]
+    seed: int
+    runtime: Mapping[str, Any] = field(default_factory=dict)
+    parameters: int = 0
+    history: tuple[EpochRecord, ...] = ()
+    best_epoch: int = 0
+    metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    baselines: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    seconds: float = 0.0
+    error: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts and lists, as `from_dict` reads them."""
+        return {**vars(self), "status": str(self.status), "history": [e.to_dict() for e in self.history]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Run":
+        """The run that `to_dict` wrote."""
+        history = tuple(EpochRecord(**e) for e in data["history"])
+        return cls(**{**data, "status": RunStatus(data["status"]), "history": history})
+
+    def save(self, path: Path) -> None:
+        """Write as JSON; a crash leaves either the old file or the new one."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+            json.dump(self.to_dict(), file, indent=1)
+        os.replace(file.name, path)
+
+    @classmethod
+    def load(cls, path: Path) -> "Run":
+        """Read what `save` wrote; ArtifactError where it is not there or not readable."""
+        try:
+            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise ArtifactError(f"There is no run record {path.name} in {path.parent.name}.") from None
+        except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+            raise ArtifactError(f"The run record {path.parent.name}/{path.name} is damaged: {error}.") from error
