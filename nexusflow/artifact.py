@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from nexusflow.config import RunConfig, parse_config
 from nexusflow.data.preprocessing import Preprocessing
 from nexusflow.errors import ArtifactError, NexusFlowError
@@ -16,6 +18,7 @@ from nexusflow.nn.nexusformer import NexusFormer
 from nexusflow.train.run import Run
 
 FORMAT = 1
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 MANIFEST, CONFIG, PREPROCESSING, CARD, WEIGHTS = (
     "manifest.json",
     "config.json",
@@ -38,29 +41,30 @@ class TrainedModel:
 def build_model(config: RunConfig, preprocessing: Preprocessing) -> NexusFormer:
     """An untrained network for this configuration and data."""
     datasets = {dataset.table: dataset for dataset in config.datasets}
-    return NexusFormer(
-        preprocessing.layout, config.architecture, datasets, masking=config.training.masking
-    )
+    return NexusFormer(preprocessing.layout, config.architecture, datasets, masking=config.training.masking)
 
 
 def save_model(
     folder: Path, *, model: NexusFormer, preprocessing: Preprocessing, config: RunConfig, run: Run
 ) -> None:
-    """Write the model into `folder`, whole or not at all; an older model there is replaced."""
+    """Write the model into `folder`, whole or not at all; only an older model there is replaced.
+
+    ArtifactError where the folder holds something that is no model.
+    """
     from safetensors.torch import save_file
 
+    if folder.exists() and not (folder / MANIFEST).is_file() and any(folder.iterdir()):
+        raise ArtifactError(f"{folder.name} holds files that are no model; choose an empty or a new folder.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".saving-"))
     try:
         _write_json(work / CONFIG, config.model_dump(mode="json"))
         _write_json(work / PREPROCESSING, preprocessing.to_dict())
         _write_json(work / CARD, run.to_dict())
-        save_file({name: value.contiguous() for name, value in model.state_dict().items()}, work / WEIGHTS)
+        save_file(_weights(model), work / WEIGHTS)
         files = {name: _sha256(work / name) for name in (CONFIG, PREPROCESSING, CARD, WEIGHTS)}
         _write_json(work / MANIFEST, {"format": FORMAT, "files": files})
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(work, folder)
+        _put_in_place(work, folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -70,19 +74,50 @@ def load_model(folder: Path) -> TrainedModel:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    _verify(folder)
     try:
+        _verify(folder)
         config = parse_config(_read_json(folder / CONFIG), source=CONFIG)
         preprocessing = Preprocessing.from_dict(_read_json(folder / PREPROCESSING))
         run = Run.from_dict(_read_json(folder / CARD))
         model = build_model(config, preprocessing)
-        model.load_state_dict(load_file(folder / WEIGHTS))
+        weights = load_file(folder / WEIGHTS)
+        if weights.keys() != _weights(model).keys():
+            raise ArtifactError(
+                f"The model in {folder.name} cannot be read: {WEIGHTS} belongs to another network. "
+                "Copy the folder again, or train again."
+            )
+        model.load_state_dict(weights, strict=False)
     except ArtifactError:
         raise
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        reason = error.problems[0].message if isinstance(error, NexusFlowError) else str(error).splitlines()[0]
-        raise ArtifactError(f"The model in {folder.name} cannot be read: {reason}") from error
+    except (*UNREADABLE, SafetensorError) as error:
+        reason = error.problems[0].message if isinstance(error, NexusFlowError) else type(error).__name__
+        raise ArtifactError(
+            f"The model in {folder.name} cannot be read ({reason}). Copy the folder again, or train again."
+        ) from error
     return TrainedModel(model=model.eval(), preprocessing=preprocessing, config=config, run=run)
+
+
+def _weights(model: NexusFormer) -> dict[str, Tensor]:
+    """The weights by name; what layers share (as TabNet's steps do) is there once, under its first name."""
+    first: dict[int, str] = {}
+    found = model.state_dict(keep_vars=True)
+    for name, value in found.items():
+        first.setdefault(id(value), name)
+    return {name: found[name].detach().contiguous() for name in first.values()}
+
+
+def _put_in_place(work: Path, folder: Path) -> None:
+    """Move `work` to `folder`; the model that stood there is put back where that fails."""
+    if not folder.exists():
+        os.replace(work, folder)
+        return
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".replaced-") as old:
+        os.replace(folder, Path(old) / "model")
+        try:
+            os.replace(work, folder)
+        except OSError:
+            os.replace(Path(old) / "model", folder)
+            raise
 
 
 def _verify(folder: Path) -> None:
@@ -91,7 +126,10 @@ def _verify(folder: Path) -> None:
     manifest = _read_json(folder / MANIFEST)
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         found = manifest.get("format") if isinstance(manifest, dict) else None
-        raise ArtifactError(f"The model is of format {found!r}; this version reads format {FORMAT}.")
+        raise ArtifactError(
+            f"The model is of format {found!r}; this version reads format {FORMAT}. Train again, or "
+            "open it with the version that saved it."
+        )
     files = manifest.get("files")
     if not isinstance(files, dict) or set(files) != {CONFIG, PREPROCESSING, CARD, WEIGHTS}:
         raise ArtifactError(f"{MANIFEST} does not list the files of a model. Train or copy the model again.")

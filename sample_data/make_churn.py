@@ -2,7 +2,7 @@
 
 Whether a customer leaves is drawn from a known probability, a logistic function of the customer's plan, age, tenure
 and autopay; of how recently, how much less and how discounted the customer bought before the snapshot; and of an
-unresolved severe ticket where spending fell. Decoy columns and the decoy table have a random stream of their own.
+unresolved ticket where spending fell. Decoy columns and the decoy table have a random stream of their own.
 """
 
 import argparse
@@ -121,9 +121,9 @@ def _probability(people: pd.DataFrame, buying: pd.DataFrame, tickets: pd.DataFra
     trend = np.log((recent + 20) / (expected + 20)).to_numpy()
     silence = (-by["day"].max()).reindex(everyone, fill_value=HISTORY).clip(upper=120).to_numpy()
     discount = (past["category"] == "discount").groupby(past["who"]).mean().reindex(everyone, fill_value=0.0)
-    severe = tickets[(tickets["day"] < 0) & (tickets["day"] >= -60)]
-    severe = severe[(severe["severity"] == "high") & ~severe["resolved"]]
-    angry = np.isin(np.arange(len(people)), severe["who"])
+    open_lately = tickets[(tickets["day"] < 0) & (tickets["day"] >= -60)]
+    open_lately = open_lately[~open_lately["resolved"]]
+    angry = np.isin(np.arange(len(people)), open_lately["who"])
     falling = 1 / (1 + np.exp(4 * trend + 1))
     plan = people["plan"].map({"basic": 0.8, "plus": 0.0, "premium": -1.2}).to_numpy()
     logit = (
@@ -135,7 +135,7 @@ def _probability(people: pd.DataFrame, buying: pd.DataFrame, tickets: pd.DataFra
         - 1.7 * np.tanh(1.2 * trend)
         + 1.6 * (silence / 60 - 0.7)
         + 3.0 * (discount.to_numpy() - 0.28)
-        + 4.5 * angry * falling
+        + 3.0 * angry * falling
     )
     return 1 / (1 + np.exp(-0.9 * logit))
 

@@ -10,9 +10,6 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-TIME_FEATURES = 8
-TEXT_FEATURES = 32
-
 
 @dataclass(frozen=True, kw_only=True)
 class TableBatch:

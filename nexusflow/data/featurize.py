@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nexusflow.data.batch import TEXT_FEATURES
-from nexusflow.data.layout import TableLayout
+from nexusflow.data.layout import TEXT_FEATURES, TableLayout
 from nexusflow.data.numbers import parse_numbers
 from nexusflow.data.quantiles import QuantileScale
 from nexusflow.data.schema import Kind, TableSchema

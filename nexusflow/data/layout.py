@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+TIME_FEATURES = 8
+TEXT_FEATURES = 32
+
 
 @dataclass(frozen=True, kw_only=True)
 class TableLayout:

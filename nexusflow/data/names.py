@@ -2,14 +2,33 @@
 
 import re
 
-KEY_WORDS = ("id", "key", "code", "no", "nr", "number", "uuid", "ref")
-WITHIN_WORDS = ("parent", "manager", "boss", "supervisor", "superior", "previous", "prev", "root", "reports", "referrer")
+SURE_KEY_WORDS = frozenset({"id", "key", "uuid", "guid"})
+KEY_WORDS = SURE_KEY_WORDS | {"code", "no", "nr", "number", "ref"}
+WITHIN_WORDS = frozenset(
+    "parent manager boss supervisor superior previous prev root reports referrer referred reporting ancestor "
+    "predecessor successor replaces replaced".split()
+)
+FILLING_WORDS = frozenset({"by", "to", "of", "from", "for"})
+# Names that many tables share without meaning the same thing.
+GENERAL_WORDS = frozenset(
+    "name title label description type kind category class status state value amount count total date time day month "
+    "year hour position rank order size level score points note notes text comment index row".split()
+)
+# Ordinary words that end as ids do.
+NOT_IDS = frozenset(
+    "grid unpaid prepaid valid invalid avoid fluid solid liquid covid hybrid rapid humid squid plaid android steroid "
+    "asteroid vivid pyramid mermaid placid candid splendid orchid overpaid".split()
+)
 
 
 def words_of(name: str) -> list[str]:
-    """The words of a name in lower case: `raceId`, `race_id` and `Race ID` are alike."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return [word for word in re.split(r"[^a-z0-9]+", spaced.lower()) if word]
+    """The words of a name in lower case: `raceId`, `race_id`, `raceid` and `Race ID` are alike."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower()
+    words = []
+    for word in re.split(r"[\W_]+", spaced):
+        glued = len(word) > 4 and word.endswith("id") and word not in NOT_IDS
+        words += [word[:-2], "id"] if glued else [word] if word else []
+    return words
 
 
 def singular(word: str) -> str:
@@ -21,8 +40,22 @@ def singular(word: str) -> str:
     return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 3 else word
 
 
-def _stem(words: list[str]) -> str:
-    return "".join(singular(word) for word in words)
+def is_key_word_name(name: str, *, sure: bool = False) -> bool:
+    """Whether a name ends as keys do: in `id` or `key`, or where not `sure` also in `code`, `no` and the like."""
+    words = words_of(name)
+    return bool(words) and words[-1] in (SURE_KEY_WORDS if sure else KEY_WORDS)
+
+
+def is_code_name(name: str) -> bool:
+    """Whether numbers under this name are names of things rather than amounts: ids, codes, postal codes."""
+    words = words_of(name)
+    return bool(words) and words[-1] in SURE_KEY_WORDS | {"code", "ref", "zip", "postcode", "zipcode"}
+
+
+def is_general(name: str) -> bool:
+    """Whether two tables may both have a column of this name without it meaning the same thing: `id`, `status`."""
+    words = set(words_of(name))
+    return words <= KEY_WORDS or words <= GENERAL_WORDS
 
 
 def key_likeness(table: str, column: str) -> float:
@@ -31,37 +64,54 @@ def key_likeness(table: str, column: str) -> float:
     bare = [word for word in words if word not in KEY_WORDS]
     if not words:
         return 0.0
-    if not bare or (len(bare) < len(words) and _stem(bare) == own):
-        return 1.0
-    if words[-1] in ("id", "key", "uuid") or column.lower().endswith("id"):
+    sure = any(word in SURE_KEY_WORDS for word in words)
+    if len(bare) < len(words) and (not bare or _stem(bare) == own):
+        return 1.0 if sure else 0.8
+    if words[-1] in SURE_KEY_WORDS:
         return 0.6 if _stem(bare)[:3] == own[:3] or own.endswith(_stem(bare)) else 0.4
-    return 0.3 if _stem(words) == own else 0.0
+    return 0.5 if _stem(words) == own else 0.0
 
 
 def name_likeness(column: str, parent: str, key: str) -> float:
     """How much a column's name speaks for referring to `parent.key`: 1 for the same or `<parent>_id`, 0 for no sign.
 
-    A bare `id` says nothing of where it leads.
+    A bare `id` says nothing of where it leads, nor does a name such as `status`; a plural (`orders`) is a count.
     """
     words, target = words_of(column), words_of(key)
-    bare = [word for word in words if word not in KEY_WORDS]
-    if not bare:
+    bare, table = [w for w in words if w not in KEY_WORDS], words_of(parent)
+    if not bare or not table:
         return 0.0
-    own = _stem(words_of(parent))
-    if words == target or _stem(bare) == own:
+    if words == target and not is_general(column):
         return 1.0
-    parts = {singular(word) for word in bare}
-    key_parts = {singular(word) for word in target if word not in KEY_WORDS}
-    table_parts = {singular(word) for word in words_of(parent)}
-    if key_parts and key_parts <= parts:
-        return 0.7
-    has_key_word = len(bare) < len(words) or column.lower().endswith("id")
-    return 0.6 if has_key_word and (table_parts & parts or (len(own) > 3 and _stem(bare).endswith(own))) else 0.0
+    keyed = len(bare) < len(words)
+    if not keyed and bare[-1] != singular(bare[-1]):
+        return 0.0
+    # A number or code is often another thing than the id: a driver's number, say.
+    other = keyed and not set(words) & SURE_KEY_WORDS and bool(set(target) & SURE_KEY_WORDS)
+    weight = 0.5 if other else 1.0
+    if _stem(bare) == _stem(table):
+        return weight
+    if is_general(column):
+        return 0.0
+    heads = {singular(table[-1]), *(singular(w) for w in target if w not in KEY_WORDS)}
+    roles = [singular(w) for w in bare if w not in FILLING_WORDS]
+    if roles and roles[-1] in heads:
+        return 0.7 * weight
+    own = _stem(table)
+    if keyed and len(own) > 3 and _stem(bare).endswith(own):
+        return 0.6 * weight
+    return 0.6 * weight if keyed and heads & set(roles) and bare[-1] in FILLING_WORDS else 0.0
 
 
 def refers_within(table: str, key: str, column: str) -> bool:
     """Whether a column's name speaks for referring to its own table, as `manager_id` or `parent` does."""
     words = words_of(column)
-    if any(word in WITHIN_WORDS for word in words):
-        return True
-    return words != words_of(key) and len(words) > 2 and name_likeness(column, table, key) >= 0.6
+    own = {singular(word) for word in (*words_of(table), *words_of(key))}
+    rest = {singular(word) for word in words if word not in KEY_WORDS | WITHIN_WORDS | FILLING_WORDS}
+    if WITHIN_WORDS & set(words):
+        return rest <= own
+    return len(words) > 2 and words != words_of(key) and name_likeness(column, table, key) >= 0.6
+
+
+def _stem(words: list[str]) -> str:
+    return "".join(singular(word) for word in words)

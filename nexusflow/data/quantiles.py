@@ -24,8 +24,8 @@ class QuantileScale:
 
     @classmethod
     def fit(cls, values: npt.NDArray[np.float64]) -> "QuantileScale":
-        """The scale of these values; NaN are passed over."""
-        seen = values[~np.isnan(values)]
+        """The scale of these values; what is not finite is passed over."""
+        seen = values[np.isfinite(values)]
         if not len(seen):
             return cls(reference=())
         points = min(POINTS, max(2, len(seen)))
@@ -37,7 +37,8 @@ class QuantileScale:
         return not self.reference or self.reference[0] == self.reference[-1]
 
     def transform(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-        """Normal scores in about [-3.1, 3.1], 0 where missing."""
+        """Normal scores in about [-3.1, 3.1], 0 where missing or not finite."""
+        values = np.where(np.isfinite(values), values, np.nan)
         if self.constant:
             return np.zeros(len(values), dtype=np.float32)
         reference = np.asarray(self.reference)

@@ -5,12 +5,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nexusflow.data.batch import TIME_FEATURES, Batch, TableBatch
+from nexusflow.data.batch import Batch, TableBatch
 from nexusflow.data.examples import frozen_time
 from nexusflow.data.featurize import FIRST, MISSING, NO_TIME, EncodedTable
 from nexusflow.data.index import FOREVER, STATIC, build_index
 from nexusflow.data.keys import Rows
-from nexusflow.data.layout import Layout
+from nexusflow.data.layout import TIME_FEATURES, Layout
 from nexusflow.data.preprocessing import Preprocessing, anchor_rows
 from nexusflow.data.sampler import Context, sample_context
 from nexusflow.data.summarize import DAY, RoleSummary, Seeds, SummarySource, role_edges
@@ -91,7 +91,7 @@ class Reader:
             timed_BTS=torch.from_numpy(timed),
             link_BTS=torch.from_numpy(context.link_BTS),
             summary_BA=torch.from_numpy(self._summary_NA[index_B]),
-            summary_missing_BA=torch.from_numpy(np.isnan(self.raw_summary_NA[index_B])),
+            summary_missing_BA=torch.from_numpy(~np.isfinite(self.raw_summary_NA[index_B])),
             target_B=self._target(index_B),
             example_B=torch.from_numpy(index_B),
         )

@@ -43,7 +43,7 @@ class Role:
         return not any(hop.down for hop in self.path)
 
 
-def find_roles(schema: Schema, entity_table: str, *, hops: int, max_roles: int = 16) -> tuple[Role, ...]:
+def find_roles(schema: Schema, entity_table: str, *, hops: int, max_roles: int = 12) -> tuple[Role, ...]:
     """Every role within `hops` steps of the seed, nearest first, at most `max_roles`.
 
     A path never goes straight back to the row it came from, and goes to siblings (up a key and down the same

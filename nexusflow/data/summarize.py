@@ -161,11 +161,10 @@ class RoleSummary:
             if name in self.since:
                 count = (self.stop - self.since[name]).astype(np.float64)
                 yield self._named(None, f"count {name}", f"number of rows{self._window_words(name)}", count)
-        if "long" in self.since:
-            share = _ratio(self.stop - self.since["long"], total)
-            yield self._named(
-                None, "recent share", f"share of rows that are recent{self._window_words('long')}", share
-            )
+        for name in ("short", "long"):
+            if name in self.since:
+                pace = self._pace((self.stop - self.since[name]).astype(np.float64), total, name)
+                yield self._named(None, f"pace {name}", f"pace against before{self._window_words(name)}", pace)
 
     def _ages(self) -> Iterator[tuple[SummarySource, Values]]:
         if self.windows is None or not len(self.edges.time_E):
@@ -189,7 +188,12 @@ class RoleSummary:
             yield self._named(column, f"mean {name}", f"mean {column}{self._window_words(name)}", means[name])
         if "long" in self.since:
             recent = self._between(total, self.since["long"])
+            everything = self._between(total, self.start)
+            yield self._named(column, "sum all", f"sum of {column}", everything)
             yield self._named(column, "sum long", f"sum of {column}{self._window_words('long')}", recent)
+            pace = self._pace(recent, everything, "long")
+            words = f"sum of {column} per day against before{self._window_words('long')}"
+            yield self._named(column, "pace long", words, pace)
             yield self._named(
                 column,
                 "change",
@@ -214,6 +218,20 @@ class RoleSummary:
                     share = _ratio(self._between(hits, self.since[name]), self.stop - self.since[name])
                     words = f"share of {column} = {word}{self._window_words(name)}"
                     yield self._named(column, f"share {name} {word}", words, share)
+
+    def _pace(self, recent: Values, everything: Values, name: str) -> Values:
+        """Signed log of what came per day in the window against what came per day before it, both plus a little.
+
+        The little is a tenth of the average, so that a silent window is far from a busy one and not infinitely far.
+        """
+        assert self.windows is not None
+        window = getattr(self.windows, name) / DAY
+        at = np.clip(self.start, 0, max(len(self.edges.time_E) - 1, 0))
+        known = self.edges.time_E[at] if len(self.edges.time_E) else np.zeros(len(at), dtype=np.int64)
+        before = np.maximum((self.cutoff_N - known) / DAY - window, 1.0)
+        little = 0.1 * np.abs(everything) / (before + window) + 1e-12
+        now, then = np.abs(recent) / window + little, np.abs(everything - recent) / before + little
+        return np.where((self.stop > self.start) & (before > 1.0), np.log(now / then), np.nan)
 
     def _prefix(self, values: Values) -> Values:
         return pd.Series(values).groupby(self.group).cumsum().to_numpy(dtype=np.float64)

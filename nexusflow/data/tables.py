@@ -48,6 +48,9 @@ class TableSet(Mapping[str, Table]):
             known = ", ".join(self.tables) or "none"
             raise DataError(f"There is no table {name!r}; the tables are: {known}.") from None
 
+    def __contains__(self, name: object) -> bool:
+        return name in self.tables
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.tables)
 

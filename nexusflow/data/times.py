@@ -1,28 +1,99 @@
 """Timestamps from what the user gave: one way to read them, used wherever time matters."""
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+# Written dates that are not ISO 8601. Those in one group read the same text differently: a column follows one of them,
+# the one that reads most of it, and the first where they are equal.
+DATES = (
+    ("%m/%d/%Y", "%d/%m/%Y"),
+    ("%d.%m.%Y",),
+    ("%Y-%m-%d",),
+    ("%d-%m-%Y", "%m-%d-%Y"),
+    ("%Y/%m/%d",),
+    ("%Y.%m.%d",),
+    ("%d %b %Y",),
+    ("%d %B %Y",),
+    ("%b %d, %Y",),
+    ("%B %d, %Y",),
+    ("%d-%b-%Y",),
+    ("%a, %d %b %Y",),
+    ("%m/%d/%y", "%d/%m/%y"),
+    ("%d.%m.%y",),
+    ("%d-%b-%y",),
+)
+CLOCKS = ("ISO8601", "%Y-%m-%dT%I:%M %p", "%Y-%m-%dT%I:%M:%S %p")
+_DAY = (
+    r"(?:[A-Z][a-z]{2}, )?(?:\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
+    r"|\d{1,2}[ -][A-Za-z]{3,9}[ -]\d{2,4}|[A-Z][a-z]{2,8} \d{1,2}, \d{4})"
+)
+_CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?[AaPp][Mm])?(?: ?[+-]\d{2}:?\d{2})?"
+_WRITTEN = rf"^\s*(?P<day>{_DAY})(?:(?:T|,? +)(?P<clock>{_CLOCK})(?: ?(?:UTC|GMT|Z))?)?\s*$"
+LOW, HIGH = pd.Timestamp("1678-01-01"), pd.Timestamp("2261-01-01")
 
 
 def parse_times(values: pd.Series) -> pd.Series:
     """The column as `datetime64[ns]` in UTC without a zone; NaT where missing or unreadable.
 
-    ISO text is read fast, other text value by value; numbers are no times, because their unit would be a guess.
+    Text is read as ISO 8601 or one of the common written forms. Numbers are no times, because their unit would be a
+    guess; nor are times of day, which lack a date.
     """
     if pd.api.types.is_datetime64_any_dtype(values):
         stamps = values
     elif pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         return pd.Series(pd.NaT, index=values.index, dtype="datetime64[ns]")
     else:
-        text = values.astype("str").where(values.notna())
-        codes, texts = pd.factorize(text)
-        unique = pd.Series(texts, dtype="str")
-        parsed = pd.to_datetime(unique, errors="coerce", format="ISO8601", utc=True)
-        rest = parsed.isna()
-        if rest.any():
-            parsed[rest] = pd.to_datetime(unique[rest], errors="coerce", format="mixed", utc=True)
-        stamps = parsed.reindex(codes).set_axis(values.index)
-    if getattr(stamps.dt, "tz", None) is not None:
+        codes, texts = pd.factorize(values.astype("str").where(values.notna()))
+        stamps = _read(pd.Series(texts, dtype="str")).reindex(codes).set_axis(values.index)
+    if stamps.dt.tz is not None:
         stamps = stamps.dt.tz_convert("UTC").dt.tz_localize(None)
-    low, high = pd.Timestamp("1678-01-01"), pd.Timestamp("2261-01-01")
-    stamps = stamps.where((stamps >= low) & (stamps <= high))
-    return stamps.astype("datetime64[ns]")
+    return stamps.where((stamps >= LOW) & (stamps <= HIGH)).astype("datetime64[ns]")
+
+
+def reads_both_ways(values: pd.Series) -> bool:
+    """Whether day and month could be swapped in every value of a column of text, as in 03/04/2024."""
+    if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_numeric_dtype(values):
+        return False
+    text = pd.Series(values.dropna().unique()).astype("str")
+    parts = text.str.extract(r"^\s*(\d{1,2})[/-](\d{1,2})[/-](?:\d{4}|\d{2})\b").dropna().astype("int64")
+    return len(parts) > 0 and bool((parts <= 12).all(axis=None)) and bool((parts[0] != parts[1]).any())
+
+
+def _read(texts: pd.Series) -> pd.Series:
+    """Different texts as UTC timestamps: ISO 8601 as a whole, the others by their date and time of day."""
+    stamps = pd.to_datetime(texts, errors="coerce", format="ISO8601", utc=True)
+    rest = stamps.isna()
+    if rest.any():
+        stamps[rest] = _written(texts[rest])
+    return stamps
+
+
+def _written(texts: pd.Series) -> pd.Series:
+    split = pc.extract_regex(pa.array(texts, type=pa.large_string(), from_pandas=True), _WRITTEN)
+    day, clock = (pd.Series(pc.struct_field(split, i).to_pandas().array, dtype="str") for i in range(2))
+    codes, dates = pd.factorize(day)
+    days = _dates(pd.Series(dates, dtype="str")).dt.strftime("%Y-%m-%d").reindex(codes).reset_index(drop=True)
+    clock = clock.where(clock != "", "00:00").str.replace(r"^(\d):", r"0\1:", regex=True)
+    clock = clock.str.replace(r" ?([+-])", r"\1", regex=True).str.replace(
+        r" ?([AaPp][Mm])", r" \1", regex=True
+    )
+    whole = days + "T" + clock
+    stamps = pd.to_datetime(whole, errors="coerce", format=CLOCKS[0], utc=True)
+    for form in CLOCKS[1:]:
+        rest = stamps.isna() & whole.notna()
+        if rest.any():
+            stamps[rest] = pd.to_datetime(whole[rest], errors="coerce", format=form, utc=True)
+    return stamps.set_axis(texts.index)
+
+
+def _dates(texts: pd.Series) -> pd.Series:
+    """Different dates without a time of day, by the form that reads most of them, then the next."""
+    days = pd.Series(pd.NaT, index=texts.index, dtype="datetime64[us]")
+    for group in DATES:
+        rest = days.isna()
+        if not rest.any():
+            break
+        read = [pd.to_datetime(texts[rest], errors="coerce", format=form) for form in group]
+        days[rest] = max(read, key=lambda r: r.notna().sum())
+    return days

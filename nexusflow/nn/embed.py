@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nexusflow.data.batch import TEXT_FEATURES, TIME_FEATURES, TableBatch
-from nexusflow.data.layout import TableLayout
+from nexusflow.data.batch import TableBatch
+from nexusflow.data.layout import TEXT_FEATURES, TIME_FEATURES, TableLayout
 
 FREQUENCIES = 8
-FREQUENCY_SCALE = 0.3
+FREQUENCY_SCALE = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)

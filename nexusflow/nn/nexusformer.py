@@ -29,7 +29,7 @@ from nexusflow.nn.refine import Refined, Refinement, State
 from nexusflow.nn.slots import SlotEmbedding
 
 PAIR_WIDTH = 16
-SUMMARY_WIDTH = 8
+SUMMARY_WIDTH = 16
 
 
 class NexusFormer(nn.Module):

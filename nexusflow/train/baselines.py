@@ -10,6 +10,7 @@ import numpy.typing as npt
 from nexusflow.data.reader import Reader
 from nexusflow.data.task import Part, TaskKind
 from nexusflow.train.events import ShouldStop
+from nexusflow.train.predictor import Stopped
 
 Predictions = npt.NDArray[np.float64]
 
@@ -41,7 +42,10 @@ class Baseline:
 def train_baselines(
     reader: Reader, *, seed: int = 0, should_stop: ShouldStop | None = None
 ) -> tuple[Baseline, ...]:
-    """Every baseline, fitted on the training rows and stopped early on the validation rows."""
+    """Every baseline, fitted on the training rows and stopped early on the validation rows.
+
+    Asked to stop, it gives those that are done, within one tree.
+    """
     everything = np.arange(len(reader))
     sources = {"LightGBM on own columns": reader.own_features, "LightGBM on aggregates": reader.features}
     found = [_constant(reader)]
@@ -50,7 +54,12 @@ def train_baselines(
             break
         began = time.monotonic()
         matrix, _ = features(everything)
-        predictions = _boosted(reader, matrix, seed) if matrix.shape[1] else found[0].predictions
+        try:
+            predictions = (
+                _boosted(reader, matrix, seed, should_stop) if matrix.shape[1] else found[0].predictions
+            )
+        except Stopped:
+            break
         found.append(Baseline(name=name, predictions=predictions, seconds=time.monotonic() - began))
     return tuple(found)
 
@@ -76,32 +85,34 @@ def _constant(reader: Reader) -> Baseline:
     return Baseline(name=name, predictions=predictions, seconds=0.0)
 
 
-def _boosted(reader: Reader, matrix: npt.NDArray[np.float32], seed: int) -> dict[Part, Predictions]:
+def _boosted(
+    reader: Reader, matrix: npt.NDArray[np.float32], seed: int, should_stop: ShouldStop | None
+) -> dict[Part, Predictions]:
+    # Not LGBMClassifier, which refuses or renumbers classes that are absent from the training rows.
     import lightgbm
 
-    kind, target = reader.preprocessing.task.kind, reader.examples.target_N
+    task, target = reader.preprocessing.task, reader.examples.target_N
     train, validation = _rows(reader, Part.TRAIN), _rows(reader, Part.VALIDATION)
-    if kind is TaskKind.REGRESSION:
-        model = lightgbm.LGBMRegressor(objective="l1", **SETTINGS, seed=seed)
-        metric = "l1"
-    else:
-        model = lightgbm.LGBMClassifier(**SETTINGS, seed=seed)
-        metric = "auc" if kind is TaskKind.BINARY else "multi_logloss"
-    model.fit(
-        matrix[train],
-        target[train],
-        eval_X=matrix[validation],
-        eval_y=target[validation],
-        eval_metric=metric,
-        callbacks=[lightgbm.early_stopping(ROUNDS_WITHOUT_GAIN, verbose=False)],
+    fitted_on = lightgbm.Dataset(matrix[train], target[train])
+    settings = {name: value for name, value in SETTINGS.items() if name != "n_estimators"}
+    objective, metric = {
+        TaskKind.BINARY: ("binary", "auc"),
+        TaskKind.MULTICLASS: ("multiclass", "multi_logloss"),
+        TaskKind.REGRESSION: ("l1", "l1"),
+    }[task.kind]
+
+    def stop_when_asked(_: lightgbm.callback.CallbackEnv) -> None:
+        if should_stop is not None and should_stop():
+            raise Stopped
+
+    trees = lightgbm.train(
+        {**settings, "objective": objective, "metric": metric, "num_class": task.outputs, "seed": seed},
+        fitted_on,
+        num_boost_round=SETTINGS["n_estimators"],
+        valid_sets=[lightgbm.Dataset(matrix[validation], target[validation], reference=fitted_on)],
+        callbacks=[lightgbm.early_stopping(ROUNDS_WITHOUT_GAIN, verbose=False), stop_when_asked],
     )
-    outputs = reader.preprocessing.task.outputs
-    predictions = {}
-    for part in (Part.VALIDATION, Part.TEST):
-        predicted = np.asarray(model.booster_.predict(matrix[_rows(reader, part)]), dtype=np.float64)
-        if kind is TaskKind.MULTICLASS:
-            everywhere = np.zeros((len(predicted), outputs))
-            everywhere[:, model.classes_.astype(int)] = predicted
-            predicted = everywhere
-        predictions[part] = predicted
-    return predictions
+    return {
+        part: np.asarray(trees.predict(matrix[_rows(reader, part)]), dtype=np.float64)
+        for part in (Part.VALIDATION, Part.TEST)
+    }

@@ -15,6 +15,7 @@ from nexusflow.config import OptimizerConfig, TrainingConfig
 from nexusflow.data.reader import Reader
 from nexusflow.data.task import Part, TaskKind
 from nexusflow.errors import TrainingError
+from nexusflow.nn.embed import SummaryEmbedding, TableEmbedding
 from nexusflow.nn.heads import task_loss
 from nexusflow.nn.nexusformer import NexusFormer
 from nexusflow.train.averaging import WeightAverage
@@ -26,6 +27,10 @@ from nexusflow.train.runtime import choose_device, effective_precision
 
 WARM_UP = 0.05
 SECONDS_BETWEEN_EVENTS = 0.2
+WAY_OUT = (
+    "Lower training.optimizer.lr, look for infinite or extreme values in the target, or set "
+    "training.precision to 32-true."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,9 +146,12 @@ class _Fit:
         return (math.inf if value is None else -value if higher else value), record.val_loss
 
     def _finished(self, epoch: int, best_epoch: int) -> bool:
+        patience_ended = self.training.early_stopping and epoch - best_epoch >= self.training.patience
+        return patience_ended or self._out_of_time()
+
+    def _out_of_time(self) -> bool:
         minutes = (time.monotonic() - self.started) / 60
-        over = self.training.max_minutes is not None and minutes >= self.training.max_minutes
-        return over or (self.training.early_stopping and epoch - best_epoch >= self.training.patience)
+        return self.training.max_minutes is not None and minutes >= self.training.max_minutes
 
     def _seconds_left(self, history: list[EpochRecord]) -> float:
         left = (self.training.epochs - len(history)) * float(np.mean([e.seconds for e in history]))
@@ -152,16 +160,21 @@ class _Fit:
         return max(0.0, min(left, self.training.max_minutes * 60 - (time.monotonic() - self.started)))
 
     def _epoch(self, epoch: int) -> EpochRecord:
-        began, losses = time.monotonic(), []
+        began = time.monotonic()
+        losses: list[float] = []
+        sizes: list[int] = []
         self.plain.train()
         for number, index in enumerate(self._shuffled(), start=1):
             if self.should_stop():
                 raise Stopped
+            if losses and self._out_of_time():
+                break
             losses.append(self._step(epoch, number, index))
-        loss, metrics = self._validate()
+            sizes.append(len(index))
+        loss, metrics = self._validate(epoch)
         return EpochRecord(
             epoch=epoch,
-            train_loss=float(np.mean(losses)),
+            train_loss=float(np.average(losses, weights=sizes)),
             val_loss=loss,
             val_metrics=metrics,
             seconds=time.monotonic() - began,
@@ -177,15 +190,15 @@ class _Fit:
         loss = self.loss_of(torch.from_numpy(index))
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise TrainingError(
-                f"The loss became {value} in epoch {epoch}, batch {number}. Lower training.optimizer.lr, or set "
-                "training.precision to 32-true."
-            )
+            raise TrainingError(f"The loss became {value} in epoch {epoch}, batch {number}. {WAY_OUT}")
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
         if self.training.gradient_clipping:
             self.fabric.clip_gradients(
-                self.loss_of, self.optimizer, max_norm=self.training.gradient_clipping, error_if_nonfinite=False
+                self.loss_of,
+                self.optimizer,
+                max_norm=self.training.gradient_clipping,
+                error_if_nonfinite=False,
             )
         self.optimizer.step()
         self.schedule.step()
@@ -196,10 +209,16 @@ class _Fit:
             self.on_event(BatchDone(epoch=epoch, batch=number, batches=self.batches, loss=value))
         return value
 
-    def _validate(self) -> tuple[float, dict[str, float]]:
+    def _validate(self, epoch: int) -> tuple[float, dict[str, float]]:
         logit = predict_logits(
-            self.average.average, self.reader, self.validation_N, device=self.device, should_stop=self.should_stop
+            self.average.average,
+            self.reader,
+            self.validation_N,
+            device=self.device,
+            should_stop=self.should_stop,
         )
+        if not np.isfinite(logit).all():
+            raise TrainingError(f"Validation predictions are not finite after epoch {epoch}. {WAY_OUT}")
         target = self.reader.examples.target_N[self.validation_N]
         prediction = self.reader.preprocessing.unscale(logit)
         preprocessing = self.reader.preprocessing
@@ -222,8 +241,8 @@ def rate(step: int, total: int) -> float:
 
 def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
     """The optimizer; weights decay, while biases, normalisations and embeddings do not."""
-    norms = (nn.LayerNorm, nn.Embedding)
-    kept = {id(p) for m in model.modules() if isinstance(m, norms) for p in m.parameters(recurse=False)}
+    spared = (nn.LayerNorm, nn.Embedding, TableEmbedding, SummaryEmbedding)
+    kept = {id(p) for m in model.modules() if isinstance(m, spared) for p in m.parameters()}
     kept |= {id(p) for p in model.parameters() if p.ndim < 2}
     groups: list[dict[str, Any]] = [
         {"params": [p for p in model.parameters() if id(p) not in kept], "weight_decay": config.weight_decay},

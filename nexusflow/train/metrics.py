@@ -35,6 +35,25 @@ def score(kind: TaskKind, target_N: Floats, prediction: Floats) -> dict[str, flo
     return _regression(target.astype(np.float64), prediction)
 
 
+def bootstrap_interval(
+    kind: TaskKind, target_N: Floats, prediction: Floats, metric: str, *, seed: int, draws: int = 200
+) -> tuple[float, float] | None:
+    """The 95 % percentile interval of a metric over rows drawn with replacement; None where undefined.
+
+    Draws in which the metric is not defined (one class only) are left out.
+    """
+    if metric not in score(kind, target_N, prediction):
+        return None
+    rng = np.random.default_rng(seed)
+    drawn = (rng.integers(0, len(target_N), len(target_N)) for _ in range(draws))
+    scores = [score(kind, target_N[rows], prediction[rows]) for rows in drawn]
+    values = [found[metric] for found in scores if metric in found]
+    if not values:
+        return None
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(low), float(high)
+
+
 def _binary(target: npt.NDArray[Any], probability: Floats) -> dict[str, float]:
     from sklearn import metrics
 
@@ -57,11 +76,12 @@ def _multiclass(target: npt.NDArray[Any], probability: Floats) -> dict[str, floa
     from sklearn import metrics
 
     classes = np.arange(probability.shape[1])
+    clipped = np.clip(probability, 1e-7, 1)
     decided = probability.argmax(axis=1)
     scores = {
         "accuracy": metrics.accuracy_score(target, decided),
         "macro_f1": metrics.f1_score(target, decided, average="macro", labels=classes, zero_division=0.0),
-        "log_loss": metrics.log_loss(target, np.clip(probability, 1e-7, 1), labels=classes),
+        "log_loss": metrics.log_loss(target, clipped / clipped.sum(axis=1, keepdims=True), labels=classes),
     }
     if len(np.unique(target)) == len(classes) > 2:
         scores["auroc"] = metrics.roc_auc_score(target, probability, multi_class="ovr", labels=classes)

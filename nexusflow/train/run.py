@@ -78,7 +78,11 @@ class Run:
         """Write as JSON; a crash leaves either the old file or the new one."""
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-            json.dump(self.to_dict(), file, indent=1)
+            try:
+                json.dump(self.to_dict(), file, indent=1)
+            except BaseException:
+                Path(file.name).unlink()
+                raise
         os.replace(file.name, path)
 
     @classmethod
@@ -89,4 +93,6 @@ class Run:
         except FileNotFoundError:
             raise ArtifactError(f"There is no run record {path.name} in {path.parent.name}.") from None
         except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-            raise ArtifactError(f"The run record {path.parent.name}/{path.name} is damaged: {error}.") from error
+            raise ArtifactError(
+                f"The run record {path.parent.name}/{path.name} is damaged: {error}."
+            ) from error

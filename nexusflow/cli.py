@@ -1,0 +1,246 @@
+"""The command line: train, predict, and the app."""
+
+import logging
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table as Grid
+
+import nexusflow
+from nexusflow.errors import ConfigError, NexusFlowError, Problem, Severity
+
+if TYPE_CHECKING:
+    from nexusflow.data.tables import TableSet
+    from nexusflow.train.events import Event
+    from nexusflow.train.run import Run
+
+BAD_INPUT, CANCELLED = 2, 130
+
+log = logging.getLogger(__name__)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+out, err = Console(), Console(stderr=True)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """Predictions over related tables, with the reasons for them."""
+    if version:
+        out.print(f"nexusflow {nexusflow.__version__}", highlight=False)
+        raise typer.Exit()
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Option("--config", help="The configuration of the run, a YAML file.")],
+    folder: Annotated[Path, typer.Option("--out", help="Where the run's folder is made.")] = Path("models"),
+    name: Annotated[str, typer.Option("--name", help="A name for the run.")] = "",
+) -> None:
+    """Train the model that a configuration describes, with baselines beside it.
+
+    Ctrl-C stops within a batch and keeps the best weights so far.
+    """
+    with _told_plainly():
+        from nexusflow.services.projects import load_project
+        from nexusflow.services.storage import RunStore, new_run_id
+        from nexusflow.services.training import has_model, model_folder, new_run, run_training
+
+        settings, tables, schema, task = load_project(config)
+        _tell(tables.problems)
+        store, run_id = RunStore(folder), new_run_id()
+        named = name or settings.project_name
+        store.create(new_run(run_id, name=named, config=settings, schema=schema, task=task))
+        with _interruptible() as should_stop, _Bar() as bar:
+            run = run_training(
+                config=settings,
+                tables=tables,
+                schema=schema,
+                task=task,
+                store=store,
+                run_id=run_id,
+                on_event=bar.show,
+                should_stop=should_stop,
+            )
+        _print_metrics(run)
+        if has_model(store, run_id):
+            out.print(f"Model: {escape(str(model_folder(store, run_id)))}", soft_wrap=True, highlight=False)
+        if should_stop():
+            raise typer.Exit(CANCELLED)
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="The folder of a trained model.", metavar="MODEL_DIR")],
+    table: Annotated[
+        list[str], typer.Option("--table", help="A table and its file, as in customers=data/customers.csv.")
+    ],
+    file: Annotated[Path, typer.Option("--out", help="Where predictions go: .csv or .parquet.")],
+) -> None:
+    """Score every row of the entity table with a trained model.
+
+    In a CSV, text that a spreadsheet would run as a formula gets a leading apostrophe;
+    Parquet keeps it as it is.
+    """
+    with _told_plainly():
+        if file.suffix not in (".csv", ".parquet"):
+            raise ConfigError(f"--out must end in .csv or .parquet; it is {file.name!r}.")
+        from nexusflow.services.prediction import predict as predict_tables
+        from nexusflow.services.prediction import safe_csv
+
+        tables = _read_tables(table)
+        _tell(tables.problems)
+        prediction = predict_tables(model, tables)
+        _tell(prediction.problems)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.suffix == ".csv":
+            file.write_bytes(safe_csv(prediction.frame))
+        else:
+            prediction.frame.to_parquet(file, index=False)
+        out.print(f"{len(prediction.frame):,} rows: {escape(str(file))}", soft_wrap=True, highlight=False)
+
+
+@app.command(name="app")
+def start_app(port: Annotated[int, typer.Option("--port", help="The port to listen on.")] = 8501) -> None:
+    """Start the workbench in a browser."""
+    with _told_plainly():
+        script = Path(nexusflow.__file__).parent.parent / "app.py"
+        if not script.is_file() or find_spec("streamlit") is None:
+            raise ConfigError("The workbench is not installed here. Start it from a copy of the repository.")
+        command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
+        # Streamlit reads .streamlit/config.toml from the folder it is started in.
+        code = subprocess.run(command, cwd=script.parent, check=False).returncode
+        raise typer.Exit(code)
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    """Errors that the user can mend are told on stderr, each with its place and the way out."""
+    try:
+        yield
+    except NexusFlowError as error:
+        _tell(error.problems)
+        raise typer.Exit(BAD_INPUT) from None
+    except KeyboardInterrupt:
+        err.print("Stopped.")
+        raise typer.Exit(CANCELLED) from None
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Turns the first Ctrl-C into a wish to stop; a second one stops at once."""
+    asked = False
+
+    def ask(signum: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        err.print("Stopping; the best weights so far are kept. Press Ctrl-C again to stop at once.")
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class _Bar:
+    """A progress bar that follows a training's events."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=err, transient=True
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> "_Bar":
+        self._progress.start()
+        self._task = self._progress.add_task("Preparing", total=None)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def show(self, event: "Event") -> None:
+        """Move the bar, and print what stays."""
+        from nexusflow.train.events import BatchDone, EpochEnded, Note, RunStarted
+
+        assert self._task is not None
+        if isinstance(event, RunStarted):
+            self._progress.update(self._task, total=event.epochs, completed=0, description="Training")
+            err.print(f"{event.parameters:,} parameters", highlight=False)
+        elif isinstance(event, BatchDone):
+            self._progress.update(self._task, completed=event.epoch - 1 + event.batch / max(event.batches, 1))
+        elif isinstance(event, EpochEnded):
+            record = event.record
+            metrics = "  ".join(f"{name} {value:.4f}" for name, value in record.val_metrics.items())
+            line = f"epoch {record.epoch}/{event.epochs}  loss {record.train_loss:.4f}  "
+            err.print(f"{line}validation loss {record.val_loss:.4f}  {metrics}", highlight=False)
+        elif isinstance(event, Note):
+            self._progress.update(self._task, description=escape(event.message))
+
+
+def _read_tables(given: Sequence[str]) -> "TableSet":
+    from dataclasses import replace
+
+    from nexusflow.data.load import read_bytes
+    from nexusflow.data.tables import Table, TableSet
+
+    tables: dict[str, Table] = {}
+    problems: list[Problem] = []
+    for text in given:
+        name, equals, path = text.partition("=")
+        if not (name and equals and path):
+            raise ConfigError(
+                f"--table takes NAME=FILE, as in customers=customers.csv; it was given {text!r}."
+            )
+        if not Path(path).is_file():
+            raise ConfigError(f"There is no file {path} for the table {name!r}.")
+        table, found = read_bytes(Path(path).name, Path(path).read_bytes())
+        problems += found
+        if table is not None:
+            tables[name] = replace(table, name=name)
+    errors = [p for p in problems if p.severity is Severity.ERROR]
+    if errors:
+        raise NexusFlowError(*errors)
+    return TableSet(tables=tables, problems=tuple(problems))
+
+
+def _tell(problems: Sequence[Problem]) -> None:
+    colours = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
+    for problem in problems:
+        label = f"[{colours[problem.severity]}]{problem.severity}[/]"
+        err.print(f"{label} {escape(str(problem))}", soft_wrap=True, highlight=False)
+
+
+def _print_metrics(run: "Run") -> None:
+    """The model beside its baselines, on the test rows, or the validation rows where there are none."""
+    part = "test" if run.metrics.get("test") else "validation"
+    models = {"NexusFormer": run.metrics, **run.baselines}
+    names = list(run.metrics.get(part, {}))
+    if not names:
+        return
+    grid = Grid(title=f"{part.capitalize()} rows")
+    grid.add_column("", no_wrap=True)
+    for name in names:
+        grid.add_column(name.replace("_", " "), justify="right")
+    for model, parts in models.items():
+        grid.add_row(escape(model), *(f"{parts[part][name]:.4f}" for name in names))
+    out.print(grid)

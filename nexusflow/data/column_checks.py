@@ -1,0 +1,142 @@
+"""What a table's columns hold that their kinds do not expect: told with the first row, and tolerated."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from nexusflow.data.numbers import parse_numbers
+from nexusflow.data.schema import FEATURE_KINDS, Kind, TableSchema
+from nexusflow.data.times import parse_times, reads_both_ways
+from nexusflow.errors import Problem, Severity
+
+MANY_CATEGORIES = 500
+LOOK = 1000
+SHOWN = 40
+
+
+def check_columns(frame: pd.DataFrame, schema: TableSchema, now: pd.Timestamp) -> Iterator[Problem]:
+    """Findings of every column, those of the time column first among the timestamps."""
+    table = schema.name
+    for column in schema.columns:
+        values = frame[column.name]
+        if column.name == schema.time_column:
+            yield from _check_time(table, column.name, values, now)
+        elif column.kind is Kind.TIMESTAMP:
+            yield from _check_timestamp(table, column.name, values, now)
+        elif column.kind is Kind.NUMERIC:
+            yield from _check_numbers(table, column.name, values)
+        elif column.kind is Kind.CATEGORICAL:
+            yield from _check_categories(table, column.name, values)
+    yield from _check_doubles(frame, schema)
+
+
+def shown(value: object) -> str:
+    """A value in a message: on one line, quoted, and not longer than a glance."""
+    text = " ".join(str(value).split())
+    return repr(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")
+
+
+def first(mask: npt.NDArray[np.bool_]) -> int:
+    """The first row where the mask is true, counted from 1."""
+    return int(mask.argmax()) + 1
+
+
+def counted(mask: npt.NDArray[np.bool_], noun: str = "value") -> str:
+    """`1 value`, `2 values`."""
+    count = int(mask.sum())
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _check_numbers(table: str, column: str, values: pd.Series) -> Iterator[Problem]:
+    numbers = parse_numbers(values).to_numpy(dtype=np.float64)
+    unread = np.isnan(numbers) & values.notna().to_numpy()
+    if unread.any():
+        at = first(unread)
+        message = f"is numeric, but holds {counted(unread)} that cannot be read as numbers; the first is "
+        message += f"{shown(values.iat[at - 1])}."
+        fix = "They count as missing; correct them, or make the column categorical to keep them."
+        yield _warn(table, column, message, fix, at)
+    infinite = np.isinf(numbers)
+    if infinite.any():
+        message = f"holds {counted(infinite, 'infinite value')}."
+        yield _warn(
+            table, column, message, "They count as missing; correct them if they should not.", first(infinite)
+        )
+
+
+def _check_categories(table: str, column: str, values: pd.Series) -> Iterator[Problem]:
+    distinct = values.astype("str").nunique() if values.dtype == object else values.nunique()
+    if distinct > MANY_CATEGORIES:
+        message = f"has {distinct:,} categories; only the {MANY_CATEGORIES} most frequent are told apart."
+        fix = "Make it text, or a key if it names rows of another table, or ignore it."
+        yield Problem(severity=Severity.NOTE, table=table, column=column, message=message, fix=fix)
+
+
+def _check_time(table: str, column: str, values: pd.Series, now: pd.Timestamp) -> Iterator[Problem]:
+    unknown = parse_times(values).isna().to_numpy()
+    if len(values) and unknown.all():
+        example = f", such as {shown(values.dropna().iloc[0])}" if values.notna().any() else ""
+        message = f"is the time column, but none of its values is a date or time{example}."
+        fix = "Choose another time column, or none; write dates as 2024-01-31."
+        yield Problem(severity=Severity.ERROR, table=table, column=column, message=message, fix=fix, row=1)
+        return
+    if unknown.any():
+        message = (
+            f"is the time column and holds no date or time in {unknown.sum():,} of {len(values):,} rows."
+        )
+        fix = (
+            "Those rows are never read, because nobody can say since when they are known; fill the times in."
+        )
+        yield _warn(table, column, message, fix, first(unknown))
+    yield from _check_stamps(table, column, values, now)
+
+
+def _check_timestamp(table: str, column: str, values: pd.Series, now: pd.Timestamp) -> Iterator[Problem]:
+    unread = parse_times(values).isna().to_numpy() & values.notna().to_numpy()
+    if unread.any():
+        at = first(unread)
+        message = f"holds {counted(unread)} that cannot be read as dates or times; the first is "
+        message += f"{shown(values.iat[at - 1])}."
+        fix = "They count as missing; write dates as 2024-01-31, or choose another kind for the column."
+        yield _warn(table, column, message, fix, at)
+    yield from _check_stamps(table, column, values, now)
+
+
+def _check_stamps(table: str, column: str, values: pd.Series, now: pd.Timestamp) -> Iterator[Problem]:
+    if reads_both_ways(values):
+        message = (
+            "writes dates in which day and month cannot be told apart; they were read as month, then day"
+        )
+        message += " where slashes stand between, and as day, then month otherwise."
+        yield _warn(table, column, message, "Write dates as 2024-01-31, if that is wrong.", None)
+    stamps = parse_times(values)
+    future = (stamps > now).to_numpy()
+    if future.any():
+        message = f"holds {counted(future, 'date')} after today, the latest {stamps.max():%Y-%m-%d}."
+        fix = "That is allowed; correct them if they are typing errors."
+        yield Problem(
+            severity=Severity.NOTE, table=table, column=column, message=message, fix=fix, row=first(future)
+        )
+
+
+def _check_doubles(frame: pd.DataFrame, schema: TableSchema) -> Iterator[Problem]:
+    """Feature columns that hold the same in every row; found on some rows, then looked at in all."""
+    step = max(1, len(frame) // LOOK)
+    seen: dict[tuple[object, ...], list[str]] = {}
+    for name in schema.names(*FEATURE_KINDS):
+        part = frame[name].iloc[::step]
+        if part.astype("str").nunique() < 2:
+            continue
+        alike = seen.setdefault((str(part.dtype), tuple(part.astype("str"))), [])
+        twin = next((other for other in alike if frame[other].equals(frame[name].rename(other))), None)
+        alike.append(name)
+        if twin is not None:
+            message = f"holds the same as column {twin!r} in every row."
+            fix = "Ignore one of them; together they tell nothing more."
+            yield Problem(severity=Severity.NOTE, table=schema.name, column=name, message=message, fix=fix)
+
+
+def _warn(table: str, column: str, message: str, fix: str, row: int | None) -> Problem:
+    return Problem(severity=Severity.WARNING, table=table, column=column, message=message, fix=fix, row=row)

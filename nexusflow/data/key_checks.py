@@ -1,0 +1,149 @@
+"""Do the keys of a schema hold? Primary keys must be unique and filled in; foreign keys must be able to match."""
+
+from collections.abc import Iterator, Set
+
+import pandas as pd
+
+from nexusflow.data.column_checks import counted, first, shown
+from nexusflow.data.keys import match_keys
+from nexusflow.data.schema import ForeignKey, Schema
+from nexusflow.data.tables import TableSet
+from nexusflow.errors import Problem, Severity
+
+# From this share of orphans on, a foreign key is more likely wrong than its rows.
+DOUBTFUL = 0.5
+
+
+def check_primary_key(table: str, frame: pd.DataFrame, columns: tuple[str, ...]) -> Iterator[Problem]:
+    """Missing and repeated values of a primary key, with the first row of each."""
+    if not columns:
+        return
+    named, keys = ", ".join(columns), frame[list(columns)]
+    empty = keys.isna().any(axis=1).to_numpy()
+    if empty.any():
+        message = f"is the primary key, and is missing in {empty.sum():,} of {len(keys):,} rows."
+        yield _error(table, named, message, "Fill it in, or choose another primary key.", first(empty))
+    double = _comparable(keys).duplicated().to_numpy() & ~empty
+    if double.any():
+        at = first(double)
+        message = f"is the primary key, but {counted(double, 'row')} repeat the key of an earlier row; "
+        message += f"the first is {_value(keys, at)}."
+        fix = "Remove the copies, choose columns that are unique together, or choose no primary key."
+        yield _error(table, named, message, fix, at)
+
+
+def check_foreign_key(
+    tables: TableSet, schema: Schema, key: ForeignKey, usable: Set[str]
+) -> Iterator[Problem]:
+    """Why a foreign key cannot be used, or else which rows it leaves without a parent.
+
+    `usable` are the tables of the schema that were uploaded with all their columns; faults of others are told already.
+    """
+    child, named = key.child_table, ", ".join(key.child_columns)
+    for table in (key.child_table, key.parent_table):
+        if table not in schema.tables:
+            message = f"{key} names the table {table!r}, which the schema does not have."
+            yield _error(child, named, message, "Remove this key, or upload that table.")
+            return
+    if not {key.child_table, key.parent_table} <= usable:
+        return
+    if len(key.child_columns) != len(key.parent_columns) or not key.child_columns:
+        message = f"{key} joins {len(key.child_columns)} columns with {len(key.parent_columns)}."
+        yield _error(child, named, message, "Name as many columns on both sides, in the same order.")
+        return
+    for table, columns in ((child, key.child_columns), (key.parent_table, key.parent_columns)):
+        if len(set(columns)) < len(columns):
+            yield _error(child, named, f"{key} names a column twice.", "Name every column once.")
+            return
+        for column in columns:
+            if column not in schema[table]:
+                message = f"is named by the foreign key {key}, but is no column of this table."
+                yield _error(table, column, message, "Choose another column, or remove this key.")
+                return
+    yield from _check_values(tables, schema, key)
+
+
+def _check_values(tables: TableSet, schema: Schema, key: ForeignKey) -> Iterator[Problem]:
+    child, parent = tables[key.child_table].frame, tables[key.parent_table].frame
+    for child_column, parent_column in zip(key.child_columns, key.parent_columns, strict=True):
+        types = key_types(child[child_column], parent[parent_column])
+        if types is not None:
+            message = (
+                f"holds {types[0]} and refers to {key.parent_table}.{parent_column}, which holds {types[1]}: "
+                "nothing can match."
+            )
+            fix = "Write both in the same way, or remove this key."
+            yield _error(key.child_table, child_column, message, fix)
+            return
+    targets = parent[list(key.parent_columns)]
+    double = _comparable(targets).duplicated().to_numpy() & targets.notna().all(axis=1).to_numpy()
+    if double.any():
+        if key.parent_columns != schema[key.parent_table].primary_key:
+            at = first(double)
+            message = (
+                f"is what {key} refers to, but {counted(double, 'row')} repeat the key of an earlier row; "
+            )
+            message += f"the first is {_value(targets, at)}."
+            fix = "Refer to a key that is unique, or remove the copies."
+            yield _error(key.parent_table, ", ".join(key.parent_columns), message, fix, at)
+        return
+    yield from _count_orphans(key, child, parent)
+
+
+def key_types(child: pd.Series, parent: pd.Series) -> tuple[str, str] | None:
+    """What both columns hold, with an example each, where the one can never match the other; else None."""
+    sides = [(_type(values), values) for values in (child, parent)]
+    (mine, _), (theirs, _) = sides
+    if mine is None or theirs is None or mine == theirs or {mine, theirs} == {"text", "times"}:
+        return None
+    (a, b) = (f"{kind} (such as {shown(values.dropna().iloc[0])})" for kind, values in sides)
+    return a, b
+
+
+def _type(values: pd.Series) -> str | None:
+    if not values.notna().any():
+        return None
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return "times"
+    return "numbers" if pd.api.types.is_numeric_dtype(values) else "text"
+
+
+def _comparable(keys: pd.DataFrame) -> pd.DataFrame:
+    """Columns of mixed types as text, so that they can be compared and are as they will be matched."""
+    mixed = [c for c in keys.columns if keys[c].dtype == object]
+    return keys.astype(dict.fromkeys(mixed, "str")) if mixed else keys
+
+
+def _count_orphans(key: ForeignKey, child: pd.DataFrame, parent: pd.DataFrame) -> Iterator[Problem]:
+    if not len(child):
+        return
+    table, named = key.child_table, ", ".join(key.child_columns)
+    matched = match_keys(parent, key.parent_columns, child, key.child_columns) >= 0
+    keys = child[list(key.child_columns)]
+    empty = keys.isna().any(axis=1).to_numpy()
+    orphans = ~matched & ~empty
+    if empty.any():
+        message = f"is missing in {empty.sum():,} of {len(child):,} rows, which therefore refer to no row of "
+        message += f"{key.parent_table}."
+        fix = "That is allowed; fill it in if it is known."
+        yield Problem(
+            severity=Severity.NOTE, table=table, column=named, message=message, fix=fix, row=first(empty)
+        )
+    if orphans.any():
+        share, at = float(orphans.mean()), first(orphans)
+        message = (
+            f"refers in {counted(orphans, 'row')} ({share:.1%}) to a row of {key.parent_table} that is not "
+        )
+        message += f"there; the first is {_value(keys, at)}."
+        doubtful = share >= DOUBTFUL
+        fix = "Check that this is the right key." if doubtful else "They are kept, and match nothing."
+        severity = Severity.WARNING if doubtful else Severity.NOTE
+        yield Problem(severity=severity, table=table, column=named, message=message, fix=fix, row=at)
+
+
+def _value(keys: pd.DataFrame, row: int) -> str:
+    return ", ".join(shown(v) for v in keys.iloc[row - 1])
+
+
+def _error(table: str, column: str, message: str, fix: str, row: int | None = None) -> Problem:
+    return Problem(severity=Severity.ERROR, table=table, column=column, message=message, fix=fix, row=row)

@@ -1,0 +1,80 @@
+"""What explanations are made of. Axis letters as in `nn/output`: B rows, T roles, S slots, P passes, L blocks, H heads."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Floats = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttentionMaps:
+    """What the model looked at for B rows.
+
+    attention_PLBHTT sums to one over its last axis; slot_attention_PLBHTS over the filled slots; pair_PBTT is the norm
+    of the pair state; gate_PLBTE the share of each expert, if there are any; prediction_PBO the logits after each
+    pass; contribution_BTO with bias_O sums to logit_BO; row_BTS the uploaded row (from 0) in each slot, -1 where empty.
+    """
+
+    roles: tuple[str, ...]
+    attention_PLBHTT: Floats
+    slot_attention_PLBHTS: Floats
+    pair_PBTT: Floats
+    gate_PLBTE: Floats | None
+    prediction_PBO: Floats
+    passes_B: npt.NDArray[np.int64]
+    contribution_BTO: Floats
+    bias_O: Floats
+    logit_BO: Floats
+    present_BT: npt.NDArray[np.bool_]
+    row_BTS: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskSummary:
+    """TabNet's masks for one table: columns [C], the mean mask per step [G, C], and the aggregate [C] that sums to one;
+    `rows` says how many rows they are a mean of."""
+
+    columns: tuple[str, ...]
+    step_GC: Floats
+    aggregate_C: Floats
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attribution:
+    """Scores of cells: how far each moved the output from the baseline.
+
+    `frame` has the columns example, role, table, column, statistic (None for a cell, else what of the related rows),
+    slot, row (uploaded row from 0; -1 for a summary), value (text) and score. Per example: `output` and
+    `baseline_output` are f(x) and f(baseline), and `gap` is |sum of scores - (f(x) - f(baseline))|.
+    """
+
+    frame: pd.DataFrame
+    output: Floats
+    baseline_output: Floats
+    gap: Floats
+    steps: int
+
+    @property
+    def relative_gap(self) -> Floats:
+        """The gap as a share of |f(x) - f(baseline)|."""
+        return self.gap / np.maximum(np.abs(self.output - self.baseline_output), 1e-9)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeletionCheck:
+    """What hiding each role does, against what a ranking says of it.
+
+    `frame` has a line per role that is not the seed: role, shown (the ranking's value), change (mean absolute change of
+    the output when it is hidden). `agreement` is the Spearman correlation, NaN where there are fewer than three roles.
+    """
+
+    frame: pd.DataFrame
+    agreement: float
+    rows: int
+    faithful: bool
+    sentence: str

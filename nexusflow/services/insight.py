@@ -1,0 +1,337 @@
+"""What Interpret shows of a run: frames and plain values ready to draw, the slow ones kept on disk beside the run.
+
+Rows are named by their number in the entity table, from 0. Imports of the network are lazy, so that pages start fast.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from nexusflow.data.index import STATIC
+from nexusflow.data.task import Part
+from nexusflow.errors import ArtifactError, DataError
+from nexusflow.services.prediction import scoreable
+from nexusflow.services.runner import has_model, model_folder, predictions
+from nexusflow.services.storage import RunStore, write_bytes
+from nexusflow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from nexusflow.artifact import TrainedModel
+    from nexusflow.data.reader import Reader
+    from nexusflow.explain.explanation import AttentionMaps, Attribution, DeletionCheck, MaskSummary
+
+SAMPLE, ATTRIBUTED, MASKED = 256, 64, 256
+ShouldStop = Callable[[], bool]
+OnProgress = Callable[[float], None]
+
+
+def _never() -> bool:
+    return False
+
+
+def _silent(share: float) -> None:
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttentionView:
+    """Roles x roles: how much each role (row) looks at each (column), NaN where it never stood; over `rows` rows."""
+
+    roles: tuple[str, ...]
+    matrix: pd.DataFrame
+    iterations: int
+    heads: int
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowAttribution:
+    """Scores of one row's cells, strongest first: role, table, column, statistic, slot, row, value, score.
+
+    They sum to output - baseline_output up to `gap`; `relative_gap` is its share of that difference.
+    """
+
+    frame: pd.DataFrame
+    output: float
+    baseline_output: float
+    gap: float
+    relative_gap: float
+    steps: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnAttribution:
+    """Mean |score| (strength) and mean score (direction) per role and column over `rows` rows; the median gap."""
+
+    frame: pd.DataFrame
+    rows: int
+    relative_gap: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contributions:
+    """What each role adds to one row's output: role, contribution. bias + their sum = output, in logits for classes."""
+
+    frame: pd.DataFrame
+    bias: float
+    output: float
+
+
+class Insight:
+    """A run's model and the tables it was trained on, opened to be looked at."""
+
+    def __init__(self, store: RunStore, run_id: str, trained: "TrainedModel", reader: "Reader") -> None:
+        self.store, self.run_id, self.trained, self.reader = store, run_id, trained, reader
+        self.folder = store.folder(run_id) / "insight"
+        self.folder.mkdir(exist_ok=True)
+        self._maps: dict[str, AttentionMaps] = {}
+
+    @classmethod
+    def open(cls, workspace: Workspace, run_id: str) -> "Insight":
+        """The insight of a run of this workspace; ArtifactError or DataError where the model or its tables are gone."""
+        if not has_model(workspace.runs, run_id):
+            raise ArtifactError("This run has no model to look at. Choose a run that finished.")
+        digests = tuple(sorted((name, table.sha256) for name, table in workspace.tables().items()))
+        return _open(workspace.id, workspace.folder, run_id, digests, cls, _Holder(workspace))
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The table roles, the seed first."""
+        return tuple(role.name for role in self.reader.layout.roles)
+
+    @property
+    def tabnet_tables(self) -> tuple[str, ...]:
+        """The tables that TabNet reads."""
+        config = self.trained.config
+        tables = self.reader.layout.tables
+        return tuple(d.table for d in config.datasets if d.transformer_type == "tabnet" and d.table in tables)
+
+    def rows(self, *, part: str | None = None, search: str = "", order: str = "row") -> pd.DataFrame:
+        """The run's examples with key, part, cutoff, target, prediction and error; `order` is row, error or random.
+
+        `search` keeps the rows whose key holds this text.
+        """
+        frame = predictions(self.store, self.run_id)
+        if frame is None:
+            raise ArtifactError("This run was not evaluated. Train again, and let it finish.")
+        if part is not None:
+            frame = frame[frame["part"] == part]
+        if search:
+            frame = frame[frame["key"].str.contains(search, case=False, regex=False)]
+        if order == "error":
+            frame = frame.sort_values("error", ascending=False, kind="stable")
+        elif order == "random":
+            frame = frame.sample(frac=1, random_state=0)
+        return frame.reset_index(drop=True)
+
+    def sample(self, count: int = SAMPLE) -> npt.NDArray[np.int64]:
+        """Rows of the test part (of validation where there is none), the same every time."""
+        frame = self.rows()
+        for part in (Part.TEST, Part.VALIDATION):
+            here = frame[frame["part"] == str(part)]
+            if len(here):
+                return np.sort(here.sample(min(count, len(here)), random_state=0)["row"].to_numpy(dtype=np.int64))
+        return frame["row"].to_numpy(dtype=np.int64)[:count]
+
+    def attention(
+        self, rows: Sequence[int] | None = None, *, iteration: int | None = None, head: int | None = None
+    ) -> AttentionView:
+        """Cross-table attention over these rows (a sample by default), of one pass and head (from 1) or averaged."""
+        from nexusflow.explain.attention import table_attention
+
+        maps = self._attention_maps(rows)
+        return AttentionView(
+            roles=self.roles,
+            matrix=table_attention(maps, iteration=iteration, head=head),
+            iterations=len(maps.attention_PLBHTT),
+            heads=maps.attention_PLBHTT.shape[3],
+            rows=len(maps.passes_B),
+        )
+
+    def rollout(self, rows: Sequence[int] | None = None) -> pd.DataFrame:
+        """How much the predictions of these rows draw on each role: role, share (they sum to one)."""
+        from nexusflow.explain.attention import rollout
+
+        share = rollout(self._attention_maps(rows)).mean(axis=0)
+        return pd.DataFrame({"role": self.roles, "share": share})
+
+    def faithfulness(self, *, should_stop: ShouldStop = _never) -> "DeletionCheck":
+        """Whether the rollout can be trusted: measured by hiding one role after the other."""
+        from nexusflow.explain.explanation import DeletionCheck
+        from nexusflow.explain.faithfulness import deletion_check
+
+        path = self.folder / "faithfulness.json"
+        if path.is_file():
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            return DeletionCheck(**{**kept, "frame": pd.DataFrame(kept["frame"])})
+        shown = self.rollout()["share"].to_numpy()
+        check = deletion_check(self.trained, self.reader, self.sample(), shown, should_stop=should_stop)
+        data = {**vars(check), "frame": check.frame.to_dict("list")}
+        write_bytes(path, json.dumps(data).encode())
+        return check
+
+    def masks(self) -> dict[str, "MaskSummary"]:
+        """TabNet's masks by table, over the rows that a sample of examples reads."""
+        from nexusflow.explain.masks import tabnet_masks
+
+        return tabnet_masks(self.trained, self.reader, self.sample(MASKED)) if self.tabnet_tables else {}
+
+    def attribution(self, row: int, *, should_stop: ShouldStop = _never) -> RowAttribution:
+        """Integrated gradients of one row."""
+        found = self._attributed("row", np.array([row]), should_stop, _silent)
+        frame = found.frame.drop(columns="example")
+        order = frame["score"].abs().sort_values(ascending=False, kind="stable").index
+        return RowAttribution(
+            frame=frame.loc[order].reset_index(drop=True),
+            output=float(found.output[0]),
+            baseline_output=float(found.baseline_output[0]),
+            gap=float(found.gap[0]),
+            relative_gap=float(found.relative_gap[0]),
+            steps=found.steps,
+        )
+
+    def global_attribution(
+        self, *, should_stop: ShouldStop = _never, on_progress: OnProgress = _silent
+    ) -> ColumnAttribution:
+        """Integrated gradients per column over a sample."""
+        from nexusflow.explain.attribution import by_column
+
+        rows = self.sample(ATTRIBUTED)
+        found = self._attributed("global", rows, should_stop, on_progress)
+        gap = float(np.median(found.relative_gap))
+        return ColumnAttribution(frame=by_column(found), rows=len(rows), relative_gap=gap)
+
+    def contributions(self, row: int) -> Contributions:
+        """What each role adds to a row's output; of the predicted class where there are several."""
+        maps = self._attention_maps([row])
+        output = int(maps.logit_BO[0].argmax())
+        frame = pd.DataFrame({"role": self.roles, "contribution": maps.contribution_BTO[0, :, output]})
+        return Contributions(frame=frame, bias=float(maps.bias_O[output]), output=float(maps.logit_BO[0, output]))
+
+    def trace(self, row: int) -> pd.DataFrame:
+        """The prediction after each refinement pass that the row used: iteration, prediction."""
+        maps = self._attention_maps([row])
+        used = maps.prediction_PBO[: maps.passes_B[0], 0]
+        values = self.trained.preprocessing.unscale(used)
+        if values.ndim == 2:
+            values = values[:, int(values[-1].argmax())]
+        return pd.DataFrame({"iteration": np.arange(1, len(used) + 1), "prediction": values})
+
+    def related(self, row: int, role: str) -> pd.DataFrame:
+        """The uploaded rows that a row reads as `role`: slot, looked_at (its share), row, age (days), then its columns."""
+        from nexusflow.explain.attention import slot_attention
+
+        t = self._role(role)
+        maps = self._attention_maps([row])
+        slots = maps.row_BTS[0, t]
+        filled = slots >= 0
+        context = self.reader.context(np.array([row]))
+        known = context.known_BTS[0, t][filled]
+        cutoff = self.reader.examples.cutoff_N[row]
+        age = np.where(known == STATIC, np.nan, (cutoff - np.where(known == STATIC, cutoff, known)) / 86_400e9)
+        table = self.reader.layout.roles[t].table
+        values = self.reader.tables[table].frame.iloc[slots[filled]].reset_index(drop=True)
+        shown = pd.DataFrame(
+            {
+                "slot": np.flatnonzero(filled) + 1,
+                "looked_at": slot_attention(maps, 0)[t][filled],
+                "row": slots[filled] + 1,
+                "age": age.round(2),
+            }
+        )
+        values = values.rename(columns={c: f"{c} " for c in values.columns if c in shown.columns})
+        return pd.concat([shown, values], axis=1)
+
+    def drill(self, role: str, context_role: str, *, count: int = 8) -> pd.DataFrame:
+        """The sampled examples in which `role` looks most at `context_role`: row, key, attention, prediction, target."""
+        maps = self._attention_maps(None)
+        i, j = self._role(role), self._role(context_role)
+        both = maps.present_BT[:, i] & maps.present_BT[:, j]
+        last = np.minimum(maps.passes_B, len(maps.attention_PLBHTT)) - 1
+        mean = maps.attention_PLBHTT.mean(axis=(1, 3))[last, np.arange(len(last)), i, j]
+        rows = self.sample()
+        found = pd.DataFrame({"row": rows, "attention": mean})[both]
+        known = self.rows()[["row", "key", "target", "prediction"]]
+        found = found.merge(known, on="row").sort_values("attention", ascending=False, ignore_index=True)
+        return found.head(count)
+
+    def _role(self, name: str) -> int:
+        if name not in self.roles:
+            raise DataError(f"There is no table role {name!r}; there are: {', '.join(self.roles)}.")
+        return self.roles.index(name)
+
+    def _attention_maps(self, rows: Sequence[int] | None) -> "AttentionMaps":
+        from nexusflow.explain.attention import attention_maps
+
+        index = self.sample() if rows is None else np.asarray(rows, dtype=np.int64)
+        key = index.tobytes().hex()
+        if key not in self._maps:
+            if len(self._maps) >= 16:
+                self._maps.pop(next(iter(self._maps)))
+            self._maps[key] = attention_maps(self.trained, self.reader, index)
+        return self._maps[key]
+
+    def _attributed(
+        self, name: str, rows: npt.NDArray[np.int64], should_stop: ShouldStop, on_progress: OnProgress
+    ) -> "Attribution":
+        """Attributions, kept as a table of scores and a small file of sums."""
+        from nexusflow.explain.attribution import integrated_gradients
+        from nexusflow.explain.explanation import Attribution
+
+        stem = self.folder / (f"{name}-{rows[0]}" if name == "row" else name)
+        scores, sums = stem.with_suffix(".parquet"), stem.with_suffix(".json")
+        if scores.is_file() and sums.is_file():
+            kept = json.loads(sums.read_text(encoding="utf-8"))
+            arrays = {key: np.asarray(kept[key]) for key in ("output", "baseline_output", "gap")}
+            return Attribution(frame=pd.read_parquet(scores), steps=kept["steps"], **arrays)
+        found = integrated_gradients(
+            self.trained, self.reader, rows, should_stop=should_stop, on_progress=on_progress
+        )
+        write_bytes(scores, found.frame.to_parquet(index=False))
+        lists = {key: getattr(found, key).tolist() for key in ("output", "baseline_output", "gap")}
+        write_bytes(sums, json.dumps({**lists, "steps": found.steps}).encode())
+        return found
+
+
+class _Holder:
+    """Carries a workspace through a cache whose key it must not be part of."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Holder)
+
+
+@lru_cache(maxsize=4)
+def _open(
+    workspace_id: str,
+    folder: Path,
+    run_id: str,
+    digests: tuple[tuple[str, str], ...],
+    kind: type[Insight],
+    holder: _Holder,
+) -> Insight:
+    from nexusflow.artifact import load_model
+    from nexusflow.data.reader import Reader
+
+    workspace = holder.workspace
+    trained = load_model(model_folder(workspace.runs, run_id))
+    now = dict(digests)
+    for name, digest in trained.run.data_sha256.items():
+        if now.get(name) != digest:
+            state = "has changed since" if name in now else "is no longer there, as it was when"
+            raise DataError(f"Table {name!r} {state} this run was trained. Upload the same file again, or train again.")
+    tables = workspace.tables()
+    examples, _ = scoreable(trained.preprocessing, tables)
+    return kind(workspace.runs, run_id, trained, Reader(trained.preprocessing, tables, examples))

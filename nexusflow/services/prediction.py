@@ -1,0 +1,252 @@
+"""Scoring new tables with a trained model: every row of the entity table, and what did not fit."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from nexusflow.data.schema import Schema
+from nexusflow.data.tables import TableSet
+from nexusflow.data.task import Examples, TaskKind
+from nexusflow.errors import ArtifactError, Problem, Severity
+from nexusflow.train.events import ShouldStop
+
+if TYPE_CHECKING:
+    from nexusflow.artifact import TrainedModel
+    from nexusflow.data.preprocessing import Preprocessing
+    from nexusflow.data.reader import Reader
+    from nexusflow.nn.nexusformer import NexusFormer
+
+BATCH_SIZE = 512
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+Logits = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """A row per row of the entity table, in its order: key, cutoff, prediction, and a probability per class.
+
+    `problems` tell what of the tables was not used or not known to the model.
+    """
+
+    frame: pd.DataFrame
+    problems: tuple[Problem, ...]
+
+
+def predict(model_folder: Path, tables: TableSet) -> Prediction:
+    """Score every row of the entity table; the target column may be absent.
+
+    ArtifactError names every table and column that the model reads and these tables lack.
+    """
+    from nexusflow.artifact import load_model
+
+    trained = load_model(model_folder)
+    return predict_with(trained, tables)
+
+
+def predict_with(trained: "TrainedModel", tables: TableSet) -> Prediction:
+    """`predict` with a model that is already in memory."""
+    from nexusflow.data.reader import Reader
+
+    preprocessing = trained.preprocessing
+    missing = _missing(preprocessing, tables)
+    if missing:
+        raise ArtifactError(*missing)
+    examples, undated = scoreable(preprocessing, tables)
+    reader = Reader(preprocessing, tables, examples)
+    logit_NO = score_rows(_placed(trained), reader)
+    problems = (*undated, *_unused(preprocessing, tables), *_unknown(reader))
+    return Prediction(frame=_frame(reader, answers(preprocessing, logit_NO)), problems=problems)
+
+
+def scoreable(preprocessing: "Preprocessing", tables: TableSet) -> tuple[Examples, tuple[Problem, ...]]:
+    """Every row of the entity table; a row without a cutoff is scored as of the latest one, and told."""
+    from nexusflow.data.examples import scoring_examples
+    from nexusflow.data.index import FOREVER, NEVER
+
+    task = preprocessing.task
+    examples = scoring_examples(tables, preprocessing.schema, task)
+    without = examples.cutoff_N == NEVER
+    if not without.any():
+        return examples, ()
+    latest = int(examples.cutoff_N[~without].max(initial=np.iinfo(np.int64).min))
+    cutoff = np.where(without, latest if not without.all() else FOREVER, examples.cutoff_N)
+    problem = Problem(
+        severity=Severity.WARNING,
+        table=task.entity_table,
+        column=task.cutoff_column,
+        row=int(np.flatnonzero(without)[0]) + 1,
+        message=f"{without.sum():,} rows have no readable cutoff time; they are scored as of the latest one.",
+        fix="Fill in the column to score them as of another time.",
+    )
+    filled = Examples(
+        row_N=examples.row_N, cutoff_N=cutoff, target_N=examples.target_N, part_N=examples.part_N
+    )
+    return filled, (problem,)
+
+
+def score_rows(model: "NexusFormer", reader: "Reader", *, should_stop: ShouldStop | None = None) -> Logits:
+    """Logits [N, O] of every example, in batches of one size and order: scoring again gives the same bits."""
+    from nexusflow.train.predictor import predict_logits
+
+    device = str(next(model.parameters()).device)
+    rows = np.arange(len(reader))
+    return predict_logits(model, reader, rows, batch_size=BATCH_SIZE, device=device, should_stop=should_stop)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """Predictions as the user reads them: a class name or a value per row, and for classes probability_NO."""
+
+    prediction: pd.Series
+    probability_NO: npt.NDArray[np.float64]
+
+
+def answers(preprocessing: "Preprocessing", logit_NO: Logits) -> Answers:
+    """Logits [N, O] as predictions; a value has no probabilities, so probability_NO is [N, 0]."""
+    task, value = preprocessing.task, preprocessing.unscale(logit_NO)
+    if task.kind is TaskKind.REGRESSION:
+        return Answers(prediction=pd.Series(value), probability_NO=np.zeros((len(value), 0)))
+    probability = np.stack([1.0 - value, value], axis=1) if task.kind is TaskKind.BINARY else value
+    classes = pd.Series(task.classes, dtype="str")
+    chosen = classes.iloc[probability.argmax(axis=1)].reset_index(drop=True)
+    return Answers(prediction=chosen, probability_NO=probability)
+
+
+def cutoff_times(examples: Examples) -> pd.Series:
+    """The examples' cutoffs as times, missing where there is none."""
+    from nexusflow.data.index import FOREVER
+
+    time_N = np.where(examples.cutoff_N >= FOREVER, np.iinfo(np.int64).min, examples.cutoff_N)
+    return pd.Series(time_N.view("datetime64[ns]"))
+
+
+def _frame(reader: "Reader", answer: Answers) -> pd.DataFrame:
+    """Keys, cutoff, prediction and probabilities, a row per example."""
+    task, examples = reader.preprocessing.task, reader.examples
+    entity = reader.tables[task.entity_table].frame
+    keys = reader.preprocessing.schema[task.entity_table].primary_key
+    columns: dict[str, object] = {key: entity[key].iloc[examples.row_N].array for key in keys}
+    if not keys:
+        columns["row"] = examples.row_N + 1
+    said = {"cutoff": cutoff_times(examples).array, "prediction": answer.prediction.array}
+    said |= {f"probability_{c}": answer.probability_NO[:, n] for n, c in enumerate(task.classes)}
+    for name, values in said.items():
+        # A key column may bear one of our names; both are kept.
+        columns[name if name not in columns else f"{name}_"] = values
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(examples)))
+
+
+def _placed(trained: "TrainedModel") -> "NexusFormer":
+    """The model on the device that its training asked for, where there is one."""
+    import torch
+
+    gpu = trained.config.training.device != "cpu" and torch.cuda.is_available()
+    trained.model.to("cuda" if gpu else "cpu")
+    return trained.model
+
+
+def safe_csv(frame: pd.DataFrame) -> bytes:
+    """The frame as CSV in UTF-8; text that a spreadsheet would run as a formula gets a leading apostrophe."""
+    safe = frame.rename(columns=lambda name: _disarm(str(name)))
+    for at, dtype in enumerate(frame.dtypes):
+        if not pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_datetime64_any_dtype(dtype):
+            column = safe.iloc[:, at].astype(object)
+            safe.isetitem(at, column.map(_disarm, na_action="ignore").array)
+    # With this line end a carriage return within a cell is quoted, as RFC 4180 has it.
+    return safe.to_csv(index=False, lineterminator="\r\n").encode("utf-8")
+
+
+def _disarm(value: object) -> object:
+    text = str(value) if not isinstance(value, bool | int | float) else None
+    return f"'{text}" if text is not None and text.startswith(_FORMULA_STARTS) else value
+
+
+def _needed(preprocessing: "Preprocessing") -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Every table that the model reads, and the columns of it."""
+    schema, task = preprocessing.schema, preprocessing.task
+    for name, table in schema.tables.items():
+        features = preprocessing.featurizers[name].layout.columns if name in preprocessing.featurizers else ()
+        columns = [*table.primary_key, *_key_columns(schema, name), *features]
+        columns += [table.time_column] if table.time_column else []
+        if name == task.entity_table and task.cutoff_column:
+            columns.append(task.cutoff_column)
+        yield name, tuple(dict.fromkeys(columns))
+
+
+def _key_columns(schema: Schema, table: str) -> list[str]:
+    columns = [c for key in schema.foreign_keys if key.child_table == table for c in key.child_columns]
+    return columns + [
+        c for key in schema.foreign_keys if key.parent_table == table for c in key.parent_columns
+    ]
+
+
+def _missing(preprocessing: "Preprocessing", tables: TableSet) -> list[Problem]:
+    found = []
+    for name, columns in _needed(preprocessing):
+        if name not in tables.tables:
+            message = "The model was trained with this table, and it was not given."
+            found.append(
+                _problem(Severity.ERROR, message, name, fix=f"Given were: {', '.join(tables) or 'none'}.")
+            )
+            continue
+        present = {str(c) for c in tables[name].frame.columns}
+        for column in columns:
+            if column not in present:
+                message = "The model was trained with this column, and the table lacks it."
+                fix = f"Its columns are: {', '.join(sorted(present))}."
+                found.append(_problem(Severity.ERROR, message, name, column, fix))
+    return found
+
+
+def _unused(preprocessing: "Preprocessing", tables: TableSet) -> list[Problem]:
+    found = []
+    known = preprocessing.schema.tables
+    for name, table in tables.items():
+        if name not in known:
+            found.append(
+                _problem(Severity.NOTE, "The model does not know this table; it was not used.", name)
+            )
+            continue
+        for column in (str(c) for c in table.frame.columns):
+            if column not in known[name]:
+                message = "The model does not know this column; it was not used."
+                found.append(_problem(Severity.NOTE, message, name, column))
+    return found
+
+
+def _unknown(reader: "Reader") -> list[Problem]:
+    """Columns with values that the model cannot read: new categories, text where numbers or times were."""
+    from nexusflow.data.featurize import NO_TIME, UNKNOWN
+
+    found = []
+    for name, encoded in reader.encoded.items():
+        layout, frame = reader.layout.tables[name], reader.tables[name].frame
+        new = [(c, encoded.categorical_RK[:, k] == UNKNOWN) for k, c in enumerate(layout.categorical)]
+        unread = [(c, np.isnan(encoded.raw_RN[:, n])) for n, c in enumerate(layout.numeric)]
+        unread += [(c, encoded.time_RM[:, m] == NO_TIME) for m, c in enumerate(layout.timestamp)]
+        for column, mask in new:
+            share = _share(mask, frame[column])
+            message = f"{share} of the values are categories that the model does not know."
+            found += [_problem(Severity.WARNING, message, name, column)] if mask.any() else []
+        for column, mask in unread:
+            mask = mask & frame[column].notna().to_numpy()
+            share = _share(mask, frame[column])
+            message = f"{share} of the values cannot be read as in training; taken as missing."
+            found += [_problem(Severity.WARNING, message, name, column)] if mask.any() else []
+    return found
+
+
+def _share(mask: npt.NDArray[np.bool_], column: pd.Series) -> str:
+    present = int(column.notna().sum())
+    return f"{mask.sum() / present:.1%}" if present else "0%"
+
+
+def _problem(
+    severity: Severity, message: str, table: str, column: str | None = None, fix: str = ""
+) -> Problem:
+    return Problem(severity=severity, message=message, table=table, column=column, fix=fix)

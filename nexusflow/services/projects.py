@@ -1,0 +1,297 @@
+"""A run's configuration and what it speaks of: from YAML to tables, schema and task, and back."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nexusflow.config import (
+    ArchitectureConfig,
+    Complexity,
+    DatasetConfig,
+    ForeignKeyConfig,
+    RunConfig,
+    SplitConfig,
+    TargetConfig,
+    TrainingConfig,
+    TransformerType,
+    load_config,
+)
+from nexusflow.data.checks import check_schema
+from nexusflow.data.examples import resolve_task
+from nexusflow.data.infer import propose
+from nexusflow.data.load import read_bytes
+from nexusflow.data.schema import ForeignKey, Kind, Schema, TableSchema
+from nexusflow.data.tables import Table, TableSet
+from nexusflow.data.task import Split, Task
+from nexusflow.errors import ConfigError, DataError, Problem, SchemaError, Severity
+
+ENDINGS = (".csv", ".tsv", ".parquet")
+_KIND_LISTS = {
+    "categorical_columns": Kind.CATEGORICAL,
+    "numerical_columns": Kind.NUMERIC,
+    "timestamp_columns": Kind.TIMESTAMP,
+    "text_columns": Kind.TEXT,
+    "ignored_columns": Kind.IGNORED,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderChoice:
+    """Which encoder reads a table, and how large it is; `num_decision_steps` is for TabNet only."""
+
+    transformer_type: TransformerType = "ft_transformer"
+    complexity: Complexity = "small"
+    num_decision_steps: int | None = None
+
+
+def load_project(config_path: Path) -> tuple[RunConfig, TableSet, Schema, Task]:
+    """A configuration file with the tables, schema and task that it names.
+
+    What the file does not say of kinds and keys is proposed from the values. ConfigError, DataError,
+    SchemaError or TaskError where it does not fit the tables.
+    """
+    config = load_config(config_path)
+    tables = _load_tables(config, config_path)
+    schema = schema_from_config(config, tables, propose(tables).schema)
+    errors = [p for p in check_schema(tables, schema) if p.severity is Severity.ERROR]
+    if errors:
+        raise SchemaError(*errors)
+    return config, tables, schema, task_from_config(config, tables, schema)
+
+
+def schema_from_config(config: RunConfig, tables: TableSet, proposed: Schema) -> Schema:
+    """The proposal, overridden by every key and kind that the configuration names.
+
+    If any dataset names foreign keys, exactly the named ones hold.
+    """
+    schema = proposed
+    keys = proposed.foreign_keys
+    if any("foreign_keys" in dataset.model_fields_set for dataset in config.datasets):
+        keys = tuple(_foreign_key(config, tables, d, key) for d in config.datasets for key in d.foreign_keys)
+    key_columns = {(k.child_table, c) for k in keys for c in k.child_columns}
+    key_columns |= {(k.parent_table, c) for k in keys for c in k.parent_columns}
+    for dataset in config.datasets:
+        table = _override(dataset, tables[dataset.table], schema[dataset.table])
+        named = _named_kinds(dataset)
+        own = {c for c in table.names() if c in table.primary_key or (table.name, c) in key_columns}
+        # A time that is part of a key is a feature nevertheless.
+        plain = {c.name for c in table.columns if c.kind is not Kind.TIMESTAMP and c.name not in named}
+        table = table.with_kinds(dict.fromkeys(own & plain, Kind.KEY))
+        schema = schema.with_table(table)
+    return replace(schema, foreign_keys=keys)
+
+
+def task_from_config(config: RunConfig, tables: TableSet, schema: Schema) -> Task:
+    """The question that the configuration asks of these tables."""
+    target = config.target
+    entity = _known_dataset(config, target.target_table, "target_table").table
+    _known_column(tables[entity], target.target_column, "target_column")
+    if target.cutoff_column:
+        _known_column(tables[entity], target.cutoff_column, "cutoff_column")
+    hidden = []
+    for name, column in target.hidden_columns:
+        table = _known_dataset(config, name, "hidden_columns").table
+        _known_column(tables[table], column, "hidden_columns")
+        hidden.append((table, column))
+    return resolve_task(
+        tables,
+        schema,
+        entity,
+        target.target_column,
+        kind=target.kind,
+        cutoff_column=target.cutoff_column,
+        split=split_from_config(config.training),
+        hidden=tuple(hidden),
+        frozen_at=target.frozen_at,
+    )
+
+
+def split_from_config(training: TrainingConfig) -> Split:
+    """The split that the settings ask for; the run's seed draws it."""
+    split = training.split_config
+    return Split(
+        method="random" if split.randomize else "time",
+        validation_size=split.validation_size,
+        test_size=split.test_size,
+        seed=training.seed,
+        group_by=split.group_by,
+        validation_from=split.validation_from,
+        test_from=split.test_from,
+    )
+
+
+def to_config(
+    *,
+    schema: Schema,
+    task: Task,
+    sources: Mapping[str, str],
+    encoders: Mapping[str, EncoderChoice],
+    architecture: ArchitectureConfig,
+    training: TrainingConfig,
+) -> RunConfig:
+    """The configuration that asks `task` of tables with this schema; `sources` are file names by table."""
+    split = SplitConfig(
+        test_size=task.split.test_size,
+        validation_size=task.split.validation_size,
+        randomize=task.split.method == "random",
+        group_by=task.split.group_by,
+        validation_from=task.split.validation_from,
+        test_from=task.split.test_from,
+    )
+    return RunConfig(
+        target=TargetConfig(
+            target_table=task.entity_table,
+            target_column=task.target_column,
+            kind=task.kind.value,
+            cutoff_column=task.cutoff_column,
+            frozen_at=task.frozen_at,
+            hidden_columns=task.hidden,
+        ),
+        datasets=tuple(
+            _dataset(schema, table, sources.get(table.name, ""), encoders.get(table.name, EncoderChoice()))
+            for table in schema.tables.values()
+        ),
+        architecture=architecture,
+        training=training.model_copy(update={"split_config": split}),
+    )
+
+
+def _dataset(schema: Schema, table: TableSchema, source: str, encoder: EncoderChoice) -> DatasetConfig:
+    keys = [key for key in schema.foreign_keys if key.child_table == table.name]
+    in_keys = {*table.primary_key, *(c for key in keys for c in key.child_columns)}
+    in_keys |= {c for k in schema.foreign_keys if k.parent_table == table.name for c in k.parent_columns}
+    lists = {setting: table.names(kind) for setting, kind in _KIND_LISTS.items()}
+    # A column of kind key that no key uses, or that reads as a time, is no feature: ignored, in the file.
+    lists["ignored_columns"] += tuple(
+        c for c in table.names(Kind.KEY) if c not in in_keys or c == table.time_column
+    )
+    steps = encoder.num_decision_steps if encoder.transformer_type == "tabnet" else None
+    return DatasetConfig(
+        name=table.name,
+        path=Path(source).name or None,
+        transformer_type=encoder.transformer_type,
+        complexity=encoder.complexity,
+        num_decision_steps=steps,
+        primary_key=table.primary_key,
+        foreign_keys=tuple(
+            ForeignKeyConfig(
+                columns=key.child_columns,
+                references_table=key.parent_table,
+                references_columns=key.parent_columns,
+            )
+            for key in keys
+        ),
+        time_column=table.time_column,
+        **lists,
+    )
+
+
+def _load_tables(config: RunConfig, config_path: Path) -> TableSet:
+    tables: dict[str, Table] = {}
+    problems: list[Problem] = []
+    for dataset in config.datasets:
+        if dataset.table in tables:
+            raise ConfigError(f"{config_path}: two datasets are named {dataset.table!r}.")
+        path = _find_file(dataset, config_path)
+        table, found = read_bytes(path.name, path.read_bytes())
+        problems += found
+        if table is not None:
+            tables[dataset.table] = replace(table, name=dataset.table, source=path.name)
+    errors = [p for p in problems if p.severity is Severity.ERROR]
+    if errors:
+        raise DataError(*errors)
+    return TableSet(tables=tables, problems=tuple(problems))
+
+
+def _find_file(dataset: DatasetConfig, config_path: Path) -> Path:
+    """The dataset's file: its path or name, beside the configuration or in a `datasets` folder near it."""
+    here = config_path.resolve().parent
+    name = dataset.path or dataset.name
+    names = [name, *(name + ending for ending in ENDINGS)]
+    folders = [here, here / "datasets", here.parent / "datasets"]
+    places = [folder / each for folder in folders for each in names]
+    for place in places:
+        if place.is_file():
+            return place
+    raise ConfigError(
+        Problem(
+            severity=Severity.ERROR,
+            file=str(config_path),
+            message=f"No file was found for the dataset {dataset.name!r}.",
+            fix=f"Name it by `path`, relative to this file. Looked in: {', '.join(map(str, folders))}.",
+        )
+    )
+
+
+def _override(dataset: DatasetConfig, table: Table, schema: TableSchema) -> TableSchema:
+    """The table's schema with the kinds, primary key and time column that the configuration names."""
+    kinds = _named_kinds(dataset)
+    given = dataset.model_fields_set
+    for setting in _KIND_LISTS:
+        for column in getattr(dataset, setting):
+            _known_column(table, column, setting)
+    if "primary_key" in given:
+        for column in dataset.primary_key:
+            _known_column(table, column, "primary_key")
+        schema = replace(schema, primary_key=dataset.primary_key)
+    if "time_column" in given:
+        if dataset.time_column is not None:
+            _known_column(table, dataset.time_column, "time_column")
+        schema = replace(schema, time_column=dataset.time_column)
+    return schema.with_kinds(kinds)
+
+
+def _named_kinds(dataset: DatasetConfig) -> dict[str, Kind]:
+    kinds: dict[str, Kind] = {}
+    for setting, kind in _KIND_LISTS.items():
+        for column in getattr(dataset, setting):
+            if column in kinds:
+                raise ConfigError(f"Dataset {dataset.name!r} names the column {column!r} under two kinds.")
+            kinds[column] = kind
+    return kinds
+
+
+def _foreign_key(
+    config: RunConfig, tables: TableSet, dataset: DatasetConfig, key: ForeignKeyConfig
+) -> ForeignKey:
+    parent = _known_dataset(config, key.references_table, "references_table").table
+    if not key.columns or len(key.columns) != len(key.references_columns):
+        raise ConfigError(
+            f"A foreign key of dataset {dataset.name!r} names {len(key.columns)} columns and "
+            f"{len(key.references_columns)} references_columns; they must pair up."
+        )
+    for column in key.columns:
+        _known_column(tables[dataset.table], column, "foreign_keys.columns")
+    for column in key.references_columns:
+        _known_column(tables[parent], column, "foreign_keys.references_columns")
+    return ForeignKey(
+        child_table=dataset.table,
+        child_columns=key.columns,
+        parent_table=parent,
+        parent_columns=key.references_columns,
+    )
+
+
+def _known_dataset(config: RunConfig, name: str, setting: str) -> DatasetConfig:
+    table = DatasetConfig(name=name).table
+    for dataset in config.datasets:
+        if table == dataset.table:
+            return dataset
+    message = f"{setting} names {name!r}, which is not one of the datasets."
+    fix = _nearest(name, [d.table for d in config.datasets], "The datasets are")
+    raise ConfigError(Problem(severity=Severity.ERROR, message=message, fix=fix))
+
+
+def _known_column(table: Table, name: str, setting: str) -> None:
+    columns = [str(c) for c in table.frame.columns]
+    if name not in columns:
+        message = f"{setting} names {name!r}, which is not a column of this table."
+        fix = _nearest(name, columns, "Its columns are")
+        raise ConfigError(Problem(severity=Severity.ERROR, table=table.name, message=message, fix=fix))
+
+
+def _nearest(name: str, known: Iterable[str], lead: str) -> str:
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {near[0]!r}?" if near else f"{lead}: {', '.join(known)}."

@@ -1,0 +1,222 @@
+"""Training in the background: whether it can start, starting it, and how far it is."""
+
+import os
+from dataclasses import dataclass, replace
+
+from nexusflow.data.roles import find_roles
+from nexusflow.data.task import Task
+from nexusflow.errors import NexusFlowError, Problem, Severity, TrainingError
+from nexusflow.services.jobs import JobManager, JobState, JobView, OnEvent, ShouldStop
+from nexusflow.services.runner import has_model, model_folder, new_run, predictions, run_training
+from nexusflow.services.storage import interrupted, new_run_id
+from nexusflow.services.workspace import Workspace
+from nexusflow.train.events import BatchDone, EpochEnded, Note
+from nexusflow.train.run import Run, RunStatus
+
+__all__ = [
+    "Progress",
+    "cancel_training",
+    "has_model",
+    "model_folder",
+    "new_run",
+    "predictions",
+    "progress",
+    "readiness",
+    "run_training",
+    "start_training",
+    "warm_up",
+]
+
+_UNDER_WAY = (RunStatus.QUEUED, RunStatus.RUNNING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a run is. `state` is a run's status, or `cancelling`; curves have a value per ended epoch.
+
+    `metrics` are the validation scores by name, the one that models are chosen by first.
+    """
+
+    state: str
+    queue_position: int | None
+    fraction: float
+    epoch: int
+    epochs: int
+    seconds_left: float | None
+    train_loss: tuple[float, ...]
+    val_loss: tuple[float, ...]
+    metrics: dict[str, tuple[float, ...]]
+    best_epoch: int
+    message: str
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.state not in ("queued", "running", "cancelling")
+
+
+def readiness(workspace: Workspace) -> tuple[Problem, ...]:
+    """What stands in the way of a training (errors), and what should be known before one (warnings)."""
+    tables = workspace.tables()
+    if not tables:
+        return (_stop("There are no tables yet.", "Upload tables or open a sample on the Data page."),)
+    found = []
+    if not workspace.schema_accepted():
+        found.append(_stop("Nobody has looked at the schema yet.", "Check and accept it on the Schema page."))
+    for problem in workspace.checks():
+        if problem.severity is Severity.ERROR:
+            found.append(replace(problem, fix=f"{problem.fix} Change it on the Schema page.".strip()))
+    task = workspace.task()
+    if task is None:
+        found.append(_stop("There is no question yet.", "Say what to predict on the Task page."))
+    if task is None or any(p.severity is Severity.ERROR for p in found):
+        return tuple(found)
+    return (*found, *_check_task(workspace, task))
+
+
+def start_training(workspace: Workspace, manager: JobManager, name: str | None = None) -> str:
+    """Queue a training of the workspace as it stands now, and give the run's id.
+
+    TrainingError where it is not ready.
+    """
+    stopping = [p for p in readiness(workspace) if p.severity is Severity.ERROR]
+    if stopping:
+        raise TrainingError(*stopping)
+    config, tables, schema, task = (
+        workspace.config(),
+        workspace.tables(),
+        workspace.schema(),
+        workspace.task(),
+    )
+    assert task is not None
+    run_id, store = new_run_id(), workspace.runs
+    title = name or f"{task.target_column} of {task.entity_table}"
+
+    def work(on_event: OnEvent, should_stop: ShouldStop) -> None:
+        from nexusflow.train.runtime import set_threads
+
+        # One core is left to the pages, which would not answer otherwise.
+        set_threads(max(1, len(os.sched_getaffinity(0)) - 1))
+        run_training(
+            config=config,
+            tables=tables,
+            schema=schema,
+            task=task,
+            store=store,
+            run_id=run_id,
+            on_event=on_event,
+            should_stop=should_stop,
+        )
+
+    store.create(new_run(run_id, name=title, config=config, schema=schema, task=task))
+    manager.submit(owner=workspace.id, job_id=run_id, title=title, work=work)
+    return run_id
+
+
+def cancel_training(workspace: Workspace, manager: JobManager, run_id: str) -> bool:
+    """Stop a run within a batch, or before it starts. False where there is nothing to stop."""
+    cancelled = manager.cancel(run_id, workspace.id)
+    progress(workspace, manager, run_id)
+    return cancelled
+
+
+def progress(workspace: Workspace, manager: JobManager, run_id: str) -> Progress:
+    """How far a run is, from the running job, or from disk where this server does not know it."""
+    job = manager.view(run_id, workspace.id)
+    run = _settled(workspace, workspace.runs.load(run_id), job)
+    events = job.events if job else ()
+    batch = next((e for e in reversed(events) if isinstance(e, BatchDone)), None)
+    ended = next((e for e in reversed(events) if isinstance(e, EpochEnded)), None)
+    done, epochs = len(run.history), run.config["training"]["epochs"]
+    within = batch.batch / batch.batches if batch and batch.epoch == done + 1 else 0.0
+    under_way = run.status in _UNDER_WAY
+    return Progress(
+        state="cancelling" if under_way and job and job.state is JobState.CANCELLING else str(run.status),
+        queue_position=job.queue_position if job else None,
+        fraction=min(1.0, (done + within) / epochs) if run.status is not RunStatus.FINISHED else 1.0,
+        epoch=min(epochs, done + 1) if under_way and run.parameters else done,
+        epochs=epochs,
+        seconds_left=ended.seconds_left if under_way and ended else None,
+        train_loss=tuple(record.train_loss for record in run.history),
+        val_loss=tuple(record.val_loss for record in run.history),
+        metrics=_curves(run),
+        best_epoch=run.best_epoch,
+        message=_message(run, job),
+    )
+
+
+def warm_up() -> None:
+    """Take one optimizer step of nothing, so that the first training need not wait for its libraries."""
+    import torch
+
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.AdamW([weight])
+    (weight * weight).sum().backward()
+    optimizer.step()
+
+
+def _check_task(workspace: Workspace, task: Task) -> list[Problem]:
+    from nexusflow.data.examples import make_examples, resolve_task
+
+    tables, schema = workspace.tables(), workspace.schema()
+    try:
+        now = resolve_task(tables, schema, task.entity_table, task.target_column, kind=task.kind)
+        make_examples(tables, schema, task)
+    except NexusFlowError as error:
+        return [
+            replace(p, fix=f"{p.fix} The Task page changes the question.".strip()) for p in error.problems
+        ]
+    if now.classes != task.classes:
+        message = f"The classes of {task.target_column!r} have changed since the question was asked."
+        return [_stop(message, "Look at the question and save it again on the Task page.")]
+    roles = find_roles(schema, task.entity_table, hops=workspace.architecture().hops)
+    unread = [name for name in tables if name not in {role.table for role in roles}]
+    return [_unreached(name, task) for name in unread]
+
+
+def _settled(workspace: Workspace, run: Run, job: JobView | None) -> Run:
+    """The run, corrected on disk where its job has ended without being able to say so."""
+    if run.status not in _UNDER_WAY:
+        return run
+    if job is None:
+        run = interrupted(run)
+    elif job.state is JobState.CANCELLED:
+        run = replace(run, status=RunStatus.CANCELLED)
+    elif job.state is JobState.FAILED:
+        run = replace(run, status=RunStatus.FAILED, error=job.error)
+    else:
+        return run
+    workspace.runs.save(run)
+    return run
+
+
+def _curves(run: Run) -> dict[str, tuple[float, ...]]:
+    from nexusflow.data.task import TaskKind
+    from nexusflow.train.metrics import primary_metric
+
+    primary, _ = primary_metric(TaskKind(run.task["kind"]))
+    names = dict.fromkeys(name for record in run.history for name in record.val_metrics)
+    ordered = sorted(names, key=lambda name: name != primary)
+    return {n: tuple(r.val_metrics.get(n, float("nan")) for r in run.history) for n in ordered}
+
+
+def _message(run: Run, job: JobView | None) -> str:
+    if run.error:
+        return run.error
+    if job and job.queue_position:
+        return f"Waiting; number {job.queue_position} in line."
+    notes = [event.message for event in (job.events if job else ()) if isinstance(event, Note)]
+    return notes[-1] if notes else ""
+
+
+def _stop(message: str, fix: str) -> Problem:
+    return Problem(severity=Severity.ERROR, message=message, fix=fix)
+
+
+def _unreached(table: str, task: Task) -> Problem:
+    return Problem(
+        severity=Severity.WARNING,
+        table=table,
+        message=f"No foreign keys lead here from {task.entity_table!r} within the model's hops: not read.",
+        fix="Draw the missing foreign key on the Schema page, or raise hops on the Model page.",
+    )

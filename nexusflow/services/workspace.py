@@ -1,0 +1,228 @@
+"""A user's workspace on disk: tables, schema, question, settings and runs, under an id only they know."""
+
+import json
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from nexusflow.config import ArchitectureConfig, RunConfig, TrainingConfig
+from nexusflow.data.checks import check_schema
+from nexusflow.data.infer import Proposal, propose
+from nexusflow.data.load import read_bytes
+from nexusflow.data.schema import Schema
+from nexusflow.data.tables import Table, TableSet
+from nexusflow.data.task import Task
+from nexusflow.errors import DataError, NexusFlowError, Problem, Severity, TaskError
+from nexusflow.services.projects import EncoderChoice, schema_from_config, task_from_config, to_config
+from nexusflow.services.reconcile import covers, merge, prune, task_stands
+from nexusflow.services.storage import RunStore, home, read_json, write_bytes, write_json
+from nexusflow.services.tablefiles import TableFiles
+
+_WORKSPACE_ID = re.compile(r"[a-z0-9-]{8,64}")
+_IN_MEMORY = 32
+
+
+def new_workspace_id() -> str:
+    """An id that nobody can guess; who holds it holds the workspace."""
+    return secrets.token_hex(16)
+
+
+class Workspace:
+    """One user's tables, what they mean, what is asked of them, and the runs made with them.
+
+    Everything is on disk; an object of this class holds no state of its own and is cheap to open anew.
+    """
+
+    def __init__(self, workspace_id: str, folder: Path) -> None:
+        self.id = workspace_id
+        self.folder = folder
+        self.runs = RunStore(folder / "runs")
+        self._files = TableFiles(folder)
+
+    @classmethod
+    def open(cls, workspace_id: str, root: Path | None = None) -> "Workspace":
+        """The workspace with this id under `root` (default: `home()`), made if need be."""
+        if not _WORKSPACE_ID.fullmatch(workspace_id):
+            raise NexusFlowError("This is not the address of a workspace. Open the app without it.")
+        folder = (root or home()) / "workspaces" / workspace_id
+        folder.mkdir(parents=True, exist_ok=True)
+        return cls(workspace_id, folder)
+
+    # Tables
+
+    def tables(self) -> TableSet:
+        """The tables, with what was found when they were read in."""
+        return self._files.read()
+
+    def add_files(self, files: Sequence[tuple[str, bytes]]) -> tuple[Problem, ...]:
+        """Read uploaded files; good ones are added or replace their namesakes, bad ones are told."""
+        tables: dict[str, Table] = {}
+        problems: list[Problem] = []
+        for name, content in files:
+            table, found = read_bytes(name, content)
+            problems += found
+            if table is not None and table.name in tables:
+                problems.append(_same_name(table, tables[table.name]))
+            elif table is not None:
+                tables[table.name] = table
+        return self._files.put(tuple(tables.values()), problems)
+
+    def open_sample(self, name: str) -> None:
+        """Replace tables, schema, question and settings by those of a sample; runs stay."""
+        from sample_data import SAMPLES, sample_tables
+
+        if name not in SAMPLES:
+            raise DataError(f"There is no sample {name!r}; the samples are: {', '.join(SAMPLES)}.")
+        read = [read_bytes(path.name, path.read_bytes()) for path in sample_tables(name)]
+        self.clear()
+        self._files.put([table for table, _ in read if table], [p for _, found in read for p in found])
+        for file in ("schema.json", "task.json"):
+            write_bytes(self.folder / file, (SAMPLES[name].folder / file).read_bytes())
+
+    def remove_table(self, name: str) -> None:
+        """Take a table away; the schema forgets it and the keys that lead to it."""
+        if name not in self.tables().tables:
+            raise DataError(f"There is no table {name!r} to remove.")
+        self._files.remove([name])
+
+    def clear(self) -> None:
+        """Empty the workspace; runs, and the models they made, stay."""
+        self._files.replace_all(())
+        for file in ("schema.json", "task.json", "settings.json"):
+            (self.folder / file).unlink(missing_ok=True)
+
+    # What the tables mean
+
+    def proposal(self) -> Proposal:
+        """What the values suggest: kinds, keys and relations, each with its evidence."""
+        return _propose(self.folder, self._files.stamp())
+
+    def schema(self) -> Schema:
+        """The saved schema, carried over to the present tables; what it does not speak of is proposed."""
+        saved = self._saved_schema()
+        if saved is None:
+            return self.proposal().schema
+        tables = self.tables()
+        kept = prune(saved, tables)
+        return kept if covers(kept, tables) else merge(kept, self.proposal().schema)
+
+    def save_schema(self, schema: Schema) -> None:
+        """Keep the schema, with its problems if it has any; `checks` tells them."""
+        write_json(self.folder / "schema.json", schema.to_dict())
+
+    def schema_accepted(self) -> bool:
+        """Whether a schema has been saved that speaks of every present table and column."""
+        saved = self._saved_schema()
+        return saved is not None and bool(self.tables()) and covers(saved, self.tables())
+
+    def checks(self) -> tuple[Problem, ...]:
+        """What is wrong, or odd, with the schema as it stands, given the tables."""
+        return _check(self.folder, self._files.stamp(), json.dumps(self.schema().to_dict()))
+
+    def _saved_schema(self) -> Schema | None:
+        data = read_json(self.folder / "schema.json")
+        return None if data is None else Schema.from_dict(data)
+
+    # What is asked
+
+    def task(self) -> Task | None:
+        """The question, or None where none has been asked or its columns are gone."""
+        data = read_json(self.folder / "task.json")
+        if data is None:
+            return None
+        task = Task.from_dict(data)
+        return task if task_stands(task, self.schema()) else None
+
+    def save_task(self, task: Task) -> None:
+        """Keep the question."""
+        write_json(self.folder / "task.json", task.to_dict())
+
+    # How to answer it
+
+    def encoders(self) -> dict[str, EncoderChoice]:
+        """The encoder of every present table."""
+        chosen = self._settings().get("encoders", {})
+        return {name: EncoderChoice(**chosen.get(name, {})) for name in self.tables()}
+
+    def architecture(self) -> ArchitectureConfig:
+        """The network's settings."""
+        return ArchitectureConfig.model_validate(self._settings().get("architecture", {}))
+
+    def training(self) -> TrainingConfig:
+        """The training's settings."""
+        return TrainingConfig.model_validate(self._settings().get("training", {}))
+
+    def save_model_settings(
+        self,
+        *,
+        encoders: Mapping[str, EncoderChoice],
+        architecture: ArchitectureConfig,
+        training: TrainingConfig,
+    ) -> None:
+        """Keep the settings of the network and its training."""
+        settings = {
+            "encoders": {name: asdict(choice) for name, choice in encoders.items()},
+            "architecture": architecture.model_dump(mode="json"),
+            "training": training.model_dump(mode="json"),
+        }
+        write_json(self.folder / "settings.json", settings)
+
+    def config(self) -> RunConfig:
+        """Everything above as one configuration; TaskError where no question has been asked."""
+        task = self.task()
+        if task is None:
+            raise TaskError("There is no question yet. Ask one on the Task page.")
+        return to_config(
+            schema=self.schema(),
+            task=task,
+            sources={name: table.source for name, table in self.tables().items()},
+            encoders=self.encoders(),
+            architecture=self.architecture(),
+            training=self.training(),
+        )
+
+    def adopt(self, config: RunConfig) -> None:
+        """Take schema, question and settings from a configuration that speaks of the present tables.
+
+        Nothing is changed where it does not fit them.
+        """
+        tables = self.tables()
+        schema = schema_from_config(config, tables, self.proposal().schema)
+        task = task_from_config(config, tables, schema)
+        self.save_schema(schema)
+        self.save_task(task)
+        choices = {
+            dataset.table: EncoderChoice(
+                transformer_type=dataset.transformer_type,
+                complexity=dataset.complexity,
+                num_decision_steps=dataset.num_decision_steps,
+            )
+            for dataset in config.datasets
+        }
+        self.save_model_settings(encoders=choices, architecture=config.architecture, training=config.training)
+
+    def _settings(self) -> dict[str, Any]:
+        return read_json(self.folder / "settings.json") or {}
+
+
+@lru_cache(maxsize=_IN_MEMORY)
+def _propose(folder: Path, stamp: str) -> Proposal:
+    return propose(TableFiles(folder).read())
+
+
+@lru_cache(maxsize=_IN_MEMORY)
+def _check(folder: Path, stamp: str, schema: str) -> tuple[Problem, ...]:
+    return check_schema(TableFiles(folder).read(), Schema.from_dict(json.loads(schema)))
+
+
+def _same_name(table: Table, other: Table) -> Problem:
+    return Problem(
+        severity=Severity.ERROR,
+        file=table.source,
+        message=f"would make a second table named {table.name!r}, beside {other.source}; it was not added.",
+        fix="Rename one of the files.",
+    )

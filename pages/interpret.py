@@ -1,0 +1,57 @@
+"""Interpret: why a run answers as it does, from tables down to single cells."""
+
+import streamlit as st
+
+from nexusflow.data.task import Task
+from nexusflow.services.insight import Insight
+from nexusflow.services.training import has_model
+from ui import state
+from ui.escape import md_escape
+from ui.page import begin, empty
+from ui.problems import problems_shown
+from ui.results import verdict
+from ui.runs import pick_run
+from ui.see_columns import show_columns
+from ui.see_masks import show_masks
+from ui.see_row import show_row
+from ui.see_tables import show_tables
+
+
+def main() -> None:
+    """Draw the page."""
+    workspace = state.workspace()
+    begin(
+        "interpret",
+        "See why: which tables, columns and cells the answers come from, and how far to trust it.",
+    )
+    runs = [run for run in workspace.runs.list() if has_model(workspace.runs, run.id)]
+    if not runs:
+        empty(
+            "No trained model yet",
+            "There is something to explain once a run has finished.",
+            to="train",
+            label="Go to Train",
+        )
+        return
+    run = pick_run(runs, key="interpret_run")
+    st.caption(md_escape(verdict(run).sentence))
+    tabs = st.tabs(list(state.VIEWS), key=state.VIEW, on_change="rerun")
+    with problems_shown():
+        with st.spinner("Opening the model…"):
+            insight = Insight.open(workspace, run.id)
+        tables, columns, masks, row = tabs
+        if tables.open:
+            with tables, st.spinner("Looking at the test rows…"):
+                show_tables(insight)
+        if columns.open:
+            with columns:
+                show_columns(insight)
+        if masks.open:
+            with masks:
+                show_masks(insight)
+        if row.open:
+            with row:
+                show_row(insight, Task.from_dict(run.task))
+
+
+main()

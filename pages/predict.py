@@ -1,0 +1,121 @@
+"""Predict: score tables with a trained model and take the predictions away."""
+
+import io
+
+import pandas as pd
+import streamlit as st
+
+from nexusflow.data.load import load_files
+from nexusflow.data.tables import TableSet
+from nexusflow.services.prediction import Prediction, predict, safe_csv
+from nexusflow.services.training import has_model, model_folder
+from nexusflow.services.workspace import Workspace
+from nexusflow.train.run import Run
+from ui import state
+from ui.escape import code, codes
+from ui.page import begin, empty
+from ui.problems import problems_shown, show_problems
+from ui.runs import pick_run
+
+OWN, NEW = "This project's tables", "New tables"
+ROWS_SHOWN = 1000
+
+
+def chosen_tables(workspace: Workspace, run: Run) -> TableSet | None:
+    """The tables to score: the project's own, or files given here."""
+    source = st.segmented_control("Score", [OWN, NEW], default=OWN, required=True, key="source")
+    if source == OWN:
+        return workspace.tables() or None
+    needed = [dataset["name"] for dataset in run.config["datasets"]]
+    st.caption(f"The model reads these tables: {codes(needed)}. The target column may be left out.")
+    files = st.file_uploader(
+        "CSV, TSV or Parquet files, one per table",
+        type=["csv", "tsv", "parquet"],
+        accept_multiple_files=True,
+        key="score_files",
+    )
+    if not files:
+        return None
+    tables = load_files([(file.name, file.getvalue()) for file in files])
+    show_problems(tables.problems)
+    return tables
+
+
+def score(workspace: Workspace, run: Run, tables: TableSet) -> None:
+    """Score on request, and keep the result while run and tables stay the same."""
+    stamp = f"{run.id}:{':'.join(table.sha256 for table in tables.values())}"
+    if st.button("Score the rows", type="primary", key="score", icon=":material/bolt:"):
+        with st.spinner("Scoring…"), problems_shown():
+            state.keep_prediction(stamp, predict(model_folder(workspace.runs, run.id), tables))
+    result = state.prediction(stamp)
+    if result is not None:
+        show(run, result)
+
+
+def show(run: Run, result: Prediction) -> None:
+    """The predictions, what did not fit, and the files to take away."""
+    show_problems(result.problems)
+    frame = result.frame
+    summary(run, frame)
+    st.dataframe(frame.head(ROWS_SHOWN), hide_index=True, key="predictions")
+    st.caption(f"{min(ROWS_SHOWN, len(frame)):,} of {len(frame):,} rows shown.")
+    with st.container(horizontal=True):
+        st.download_button(
+            "Download CSV",
+            lambda: safe_csv(frame),
+            file_name="predictions.csv",
+            mime="text/csv",
+            key="download_csv",
+            icon=":material/download:",
+            type="primary",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Download Parquet",
+            lambda: parquet(frame),
+            file_name="predictions.parquet",
+            mime="application/vnd.apache.parquet",
+            key="download_parquet",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+    st.caption("In the CSV, text that a spreadsheet would take for a formula begins with an apostrophe.")
+
+
+def summary(run: Run, frame: pd.DataFrame) -> None:
+    """How many rows, and what they come out as."""
+    first, second = st.columns(2)
+    first.metric("Rows scored", f"{len(frame):,}", border=True)
+    if run.task["kind"] == "regression":
+        second.metric("Mean prediction", f"{frame['prediction'].mean():,.4g}", border=True)
+        return
+    positive = run.task["classes"][-1] if run.task["kind"] == "binary" else None
+    named = positive if positive is not None else frame["prediction"].mode().iloc[0]
+    share = (frame["prediction"].astype("str") == str(named)).mean()
+    second.metric(f"Predicted {code(named)}", f"{share:.1%}", border=True)
+
+
+def parquet(frame: pd.DataFrame) -> bytes:
+    """The frame as a Parquet file."""
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def main() -> None:
+    """Draw the page."""
+    workspace = state.workspace()
+    begin("predict", "Score the rows of a table with a trained model and take the predictions with you.")
+    runs = [run for run in workspace.runs.list() if has_model(workspace.runs, run.id)]
+    if not runs:
+        empty(
+            "No trained model yet", "Predictions come from a finished run.", to="train", label="Go to Train"
+        )
+        return
+    run = pick_run(runs, key="predict_run")
+    tables = chosen_tables(workspace, run)
+    if tables:
+        score(workspace, run, tables)
+
+
+main()

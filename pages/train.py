@@ -1,0 +1,156 @@
+"""Train: start a run, watch it, and see how it did against plain models."""
+
+from collections import Counter
+
+import streamlit as st
+
+from nexusflow.errors import Severity
+from nexusflow.services.training import progress, readiness, start_training
+from nexusflow.services.workspace import Workspace
+from nexusflow.train.run import Run, RunStatus
+from ui import state
+from ui.escape import code, counted, md_escape, plain
+from ui.figure import csv_button
+from ui.live import live_curves, live_words, show_curves
+from ui.navigation import go_to
+from ui.page import begin, empty
+from ui.problems import attempt, show_problems
+from ui.results import duration, event_line, results_table, verdict
+from ui.runs import STATUS_WORDS, pick_run, runs_table, show_status, when
+from ui.settings import ENCODERS
+from ui.task_facts import question
+
+UNDER_WAY = (RunStatus.QUEUED, RunStatus.RUNNING)
+
+
+def launch(workspace: Workspace) -> None:
+    """What stands in the way, and the button that starts."""
+    problems = readiness(workspace)
+    stopping = [p for p in problems if p.severity is Severity.ERROR]
+    show_problems(problems)
+    if not stopping:
+        plan(workspace)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input(
+            "Name of the run", placeholder="Named after the target", key="run_name", max_chars=80, width=340
+        )
+        started = st.button(
+            "Start training",
+            type="primary",
+            key="start",
+            icon=":material/play_arrow:",
+            disabled=bool(stopping),
+        )
+    if started:
+        attempt(lambda: start(workspace, name.strip()))
+
+
+def plan(workspace: Workspace) -> None:
+    """What a run would do, checked and ready."""
+    task, training, network = workspace.task(), workspace.training(), workspace.architecture()
+    assert task is not None
+    done = ":green[:material/check_circle:]"
+    encoders = Counter(choice.transformer_type for choice in workspace.encoders().values())
+    kinds = ", ".join(f"{number} by {ENCODERS[kind]}" for kind, number in encoders.items())
+    with st.container(border=True, gap="xsmall", key="plan"):
+        st.markdown(
+            f"{done} {question(task)}  \n"
+            f"{done} Tables read: {kinds}; "
+            f"{counted(network.num_blocks, 'block')} of width {network.global_embed_dim}, "
+            f"up to {counted(network.refinement_iterations, 'pass', 'passes')}  \n"
+            f"{done} At most {counted(training.epochs, 'epoch')}"
+            + (
+                f", stopping after {training.patience} without a better score"
+                if training.early_stopping
+                else ""
+            )
+            + (", with baselines" if training.baselines else ", without baselines")
+        )
+
+
+def start(workspace: Workspace, name: str) -> None:
+    """Queue a run and look at it."""
+    state.choose_run(start_training(workspace, state.manager(), name=name or None))
+    state.tell("The run is queued. You may leave this page; it goes on.")
+    st.rerun()
+
+
+def look(workspace: Workspace, run: Run) -> None:
+    """The chosen run, live or as it ended."""
+    parameters = f" · {run.parameters:,} parameters" if run.parameters else ""
+    st.markdown(f"{code(run.name)} :gray[started {when(run)}{parameters}]")
+    if run.status in UNDER_WAY:
+        live_words(workspace, run.id)
+        live_curves(workspace, run.id)
+        return
+    if state.stop_watching(run.id):
+        st.toast(f"{code(run.name)}: {STATUS_WORDS[run.status].lower()}", icon=":material/flag:")
+    ended(workspace, run)
+
+
+def ended(workspace: Workspace, run: Run) -> None:
+    """The outcome of a run that no longer runs."""
+    show_status(run.status)
+    if run.status is RunStatus.FINISHED:
+        outcome(run)
+    elif run.status is RunStatus.CANCELLED:
+        st.warning(
+            f"Cancelled after {counted(len(run.history), 'epoch')}. "
+            "The best weights so far are kept if an epoch had ended.",
+            icon=":material/stop_circle:",
+        )
+        if run.metrics:
+            outcome(run)
+    else:
+        st.error(md_escape(run.error or "The run did not come to its end."), icon=":material/error:")
+        st.markdown(
+            "Nothing of your tables or settings is lost. Change what is named above, or start the run again."
+        )
+    show_curves(progress(workspace, state.manager(), run.id))
+    log(workspace, run)
+
+
+def outcome(run: Run) -> None:
+    """Scores beside those of plain models, and which is better."""
+    found = verdict(run)
+    show = st.success if found.ahead else st.info if found.ahead is None else st.warning
+    show(md_escape(found.sentence), icon=":material/balance:")
+    frame = results_table(run)
+    numbers = {name: st.column_config.NumberColumn(format="%.4f") for name in frame.columns[1:]}
+    st.dataframe(frame, hide_index=True, column_config=numbers, key="results")
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        csv_button(frame, key="results")
+        st.caption(f"On the test rows. Trained in {duration(run.seconds)}, best at epoch {run.best_epoch}.")
+        if st.button("See why", key="see_why", icon=":material/arrow_forward:", icon_position="right"):
+            go_to("interpret")
+
+
+def log(workspace: Workspace, run: Run) -> None:
+    """What the run told on its way."""
+    lines = [plain(event_line(event)) for event in workspace.runs.events(run.id)][-200:]
+    with st.expander(f"Log ({len(lines)} lines)", icon=":material/notes:"):
+        st.text("\n".join(lines) or "Nothing was written down.")
+
+
+def main() -> None:
+    """Draw the page."""
+    workspace = state.workspace()
+    begin("train", "Train in the background, watch it learn, and compare it with plain models.")
+    runs = workspace.runs.list()
+    if workspace.task() is None and not runs:
+        empty(
+            "No question yet", "A run answers the question of the Task page.", to="task", label="Go to Task"
+        )
+        return
+    launch(workspace)
+    if not runs:
+        return
+    st.divider()
+    run = pick_run(runs, key="train_run")
+    look(workspace, run)
+    if len(runs) > 1:
+        with st.expander(f"All runs ({len(runs)})", icon=":material/list:"):
+            st.dataframe(runs_table(runs), hide_index=True, key="runs")
+
+
+main()

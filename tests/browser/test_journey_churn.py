@@ -1,0 +1,115 @@
+"""An analyst's first hour: from the sample to a trained model, its reasons, and its predictions."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+from steps import (
+    by_key,
+    choose,
+    go,
+    on_page,
+    press,
+    settle,
+    small_network,
+    wait_for_end,
+    watch_for_trouble,
+)
+
+pytestmark = pytest.mark.browser
+CUSTOMERS = 5000
+
+
+@pytest.mark.timeout(400)
+def test_from_the_sample_to_predictions_and_the_reasons_for_them(
+    page: Page, app_url: str, tmp_path: Path
+) -> None:
+    trouble = watch_for_trouble(page)
+    page.goto(app_url)
+    on_page(page, "Data")
+    press(page, "sample_churn")
+    expect(page.get_by_text("4 tables ·")).to_be_visible(timeout=30_000)
+    page.get_by_role("button", name="Continue to Schema").click()
+
+    on_page(page, "Schema")
+    expect(page.locator("svg text", has_text="transactions").first).to_be_visible(timeout=30_000)
+    press(page, "accept_schema")
+
+    on_page(page, "Task")
+    expect(by_key(page, "question")).to_contain_text("predict whether churned is 1 rather than 0")
+    press(page, "save_task")
+
+    on_page(page, "Model")
+    card = page.locator("[class*='st-key-encoder_card_']").filter(has_text="transactions")
+    card.get_by_role("combobox").click()
+    page.get_by_role("option", name="TabNet", exact=True).click()
+    settle(page)
+    small_network(page, epochs=3, batch_size=256)
+    press(page, "save_model")
+
+    on_page(page, "Train")
+    expect(by_key(page, "plan")).to_contain_text("1 by TabNet")
+    press(page, "start")
+    expect(page.get_by_role("progressbar").first).to_be_visible(timeout=60_000)
+    go(page, "Data")
+    go(page, "Train")
+    page.reload()
+    on_page(page, "Train")
+    wait_for_end(page, 180)
+    expect(page.get_by_text("on the test rows.").first).to_be_visible()
+    press(page, "see_why")
+
+    on_page(page, "Interpret")
+    look_at_tables(page)
+    look_at_masks_and_columns(page)
+    explain_one_row(page)
+    assert download_predictions(page, tmp_path) == CUSTOMERS
+    assert not trouble
+
+
+def look_at_tables(page: Page) -> None:
+    """Click a cell of the attention map."""
+    expect(page.get_by_text("Can this be trusted?")).to_be_visible(timeout=60_000)
+    chart = by_key(page, "attention").locator("canvas").first
+    expect(chart).to_be_visible(timeout=30_000)
+    page.wait_for_timeout(1500)
+    box = chart.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.45)
+    expect(by_key(page, "drill")).to_contain_text("Rows in which", timeout=30_000)
+
+
+def look_at_masks_and_columns(page: Page) -> None:
+    """TabNet's masks, then the attributions."""
+    page.get_by_role("tab", name="TabNet masks").click()
+    expect(by_key(page, "masks").locator("canvas").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Each step's shares sum to one.")).to_be_visible()
+    page.get_by_role("tab", name="Columns").click()
+    press(page, "compute_columns")
+    expect(page.get_by_text("The strongest column is")).to_be_visible(timeout=120_000)
+
+
+def explain_one_row(page: Page) -> None:
+    """The contributions and cells of one prediction."""
+    page.get_by_role("tab", name="One row").click()
+    expect(page.get_by_text("The bars sum to the output")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("the scores explain all but")).to_be_visible(timeout=60_000)
+    choose(page, "related_role", "transactions")
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def download_predictions(page: Page, folder: Path) -> int:
+    """Score the project's tables and count the lines of the CSV."""
+    go(page, "Predict")
+    press(page, "score")
+    expect(page.get_by_text("Rows scored")).to_be_visible(timeout=90_000)
+    with page.expect_download() as waiting:
+        press(page, "download_csv")
+    path = folder / "predictions.csv"
+    waiting.value.save_as(path)
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    assert {"customer_id", "prediction", "probability_0", "probability_1"} <= set(lines[0])
+    assert len({line["customer_id"] for line in lines}) == len(lines)
+    return len(lines)

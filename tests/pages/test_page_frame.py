@@ -1,0 +1,65 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from nexusflow.services.workspace import Workspace
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("data", "schema", "task", "model", "train", "interpret", "predict")
+OpenPage = Callable[[str], AppTest]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_opens_on_an_empty_project_and_names_the_next_step(open_page: OpenPage, name: str) -> None:
+    page = open_page(name)
+    assert page.title[0].value.lower() == name
+    if name == "data":
+        assert [b.label for b in page.button] == ["Open the sample", "Open the sample"]
+    else:
+        assert len([b for b in page.button if b.key == "empty_go"]) == 1
+
+
+def test_the_checklist_stands_beside_every_page_and_names_what_comes_next(
+    open_page: OpenPage, shop: Workspace
+) -> None:
+    lines = open_page("train").sidebar.markdown[0].value
+    assert "check_circle:] Data" in lines
+    assert "**Schema**" in lines
+
+
+def test_an_address_without_a_workspace_gets_one_that_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEXUSFLOW_HOME", str(tmp_path))
+    monkeypatch.setattr("nexusflow.services.training.warm_up", lambda: None)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    given = app.query_params["ws"]
+    assert len(given) == 32
+    assert app.run().query_params["ws"] == given
+    assert (tmp_path / "workspaces" / given).is_dir()
+
+
+@pytest.mark.parametrize("bad", ["../../etc", "x", "A" * 300])
+def test_an_address_that_is_no_workspace_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: str
+) -> None:
+    monkeypatch.setenv("NEXUSFLOW_HOME", str(tmp_path))
+    monkeypatch.setattr("nexusflow.services.training.warm_up", lambda: None)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.query_params["ws"] = bad
+    app.run()
+    assert not app.exception
+    assert app.query_params["ws"] != bad
+
+
+def test_a_page_opened_by_its_address_on_a_fresh_server_has_its_frame(
+    workspace: Workspace,
+) -> None:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.query_params["ws"] = workspace.id
+    page = app.switch_page("pages/schema.py").run()
+    assert not page.exception
+    assert page.title[0].value == "Schema"
+    assert "Data" in page.sidebar.markdown[0].value

@@ -1,0 +1,56 @@
+from collections.abc import Callable
+
+import pytest
+import yaml
+from hostile import assert_only_text
+from streamlit.testing.v1 import AppTest
+
+from nexusflow.config import parse_config
+from nexusflow.data.examples import resolve_task
+from nexusflow.services.workspace import Workspace
+
+OpenPage = Callable[[str], AppTest]
+
+
+@pytest.fixture
+def asked_shop(shop: Workspace) -> Workspace:
+    """The shop with a question."""
+    shop.save_schema(shop.schema())
+    shop.save_task(resolve_task(shop.tables(), shop.schema(), "people", "left"))
+    return shop
+
+
+def test_settings_are_saved_and_shown_again(open_page: OpenPage, asked_shop: Workspace) -> None:
+    page = open_page("model")
+    place = list(asked_shop.tables()).index("orders")
+    page.selectbox(key=f"encoder_{place}").select("tabnet").run()
+    page.number_input(key=f"steps_{place}").set_value(4).run()
+    page.number_input(key="epochs").set_value(7).run()
+    page.number_input(key="num_blocks").set_value(3).run()
+    page.button(key="save_model").click().run()
+    choice = asked_shop.encoders()["orders"]
+    assert (choice.transformer_type, choice.num_decision_steps) == ("tabnet", 4)
+    assert (asked_shop.training().epochs, asked_shop.architecture().num_blocks) == (7, 3)
+    assert page.title[0].value == "Train"
+    page = open_page("model")
+    assert page.number_input(key="epochs").value == 7
+    assert any("Saved" in m.value for m in page.markdown)
+
+
+def test_the_yaml_is_the_whole_configuration(open_page: OpenPage, asked_shop: Workspace) -> None:
+    page = open_page("model")
+    shown = parse_config(yaml.safe_load(page.code[0].value))
+    assert shown == asked_shop.config()
+
+
+def test_settings_that_do_not_go_together_are_told(open_page: OpenPage, asked_shop: Workspace) -> None:
+    page = open_page("model")
+    page.number_input(key="num_heads").set_value(5).run()
+    assert any("num\\_heads" in box.value for box in page.error)
+    assert not [b for b in page.button if b.key == "save_model"]
+
+
+def test_hostile_names_are_only_text_among_the_encoders(open_page: OpenPage, hostile_shop: Workspace) -> None:
+    table = next(name for name in hostile_shop.tables() if name != "orders")
+    hostile_shop.save_task(resolve_task(hostile_shop.tables(), hostile_shop.schema(), table, "left"))
+    assert_only_text(open_page("model"))

@@ -1,0 +1,54 @@
+from collections.abc import Callable
+
+from hostile import COLUMN, assert_only_text
+from streamlit.testing.v1 import AppTest
+
+from nexusflow.data.task import TaskKind
+from nexusflow.services.workspace import Workspace
+
+OpenPage = Callable[[str], AppTest]
+
+
+def asked(page: AppTest, workspace: Workspace, table: str, column: str) -> AppTest:
+    """The page with this target chosen."""
+    page.selectbox(key="target_table").select(table).run()
+    place = list(workspace.tables()).index(table)
+    page.selectbox(key=f"target_column_{place}").select(column).run()
+    return page
+
+
+def test_a_question_is_stated_and_saved(open_page: OpenPage, shop: Workspace) -> None:
+    page = asked(open_page("task"), shop, "people", "left")
+    assert any("predict whether `left` is `yes` rather than `no`" in m.value for m in page.markdown)
+    page.button(key="save_task").click().run()
+    task = shop.task()
+    assert task is not None
+    assert (task.entity_table, task.target_column, task.kind) == ("people", "left", TaskKind.BINARY)
+    assert page.title[0].value == "Model"
+
+
+def test_what_was_saved_is_shown_again(open_page: OpenPage, shop: Workspace) -> None:
+    page = asked(open_page("task"), shop, "people", "left")
+    page.multiselect(key="hidden_columns").set_value([("people", "region")]).run()
+    page.number_input(key="test_size").set_value(0.3).run()
+    page.button(key="save_task").click().run()
+    before = shop.task()
+    page = open_page("task")
+    assert page.multiselect(key="hidden_columns").value == [("people", "region")]
+    assert any("Saved" in m.value for m in page.markdown)
+    page.button(key="save_task").click().run()
+    assert shop.task() == before
+
+
+def test_a_target_that_cannot_be_asked_is_told(open_page: OpenPage, shop: Workspace) -> None:
+    page = asked(open_page("task"), shop, "people", "joined")
+    assert page.error
+    assert not [b for b in page.button if b.key == "save_task"]
+
+
+def test_hostile_names_are_only_text_in_the_question(open_page: OpenPage, hostile_shop: Workspace) -> None:
+    table = next(name for name in hostile_shop.tables() if name != "orders")
+    column = next(c.name for c in hostile_shop.schema()[table].columns if c.name.startswith(COLUMN[:3]))
+    page = asked(open_page("task"), hostile_shop, table, column)
+    assert_only_text(page)
+    assert any("of 3 classes" in m.value for m in page.markdown)

@@ -1,0 +1,84 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from ui import charts
+from ui.palette import DARK, LIGHT, Palette
+
+names = st.lists(st.text(max_size=60), min_size=1, max_size=8)
+
+
+@given(st.data())
+def test_a_click_on_a_heatmap_cell_leads_back_to_its_value(data: st.DataObject) -> None:
+    rows, columns = data.draw(names), data.draw(names)
+    values = data.draw(arrays(np.float64, (len(rows), len(columns)), elements=st.floats(0, 1)))
+    option = charts.heatmap(values, rows=rows, columns=columns, title="t", palette=LIGHT, selectable=True)
+    (series,) = option["series"]
+    for place, item in enumerate(series["data"]):
+        row, column = charts.heatmap_cell(place, len(columns))
+        assert item["value"][:2] == [column, row]
+        assert item["value"][2] == pytest.approx(values[row, column], abs=1e-3)
+    json.dumps(option)
+
+
+@given(names)
+def test_labels_are_short_and_never_alike(given_names: list[str]) -> None:
+    labels = charts.distinct_labels([*given_names, *given_names])
+    assert len(set(labels)) == len(labels)
+    assert all(0 < len(label) <= charts.LABEL_LENGTH + 6 for label in labels)
+
+
+@given(st.integers(min_value=0, max_value=5000))
+def test_thinned_keeps_first_and_last_and_the_limit(length: int) -> None:
+    kept = charts.thinned(length)
+    assert len(kept) == min(length, charts.POINTS_SHOWN)
+    assert kept == sorted(set(kept))
+    if length:
+        assert (kept[0], kept[-1]) == (0, length - 1)
+
+
+def test_curves_count_epochs_from_one_and_mark_the_best() -> None:
+    lines = [
+        charts.Curve(name="Training", values=[3.0, 2.0]),
+        charts.Curve(name="Validation", values=[4.0, None]),
+    ]
+    option = charts.curves(lines, title="Loss", palette=DARK, marked=2)
+    assert option["series"][0]["data"] == [[1, 3.0], [2, 2.0]]
+    assert option["series"][1]["data"] == [[1, 4.0], [2, None]]
+    assert option["series"][0]["markLine"]["data"] == [{"xAxis": 2}]
+    assert "markLine" not in option["series"][1]
+
+
+def test_bars_for_and_against_differ_in_colour_and_side() -> None:
+    frame = pd.DataFrame({"what": ["a", "b"], "by": [0.5, -0.25]})
+    data = charts.bars(frame, label="what", value="by", title="t", palette=LIGHT, signed=True)["series"][0][
+        "data"
+    ]
+    assert [item["value"] for item in data] == [0.5, -0.25]
+    assert data[0]["itemStyle"] != data[1]["itemStyle"]
+    assert data[0]["label"] != data[1]["label"]
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
+def test_text_stands_out_from_its_ground(palette: Palette) -> None:
+    for colour in (palette.text, palette.quiet, palette.for_it, palette.against_it):
+        assert contrast(colour, palette.card) >= 3.0
+    assert contrast(palette.text, palette.card) >= 7.0
+    assert contrast(palette.on_accent, palette.accent) >= 4.0
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast ratio of WCAG 2."""
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

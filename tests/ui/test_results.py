@@ -1,0 +1,88 @@
+import pytest
+
+from nexusflow.data.task import Part
+from nexusflow.train.events import BatchDone, EpochEnded, Note, RunFailed, RunFinished, RunStarted
+from nexusflow.train.run import EpochRecord, Run, RunStatus
+from ui.results import MODEL, duration, event_line, results_table, verdict
+
+
+def run(kind: str, mine: dict[str, float], **baselines: dict[str, float]) -> Run:
+    return Run(
+        id="r1",
+        name="r",
+        status=RunStatus.FINISHED,
+        created="2026-01-01T00:00:00",
+        config={},
+        task={"kind": kind},
+        schema_fingerprint="",
+        data_sha256={},
+        seed=0,
+        metrics={Part.TEST: mine} if mine else {},
+        baselines={name: {Part.TEST: scores} for name, scores in baselines.items()},
+    )
+
+
+def test_table_has_the_network_first_and_baselines_from_best_to_worst() -> None:
+    frame = results_table(
+        run(
+            "binary",
+            {"accuracy": 0.8, "auroc": 0.7},
+            low={"auroc": 0.5},
+            high={"auroc": 0.9, "accuracy": 0.9},
+        )
+    )
+    assert frame["Model"].tolist() == [MODEL, "high", "low"]
+    assert list(frame.columns) == ["Model", "ROC AUC", "Accuracy"]
+    lower_is_better = results_table(run("regression", {"mae": 2.0}, low={"mae": 1.0}, high={"mae": 3.0}))
+    assert lower_is_better["Model"].tolist() == [MODEL, "low", "high"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "mine", "theirs", "ahead"),
+    [
+        ("binary", {"auroc": 0.8}, {"auroc": 0.7}, True),
+        ("binary", {"auroc": 0.7}, {"auroc": 0.8}, False),
+        ("binary", {"auroc": 0.800}, {"auroc": 0.801}, None),
+        ("regression", {"mae": 2.0}, {"mae": 3.0}, True),
+        ("regression", {"mae": 3.0}, {"mae": 2.0}, False),
+    ],
+)
+def test_verdict_names_the_better_one(
+    kind: str, mine: dict[str, float], theirs: dict[str, float], ahead: bool | None
+) -> None:
+    found = verdict(run(kind, mine, weak={}, other=theirs))
+    assert found.ahead is ahead
+    assert "other" in found.sentence
+
+
+def test_verdict_without_anything_to_compare_claims_nothing() -> None:
+    assert verdict(run("binary", {})).ahead is None
+    assert "No baseline" in verdict(run("binary", {"auroc": 0.9})).sentence
+
+
+def test_every_event_has_a_line_for_the_log() -> None:
+    record = EpochRecord(
+        epoch=2, train_loss=0.5, val_loss=0.6, val_metrics={"auroc": 0.7}, seconds=3, learning_rate=0.1
+    )
+    lines = [
+        event_line(event)
+        for event in (
+            RunStarted(run_id="r", parameters=1234, epochs=5),
+            BatchDone(epoch=1, batch=2, batches=3, loss=0.1),
+            EpochEnded(record=record, epochs=5, seconds_left=9.0),
+            Note(message="a note"),
+            RunFinished(run_id="r", status="finished"),
+            RunFailed(run_id="r", message="out of luck"),
+        )
+    ]
+    assert "1,234" in lines[0]
+    assert "Epoch 2" in lines[2]
+    assert "ROC AUC 0.7000" in lines[2]
+    assert lines[3::2] == ["a note", "out of luck"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(None, "unknown"), (5.4, "5 s"), (65, "1 min 5 s"), (3720, "1 h 2 min")]
+)
+def test_duration_in_words(seconds: float | None, words: str) -> None:
+    assert duration(seconds) == words

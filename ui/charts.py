@@ -1,0 +1,312 @@
+"""Frames drawn as ECharts options: plain functions from data and colours to a dict."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ui.escape import plain, shorten
+from ui.palette import Palette
+
+Option = dict[str, object]
+POINTS_SHOWN = 200
+LABEL_LENGTH = 24
+INK_DARK, INK_LIGHT = "#1f2433", "#ffffff"
+
+
+class Curve(TypedDict):
+    """A line of a chart: its name, and its values by place; None where there is none."""
+
+    name: str
+    values: list[float | None]
+
+
+def heatmap(
+    values: npt.NDArray[np.floating],
+    *,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    title: str,
+    palette: Palette,
+    selectable: bool = False,
+    row_title: str = "",
+    column_title: str = "",
+) -> Option:
+    """A matrix as coloured cells with their numbers, first row on top; NaN cells stay empty.
+
+    The place of a cell in the series is that of `heatmap_cell`, so that a click can be traced back.
+    """
+    row_names, column_names = distinct_labels(rows), distinct_labels(columns)
+    most = float(np.nanmax(values)) if np.isfinite(values).any() else 1.0
+    data = [
+        {
+            "value": [column, row, None if np.isnan(v) else round(float(v), 3)],
+            "label": {"color": _ink(0.0 if np.isnan(v) else float(v) / (most or 1.0), palette)},
+            "name": _pair(rows[row], columns[column]),
+        }
+        for row in range(values.shape[0])
+        for column, v in enumerate(values[row])
+    ]
+    crowded = values.size > 150 or values.shape[1] > 14
+    series: Option = {
+        "type": "heatmap",
+        "data": data,
+        "label": {"show": not crowded, "formatter": "{@[2]}", "fontSize": 11},
+        "itemStyle": {"borderColor": palette.card, "borderWidth": 2, "borderRadius": 3},
+        "emphasis": {"itemStyle": {"borderColor": palette.against_it, "borderWidth": 2}},
+    }
+    if selectable:
+        series["selectedMode"] = "single"
+        series["select"] = {"itemStyle": {"borderColor": palette.against_it, "borderWidth": 3}}
+    tilt = 35 if max((len(name) for name in column_names), default=0) * len(column_names) > 90 else 0
+    return {
+        **_frame(title, palette),
+        "grid": {"left": 12, "right": 24, "top": 64, "bottom": 28, "containLabel": True},
+        "tooltip": {"formatter": "{b}: {@[2]}", "confine": True},
+        "xAxis": _names(column_names, palette, tilt=tilt) | {"name": column_title} | _axis_title(palette, 34),
+        "yAxis": _names(row_names, palette) | {"inverse": True},
+        "visualMap": {
+            "show": False,
+            "min": 0,
+            "max": most or 1.0,
+            "dimension": 2,
+            "inRange": {"color": list(palette.scale)},
+        },
+        "series": [series],
+    } | ({"aria": {"enabled": True}} if row_title else {})
+
+
+def heatmap_cell(index: int, columns: int) -> tuple[int, int]:
+    """The row and column of the cell at this place in a heatmap's series."""
+    return divmod(index, columns)
+
+
+def bars(
+    frame: pd.DataFrame,
+    *,
+    label: str,
+    value: str,
+    title: str,
+    palette: Palette,
+    signed: bool = False,
+    label_length: int = LABEL_LENGTH,
+) -> Option:
+    """Horizontal bars in the frame's order, first on top; `signed`: for and against in two colours."""
+    names = distinct_labels([str(name) for name in frame[label]], label_length)
+    full = [plain(name) for name in frame[label]]
+    data = [
+        {
+            "value": significant(number),
+            "name": name,
+            "itemStyle": {"color": palette.against_it if signed and number < 0 else palette.for_it},
+            "label": {"position": "left" if number < 0 else "right"},
+        }
+        for number, name in zip(frame[value], full, strict=True)
+    ]
+    low, high = min(0.0, float(frame[value].min())), max(0.0, float(frame[value].max()))
+    room = 0.25 * (high - low)
+    return {
+        **_frame(title, palette),
+        "grid": {"left": 12, "right": 64, "top": 56, "bottom": 12, "containLabel": True},
+        "tooltip": {"formatter": "{b}: {c}", "confine": True},
+        "xAxis": {
+            "type": "value",
+            # The number beside a bar to the left would otherwise lie on the names.
+            **({"min": significant(low - room)} if low < 0 else {}),
+            "axisLabel": {"color": palette.quiet, "hideOverlap": True},
+            "splitLine": {"lineStyle": {"color": palette.line, "opacity": 0.5}},
+        },
+        "yAxis": _names(names, palette) | {"inverse": True, "axisLine": {"show": False}},
+        "series": [
+            {
+                "type": "bar",
+                "data": data,
+                "barMaxWidth": 22,
+                "itemStyle": {"borderRadius": 3},
+                "label": {
+                    "show": len(frame) <= 30,
+                    "formatter": "{c}",
+                    "color": palette.quiet,
+                    "fontSize": 11,
+                },
+            }
+        ],
+    }
+
+
+def columns(labels: Sequence[str], counts: Sequence[float], *, title: str, palette: Palette) -> Option:
+    """Upright bars, one per label."""
+    names = distinct_labels(labels)
+    return {
+        **_frame(title, palette),
+        "grid": {"left": 12, "right": 12, "top": 56, "bottom": 8, "containLabel": True},
+        "tooltip": {"trigger": "axis", "confine": True},
+        "xAxis": _names(names, palette),
+        "yAxis": _numbers(palette),
+        "series": [
+            {
+                "type": "bar",
+                "data": [significant(count, 6 if float(count).is_integer() else 3) for count in counts],
+                "itemStyle": {"color": palette.for_it, "borderRadius": [3, 3, 0, 0]},
+                "barMaxWidth": 64,
+                "label": {
+                    "show": len(names) <= 12,
+                    "position": "top",
+                    "color": palette.quiet,
+                    "fontSize": 11,
+                },
+            }
+        ],
+    }
+
+
+def curves(lines: Sequence[Curve], *, title: str, palette: Palette, marked: int | None = None) -> Option:
+    """Values by epoch, counted from 1, thinned to at most POINTS_SHOWN; `marked` names the best epoch."""
+    length = max((len(line["values"]) for line in lines), default=0)
+    kept = thinned(length)
+    mark = {
+        "symbol": "none",
+        "silent": True,
+        "data": [{"xAxis": marked}],
+        "lineStyle": {"color": palette.quiet, "type": "dashed"},
+        "label": {"formatter": "best", "color": palette.quiet},
+    }
+    series = []
+    for number, line in enumerate(lines):
+        one: Option = {
+            "type": "line",
+            "name": plain(line["name"]),
+            "data": [[at + 1, _number(line["values"][at])] for at in kept if at < len(line["values"])],
+            "showSymbol": length <= 12,
+            "symbolSize": 5,
+            "lineStyle": {"width": 2},
+            "color": palette.series[number % len(palette.series)],
+        }
+        if number == 0 and marked is not None:
+            one["markLine"] = mark
+        series.append(one)
+    return {
+        **_frame(title, palette),
+        "animation": False,
+        "grid": {"left": 12, "right": 24, "top": 72, "bottom": 8, "containLabel": True},
+        "legend": {
+            "top": 32,
+            "left": 0,
+            "textStyle": {"color": palette.text},
+            "icon": "roundRect",
+            "itemHeight": 3,
+        },
+        "tooltip": {"trigger": "axis", "confine": True},
+        "xAxis": {
+            "type": "value",
+            "min": 1,
+            "max": max(length, 2),
+            "minInterval": 1,
+            "axisLabel": {"color": palette.quiet},
+            "splitLine": {"show": False},
+        },
+        "yAxis": _numbers(palette) | {"scale": True},
+        "series": series,
+    }
+
+
+def thinned(length: int) -> list[int]:
+    """At most POINTS_SHOWN places out of `length`, evenly spread, first and last among them."""
+    if length <= POINTS_SHOWN:
+        return list(range(length))
+    return sorted({round(x) for x in np.linspace(0, length - 1, POINTS_SHOWN)})
+
+
+def significant(number: float, digits: int = 3) -> float:
+    """The number rounded to so many significant digits."""
+    return float(f"{float(number):.{digits}g}")
+
+
+def distinct_labels(names: Sequence[str], limit: int = LABEL_LENGTH) -> list[str]:
+    """Short labels, no two alike: ECharts takes equal category names for one."""
+    seen: dict[str, int] = {}
+    labels = []
+    for name in names:
+        label = shorten(name, limit) or "(no name)"
+        seen[label] = seen.get(label, 0) + 1
+        labels.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
+    return labels
+
+
+def height_for(rows: int, *, row: int = 30, least: int = 220, most: int = 760) -> int:
+    """A height in pixels that gives each row its room."""
+    return int(min(max(least, 90 + row * rows), most))
+
+
+def _ink(share: float, palette: Palette) -> str:
+    """Dark or light, whichever reads better on the scale's colour at this share of the whole."""
+    at = min(max(share, 0.0), 1.0) * (len(palette.scale) - 1)
+    below = palette.scale[int(at)]
+    above = palette.scale[min(int(at) + 1, len(palette.scale) - 1)]
+    mixed = [
+        int(below[i : i + 2], 16) * (1 - at % 1) + int(above[i : i + 2], 16) * (at % 1) for i in (1, 3, 5)
+    ]
+    brightness = 0.299 * mixed[0] + 0.587 * mixed[1] + 0.114 * mixed[2]
+    return INK_DARK if brightness > 140 else INK_LIGHT
+
+
+def _number(value: float | None) -> float | None:
+    """The value as JSON can hold it."""
+    return None if value is None or not np.isfinite(value) else float(value)
+
+
+def _pair(row: str, column: str) -> str:
+    return f"{plain(row)} → {plain(column)}"
+
+
+def _frame(title: str, palette: Palette) -> Option:
+    return {
+        "title": {
+            "text": plain(title),
+            "left": 0,
+            "top": 6,
+            "textStyle": {"fontSize": 14, "fontWeight": 600, "color": palette.text},
+        },
+        "toolbox": _toolbox(palette),
+        "textStyle": {"color": palette.text},
+        "backgroundColor": "transparent",
+    }
+
+
+def _toolbox(palette: Palette) -> Mapping[str, object]:
+    save = {
+        "title": "Save as PNG",
+        "pixelRatio": 2,
+        "backgroundColor": palette.card,
+        "iconStyle": {"borderColor": palette.quiet},
+    }
+    return {"right": 0, "top": 4, "itemSize": 14, "feature": {"saveAsImage": save}}
+
+
+def _names(labels: Sequence[str], palette: Palette, tilt: int = 0) -> Option:
+    return {
+        "type": "category",
+        "data": list(labels),
+        "axisTick": {"show": False},
+        "axisLine": {"lineStyle": {"color": palette.line}},
+        "axisLabel": {"color": palette.text, "fontSize": 11, "interval": "auto", "rotate": tilt},
+        "splitLine": {"show": False},
+    }
+
+
+def _numbers(palette: Palette) -> Option:
+    return {
+        "type": "value",
+        "axisLabel": {"color": palette.quiet},
+        "splitLine": {"lineStyle": {"color": palette.line, "opacity": 0.5}},
+    }
+
+
+def _axis_title(palette: Palette, gap: int) -> Option:
+    return {
+        "nameLocation": "middle",
+        "nameGap": gap,
+        "nameTextStyle": {"color": palette.quiet, "fontSize": 11},
+    }

@@ -1,0 +1,44 @@
+"""Users' strings made safe to print: a table or column name is hostile text until it has passed here."""
+
+import re
+
+_PUNCTUATION = re.compile(r"([!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~])")
+_INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_WORD_JOINER = "\u2060"
+# Links, addresses and :shortcodes: are found after the backslashes are gone, so they are parted invisibly.
+_MEANINGFUL_PAIR = re.compile(r"(:)(?=\S)|(@)(?=\S)|(?<=www)(?=\.)", re.IGNORECASE)
+
+
+def plain(text: object) -> str:
+    """One line of the text, without control characters and without marks that turn the reading direction."""
+    return _INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", " ".join(str(text).split()))
+
+
+def md_escape(text: object) -> str:
+    """The text as Markdown that shows just this text: no image, link, icon, colour, formula or heading."""
+    parted = _MEANINGFUL_PAIR.sub(lambda match: match.group() + _WORD_JOINER, plain(text))
+    return _PUNCTUATION.sub(r"\\\1", parted)
+
+
+def code(text: object) -> str:
+    """The text as a Markdown code span, for names of tables and columns."""
+    line = plain(text) or "(no name)"
+    fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
+    pad = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{fence}{pad}{line}{pad}{fence}"
+
+
+def codes(names: tuple[str, ...] | list[str]) -> str:
+    """Several names as code spans with commas between them."""
+    return ", ".join(code(name) for name in names)
+
+
+def shorten(text: object, limit: int = 28) -> str:
+    """The text cut to `limit` characters, with an ellipsis where something was cut."""
+    line = plain(text)
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun, in the singular or the plural."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

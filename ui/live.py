@@ -1,0 +1,94 @@
+"""A run under way, redrawn by the browser's clock until it ends: words each second, curves every two."""
+
+import pandas as pd
+import streamlit as st
+
+from nexusflow.services.training import Progress, cancel_training, progress
+from nexusflow.services.workspace import Workspace
+from ui import state
+from ui.charts import Curve, curves
+from ui.escape import md_escape
+from ui.figure import show_chart
+from ui.page import two_cards
+from ui.palette import current_palette
+from ui.results import duration, metric_label
+from ui.runs import show_status
+
+
+@st.fragment(run_every=1)
+def live_words(workspace: Workspace, run_id: str) -> None:
+    """Where the run stands, how long it has to go, and a way to stop it."""
+    now = progress(workspace, state.manager(), run_id)
+    if now.ended:
+        # The page outside this fragment now has results to show, and stops the clock.
+        st.rerun()
+    state.watch(run_id)
+    show_status(now.state)
+    left, right = st.columns([5, 1], vertical_alignment="center")
+    left.progress(now.fraction, text=standing(now))
+    if right.button("Cancel", key="cancel_run", icon=":material/stop_circle:", width="stretch"):
+        cancel_training(workspace, state.manager(), run_id)
+        st.rerun(scope="fragment")
+    if now.message and not now.epoch:
+        st.caption(md_escape(now.message))
+
+
+@st.fragment(run_every=2)
+def live_curves(workspace: Workspace, run_id: str) -> None:
+    """Loss and score so far."""
+    show_curves(progress(workspace, state.manager(), run_id))
+
+
+def standing(now: Progress) -> str:
+    """One line on where the run stands."""
+    if now.state == "queued":
+        ahead = (now.queue_position or 1) - 1
+        return "Waiting in line; next" if not ahead else f"Waiting in line; {ahead} ahead"
+    if now.state == "cancelling":
+        return "Stopping after this batch…"
+    if not now.epoch:
+        return "Preparing the tables…"
+    left = f" · about {duration(now.seconds_left)} left" if now.seconds_left is not None else ""
+    return f"Epoch {now.epoch} of {now.epochs}{left}"
+
+
+def show_curves(now: Progress) -> None:
+    """Loss of training and validation beside the validation score."""
+    if not now.train_loss:
+        st.caption("The curves appear after the first epoch.")
+        return
+    palette = current_palette()
+    left, right = two_cards()
+    losses = [
+        Curve(name="Training", values=list(now.train_loss)),
+        Curve(name="Validation", values=list(now.val_loss)),
+    ]
+    with left:
+        show_chart(
+            curves(losses, title="Loss by epoch", palette=palette, marked=now.best_epoch or None),
+            key="loss",
+            alt="Training and validation loss by epoch",
+            frame=curve_frame(losses),
+            height=260,
+        )
+    name, *_ = now.metrics
+    score = [Curve(name=metric_label(name), values=list(now.metrics[name]))]
+    with right:
+        show_chart(
+            curves(
+                score,
+                title=f"{metric_label(name)} on validation rows",
+                palette=palette,
+                marked=now.best_epoch or None,
+            ),
+            key="score",
+            alt=f"{metric_label(name)} on the validation rows by epoch",
+            frame=curve_frame(score),
+            height=260,
+        )
+
+
+def curve_frame(lines: list[Curve]) -> pd.DataFrame:
+    """The curves as a table, an epoch per line."""
+    frame = pd.DataFrame({line["name"]: pd.Series(line["values"], dtype="float64") for line in lines})
+    return frame.rename_axis("epoch").reset_index().assign(epoch=lambda f: f["epoch"] + 1)

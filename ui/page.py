@@ -1,0 +1,41 @@
+"""How every page begins, and what it shows while there is nothing to work with."""
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from ui import state
+from ui.navigation import go_to, screen, sections
+
+
+def begin(name: str, purpose: str) -> None:
+    """The page's title and one sentence on what it is for; news from the last action as toasts."""
+    if not state.within_frame():
+        # Until app.py has run once, Streamlit takes `pages/` for its own kind of page folder and opens a page
+        # by its address without the frame. Naming our pages ends that, and the next run is framed.
+        st.navigation(sections())
+        st.rerun()
+    st.title(screen(name).title, anchor=False)
+    st.markdown(f":gray[{purpose}]")
+    state.show_news()
+
+
+def two_cards() -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Two bordered cards side by side; one above the other where the window is narrow."""
+    grid = st.grid(2, min_column_width=380)
+    return (
+        grid.cell().container(border=True, height="stretch"),
+        grid.cell().container(border=True, height="stretch"),
+    )
+
+
+def empty(title: str, text: str, *, to: str, label: str) -> None:
+    """Say what is missing and offer the page where it is made."""
+    with st.container(border=True, horizontal_alignment="center", gap="medium", key="empty_state"):
+        st.space("small")
+        st.markdown(f"### {screen(to).icon} {title}", text_alignment="center")
+        st.markdown(f":gray[{text}]", text_alignment="center", width=560)
+        if st.button(
+            label, type="primary", key="empty_go", icon=":material/arrow_forward:", icon_position="right"
+        ):
+            go_to(to)
+        st.space("small")

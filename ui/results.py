@@ -1,0 +1,106 @@
+"""How a run did, against its baselines: a table and an honest sentence."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from nexusflow.data.task import Part, TaskKind
+from nexusflow.train.events import BatchDone, EpochEnded, Event, RunFinished, RunStarted
+from nexusflow.train.metrics import primary_metric
+from nexusflow.train.run import Run
+
+MODEL = "NexusFormer"
+METRIC_LABELS = {
+    "auroc": "ROC AUC",
+    "average_precision": "Average precision",
+    "log_loss": "Log loss",
+    "accuracy": "Accuracy",
+    "f1": "F1",
+    "macro_f1": "F1 (macro)",
+    "mae": "Mean absolute error",
+    "rmse": "Root mean squared error",
+    "r2": "R²",
+}
+_ABOUT_EQUAL = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """The comparison in a sentence; `ahead` is None where the two are about equal or cannot be compared."""
+
+    sentence: str
+    ahead: bool | None
+
+
+def metric_label(name: str) -> str:
+    """A metric's name as it is printed."""
+    return METRIC_LABELS.get(name, name.replace("_", " ").capitalize())
+
+
+def results_table(run: Run, part: Part = Part.TEST) -> pd.DataFrame:
+    """A line per model, the network first, then the baselines from best to worst; a column per metric."""
+    name, higher = primary_metric(TaskKind(run.task["kind"]))
+    lines = {MODEL: run.metrics.get(part, {})}
+    others = [(model, scores.get(part, {})) for model, scores in run.baselines.items()]
+    lines |= dict(sorted(others, key=lambda pair: pair[1].get(name, float("nan")), reverse=higher))
+    frame = pd.DataFrame.from_dict(lines, orient="index")
+    first = [name] if name in frame else []
+    frame = frame[first + [column for column in frame if column != name]]
+    return frame.rename(columns=metric_label).rename_axis("Model").reset_index()
+
+
+def verdict(run: Run, part: Part = Part.TEST) -> Verdict:
+    """Which is better on the primary metric: the network or the best baseline; within 1 % counts as equal."""
+    name, higher = primary_metric(TaskKind(run.task["kind"]))
+    mine = run.metrics.get(part, {}).get(name)
+    others = {
+        model: scores[part][name] for model, scores in run.baselines.items() if name in scores.get(part, {})
+    }
+    label = metric_label(name)
+    if mine is None:
+        return Verdict(sentence="This run has no test rows to be judged by.", ahead=None)
+    if not others:
+        return Verdict(
+            sentence=f"{label} {mine:.3f} on the test rows. No baseline was trained to compare.", ahead=None
+        )
+    best = (max if higher else min)(others, key=others.__getitem__)
+    theirs = others[best]
+    figures, turned = (
+        f"{label} {one:.3f} against {other:.3f} on the test rows."
+        for one, other in ((mine, theirs), (theirs, mine))
+    )
+    if abs(mine - theirs) <= _ABOUT_EQUAL * max(abs(mine), abs(theirs)):
+        return Verdict(sentence=f"{MODEL} and {best} are about equal: {figures}", ahead=None)
+    if (mine > theirs) == higher:
+        return Verdict(sentence=f"{MODEL} is better than the best baseline, {best}: {figures}", ahead=True)
+    return Verdict(sentence=f"{best} is better than {MODEL}: {turned} Use it, or train longer.", ahead=False)
+
+
+def event_line(event: Event) -> str:
+    """An event of a run as a line of its log, in plain text."""
+    if isinstance(event, EpochEnded):
+        record = event.record
+        scores = ", ".join(f"{metric_label(name)} {value:.4f}" for name, value in record.val_metrics.items())
+        return (
+            f"Epoch {record.epoch}: loss {record.train_loss:.4f} in training, "
+            f"{record.val_loss:.4f} in validation; "
+            f"{scores} ({duration(record.seconds)})"
+        )
+    if isinstance(event, RunStarted):
+        return f"Training begins: {event.parameters:,} parameters, at most {event.epochs} epochs"
+    if isinstance(event, RunFinished):
+        return f"The run ended: {event.status}"
+    if isinstance(event, BatchDone):
+        return f"Epoch {event.epoch}, batch {event.batch} of {event.batches}: loss {event.loss:.4f}"
+    return event.message
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in words a reader takes in at a glance."""
+    if seconds is None:
+        return "unknown"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+    return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:.0f} min"

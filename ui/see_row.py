@@ -1,0 +1,206 @@
+"""Interpret, one row: its prediction, what made it, which rows it read, and how it settled."""
+
+import pandas as pd
+import streamlit as st
+
+from nexusflow.data.task import PARTS, Part, Task, TaskKind
+from nexusflow.services.insight import Insight
+from ui import state
+from ui.charts import bars, columns, height_for
+from ui.escape import code, counted, plain, shorten
+from ui.figure import csv_button, show_chart
+from ui.grid import printable
+from ui.page import two_cards
+from ui.palette import current_palette
+
+ORDERS = {"error": "Worst errors first", "random": "At random", "row": "In the table's order"}
+LISTED = 200
+CELLS_SHOWN = 12
+
+
+def show_row(insight: Insight, task: Task) -> None:
+    """Pick an example and explain it."""
+    example = pick(insight)
+    if example is None:
+        st.info("No row's key holds this text.", icon=":material/search_off:")
+        return
+    row = int(example["row"])
+    heading(task, example)
+    with st.spinner("Explaining…"):
+        left, right = two_cards()
+        with left:
+            contributions(insight, task, row, str(example["prediction"]))
+        with right:
+            trace(insight, task, row)
+        with st.container(border=True):
+            cells(insight, row)
+        with st.container(border=True):
+            related(insight, row)
+
+
+def pick(insight: Insight) -> pd.Series | None:
+    """The example to explain; one chosen elsewhere stays until another is picked."""
+    first, second, third = st.columns([1, 1, 1])
+    parts = [str(part) for part in reversed(PARTS)]
+    part = first.selectbox("Part", parts, format_func=str.capitalize, key="row_part")
+    order = second.selectbox("Order", list(ORDERS), format_func=ORDERS.__getitem__, key="row_order")
+    search = third.text_input("Search the key", key="row_search")
+    found = insight.rows(part=str(Part(part)), search=search, order=order).head(LISTED)
+    given = state.chosen_row()
+    if given is not None and given not in set(found["row"]):
+        everything = insight.rows()
+        found = pd.concat([everything[everything["row"] == given], found], ignore_index=True)
+    if found.empty:
+        return None
+    by_row = {int(line["row"]): line for _, line in found.iterrows()}
+    options = list(by_row)
+    chosen = st.selectbox(
+        "Row",
+        options,
+        index=options.index(given) if given in by_row else 0,
+        format_func=lambda row: row_label(by_row[row]),
+        key=f"row_{part}_{order}_{search}_{given}",
+    )
+    return by_row[chosen]
+
+
+def row_label(example: pd.Series) -> str:
+    """An example in one line."""
+    return (
+        f"{plain(example['key'])} · predicted {short(example['prediction'])}, was {short(example['target'])}"
+    )
+
+
+def short(value: object) -> str:
+    """A prediction or target as short text."""
+    if isinstance(value, float):
+        return "unknown" if pd.isna(value) else f"{value:,.4g}"
+    return shorten(value, 24)
+
+
+def heading(task: Task, example: pd.Series) -> None:
+    """The prediction beside the truth."""
+    first, second, third = st.columns(3)
+    first.metric("Predicted", code(short(example["prediction"])), border=True)
+    second.metric("Was", code(short(example["target"])), border=True)
+    if task.kind is TaskKind.REGRESSION:
+        third.metric("Off by", short(float(example["error"])), border=True)
+    else:
+        named, probability = positive_probability(task, example)
+        third.metric(f"Probability of {code(short(named))}", f"{probability:.1%}", border=True)
+
+
+def positive_probability(task: Task, example: pd.Series) -> tuple[str, float]:
+    """A class and its probability: the positive one where there are two, else the predicted one."""
+    named, probability = str(example["prediction"]), float(example["probability"])
+    if task.kind is TaskKind.BINARY and named != task.classes[1]:
+        return task.classes[1], 1.0 - probability
+    return named, probability
+
+
+def unit(task: Task) -> str:
+    """What outputs are measured in."""
+    return "standardised value" if task.kind is TaskKind.REGRESSION else "log-odds"
+
+
+def contributions(insight: Insight, task: Task, row: int, predicted: str) -> None:
+    """What each role adds to the output."""
+    found = insight.contributions(row)
+    frame = pd.concat(
+        [found.frame, pd.DataFrame({"role": ["(bias)"], "contribution": [found.bias]})], ignore_index=True
+    )
+    show_chart(
+        bars(
+            frame,
+            label="role",
+            value="contribution",
+            title="What each table adds to the answer",
+            palette=current_palette(),
+            signed=True,
+        ),
+        key="contributions",
+        alt="Additive contribution of each table role to the output of this row",
+        frame=frame,
+        height=height_for(len(frame)),
+    )
+    meaning = {
+        TaskKind.BINARY: f"above 0 speaks for {code(task.classes[-1]) if task.classes else 'yes'}",
+        TaskKind.MULTICLASS: f"above 0 speaks for {code(predicted)}",
+        TaskKind.REGRESSION: "above 0 raises the value",
+    }[task.kind]
+    st.caption(f"The bars sum to the output, {found.output:+.3f} ({unit(task)}): {meaning}.")
+
+
+def cells(insight: Insight, row: int) -> None:
+    """The cells that speak most for the answer and against it."""
+    found = insight.attribution(row)
+    top = found.frame.head(CELLS_SHOWN)
+    frame = pd.DataFrame(
+        {"cell": [cell_name(line) for _, line in top.iterrows()], "score": top["score"].to_numpy()}
+    )
+    show_chart(
+        bars(
+            frame,
+            label="cell",
+            value="score",
+            title="The cells that move this answer most",
+            palette=current_palette(),
+            signed=True,
+            label_length=64,
+        ),
+        key="cells",
+        alt="Integrated gradients of the strongest cells of this row",
+        height=height_for(len(frame), row=26),
+    )
+    csv_button(found.frame, key="cells_all", label="CSV of all cells")
+    st.caption(
+        "Against a row in which everything is missing; "
+        f"the scores explain all but {found.relative_gap:.2%} of the difference ({found.steps} steps)."
+    )
+
+
+def cell_name(cell: pd.Series) -> str:
+    """A cell in words: where it stands and what it holds."""
+    if pd.notna(cell["statistic"]):
+        # The value of a summary is the statistic itself.
+        return f"{cell['statistic']} = {shorten(cell['value'], 18)} ({cell['role']})"
+    return f"{cell['column']} = {shorten(cell['value'], 18)} ({cell['role']})"
+
+
+def related(insight: Insight, row: int) -> None:
+    """The uploaded rows that were read."""
+    role = st.selectbox("Rows it read as", list(insight.roles), format_func=plain, key="related_role")
+    frame = insight.related(row, role)
+    if frame.empty:
+        st.caption("None: nothing of this kind was known in time.")
+        return
+    if frame["age"].isna().all():
+        frame = frame.drop(columns="age")
+    share = st.column_config.ProgressColumn("looked at", format="percent", min_value=0.0, max_value=1.0)
+    config = {"looked_at": share, "age": st.column_config.NumberColumn("age in days", format="%.1f")}
+    st.dataframe(printable(frame), hide_index=True, column_config=config, key="related")
+    csv_button(frame, key="related")
+
+
+def trace(insight: Insight, task: Task, row: int) -> None:
+    """The prediction after each pass."""
+    frame = insight.trace(row)
+    what = {
+        TaskKind.BINARY: f"Probability of {shorten(task.classes[-1] if task.classes else '')}",
+        TaskKind.MULTICLASS: "Probability of the predicted class",
+        TaskKind.REGRESSION: "Predicted value",
+    }[task.kind]
+    show_chart(
+        columns(
+            [f"Pass {n}" for n in frame["iteration"]],
+            list(frame["prediction"]),
+            title=f"{what} after each pass",
+            palette=current_palette(),
+        ),
+        key="trace",
+        alt="The prediction after each refinement pass",
+        frame=frame,
+        height=260,
+    )
+    most = insight.trained.config.architecture.refinement_iterations
+    st.caption(f"It used {counted(len(frame), 'pass', 'passes')} of at most {most}.")

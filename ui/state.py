@@ -1,0 +1,164 @@
+"""What the browser session remembers between reruns; the only reader and writer of session state and address.
+
+All that matters is on disk in the workspace. The session holds its id, what is being looked at, and news
+to show once.
+"""
+
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from nexusflow.errors import NexusFlowError, Problem
+from nexusflow.services.jobs import JobManager
+from nexusflow.services.prediction import Prediction
+from nexusflow.services.storage import home, mark_all_interrupted
+from nexusflow.services.workspace import Workspace
+
+_WORKSPACE = "workspace_id"
+_RUN = "chosen_run"
+_ROW = "chosen_row"
+_NEWS = "news"
+_FOUND = "found"
+_UPLOADS = "uploads_done"
+_WATCHED = "watched_runs"
+_PREDICTION = "prediction"
+_FRAMED = "framed"
+_WANTED = "wanted"
+
+VIEW = "interpret_view"
+VIEWS = ("Tables", "Columns", "TabNet masks", "One row")
+
+
+def workspace() -> Workspace:
+    """This session's workspace; its id comes from the address, the session, or chance, in this order."""
+    asked = st.query_params.get("ws")
+    known = asked or st.session_state.get(_WORKSPACE) or secrets.token_hex(16)
+    try:
+        opened = _open_workspace(known, home())
+    except NexusFlowError:
+        known = secrets.token_hex(16)
+        opened = _open_workspace(known, home())
+    st.session_state[_WORKSPACE] = known
+    if asked != known:
+        st.query_params["ws"] = known
+    return opened
+
+
+def address() -> dict[str, str]:
+    """The query parameters that every link must carry."""
+    return {"ws": st.session_state[_WORKSPACE]}
+
+
+def begin_frame() -> None:
+    """Note that app.py has drawn its frame in this run of the script."""
+    st.session_state[_FRAMED] = True
+
+
+def within_frame() -> bool:
+    """Whether app.py has drawn its frame in this run; asked once per run."""
+    return bool(st.session_state.pop(_FRAMED, False))
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _open_workspace(workspace_id: str, root: Path) -> Workspace:
+    return Workspace.open(workspace_id, root)
+
+
+@st.cache_resource(show_spinner=False, on_release=lambda manager: manager.shutdown())
+def manager() -> JobManager:
+    """The one queue of background work of this server; runs that an earlier server left are marked first."""
+    mark_all_interrupted()
+    return JobManager()
+
+
+def chosen_run() -> str | None:
+    """The run being looked at."""
+    return st.session_state.get(_RUN)
+
+
+def choose_run(run_id: str | None) -> None:
+    """Look at a run, on every page."""
+    st.session_state[_RUN] = run_id
+
+
+def chosen_row() -> int | None:
+    """The example being explained, by its place among the run's rows."""
+    return st.session_state.get(_ROW)
+
+
+def choose_row(row: int | None) -> None:
+    """Explain this example."""
+    st.session_state[_ROW] = row
+
+
+def explain_row(row: int) -> None:
+    """Explain this example, and turn Interpret to it; for a button's callback."""
+    choose_row(row)
+    st.session_state[VIEW] = VIEWS[-1]
+
+
+def want(name: str) -> None:
+    """Remember that something slow was asked for."""
+    st.session_state.setdefault(_WANTED, set()).add(name)
+
+
+def is_wanted(name: str) -> bool:
+    """Whether something slow was asked for in this session."""
+    return name in st.session_state.get(_WANTED, set())
+
+
+def tell(message: str) -> None:
+    """Show a toast at the next drawing of the page; `message` is Markdown that is already safe."""
+    st.session_state.setdefault(_NEWS, []).append(message)
+
+
+def show_news() -> None:
+    """Show the waiting toasts, each once."""
+    for message in st.session_state.pop(_NEWS, []):
+        st.toast(message, icon=":material/check_circle:")
+
+
+def keep_findings(problems: Sequence[Problem]) -> None:
+    """Keep what the last upload found, to be shown until the next one."""
+    st.session_state[_FOUND] = tuple(problems)
+
+
+def findings() -> tuple[Problem, ...]:
+    """What the last upload found."""
+    return st.session_state.get(_FOUND, ())
+
+
+def uploader_key() -> str:
+    """The upload field's key; a new one after each upload, so that files are taken in once."""
+    return f"upload_{st.session_state.get(_UPLOADS, 0)}"
+
+
+def uploads_taken() -> None:
+    """Empty the upload field."""
+    st.session_state[_UPLOADS] = st.session_state.get(_UPLOADS, 0) + 1
+
+
+def watch(run_id: str) -> None:
+    """Remember that this session saw the run under way, to tell when it ends."""
+    st.session_state.setdefault(_WATCHED, set()).add(run_id)
+
+
+def stop_watching(run_id: str) -> bool:
+    """Forget the run; whether it was being watched."""
+    watched = st.session_state.get(_WATCHED, set())
+    seen = run_id in watched
+    watched.discard(run_id)
+    return seen
+
+
+def keep_prediction(stamp: str, prediction: Prediction) -> None:
+    """Keep the last scoring; `stamp` says of what."""
+    st.session_state[_PREDICTION] = (stamp, prediction)
+
+
+def prediction(stamp: str) -> Prediction | None:
+    """The last scoring if it was of this, else None."""
+    kept = st.session_state.get(_PREDICTION)
+    return kept[1] if kept and kept[0] == stamp else None
