@@ -1,9 +1,9 @@
-"""One small hostile database for everybody's tests: everything that real tables do wrong and that must still work.
+"""One small hostile database for everybody's tests: what real tables do wrong, and what must still work.
 
-Legal and ugly: composite and self-referring keys, a circle of tables, two keys to one table, orphans, missing keys and
-times, equal times, a table of one row, one without rows, one joined to nothing, infinities, text among numbers, mixed
-types, empty and constant columns, and names that are Markdown, HTML, formulas, quotes, emoji and line breaks. No two
-sizes are equal, so that no axis passes for another.
+Legal and ugly: composite and self-referring keys, a circle of tables, two keys to one table, orphans, missing
+keys and times, equal times, a table of one row, one without rows, one joined to nothing, infinities, text among
+numbers, mixed types, empty and constant columns, and names that are Markdown, HTML, formulas, quotes, emoji and
+line breaks. No two sizes are equal, so that no axis passes for another.
 """
 
 import numpy as np
@@ -164,15 +164,22 @@ def _key(child: str, columns: str, parent: str, to: str) -> ForeignKey:
 
 def _schema() -> Schema:
     customers = {
-        "customer": "key", "referred by": "key", "home": "key", "work": "key", "contact": "key", "terms": "key",
-        "age": "numeric", "as_of": "timestamp", "left": "categorical", MARKDOWN: "numeric", HTML: "categorical",
-        QUOTES: "numeric", EMOJI: "categorical", NEWLINE: "categorical", "constant": "numeric", "empty": "ignored",
-        "mixed": "categorical",
-    }  # fmt: skip
+        **dict.fromkeys(("customer", "referred by", "home", "work", "contact", "terms"), "key"),
+        **dict.fromkeys(("age", MARKDOWN, QUOTES, "constant"), "numeric"),
+        **dict.fromkeys(("left", HTML, EMOJI, NEWLINE, "mixed"), "categorical"),
+        "as_of": "timestamp",
+        "empty": "ignored",
+    }
     visits = {
-        "visit": "key", "customer": "key", "where": "key", "month": "key", "when": "timestamp", FORMULA: "numeric",
-        "many": "categorical", "flag": "categorical", "note": "text", "written": "timestamp", "huge": "numeric",
-    }  # fmt: skip
+        **dict.fromkeys(("visit", "customer", "where", "month"), "key"),
+        **dict.fromkeys((FORMULA, "huge"), "numeric"),
+        **dict.fromkeys(("many", "flag"), "categorical"),
+        **dict.fromkeys(("when", "written"), "timestamp"),
+        "note": "text",
+    }
+    frames = hostile_database()
+    customers = {name: customers[name] for name in frames["customers"].frame}
+    visits = {name: visits[name] for name in frames["visits"].frame}
     tables = (
         _table("customers", ("customer",), None, customers),
         _table("visits", ("visit",), "when", visits),

@@ -1,4 +1,4 @@
-"""Arrow tables to frames: every type becomes a number, a time, a truth value or text, and no value is rounded."""
+"""Arrow tables to frames: every type becomes numbers, times, truth values or text, and no key is rounded."""
 
 import pandas as pd
 import pyarrow as pa

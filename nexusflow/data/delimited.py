@@ -10,7 +10,7 @@ import pyarrow.csv as pacsv
 
 from nexusflow.data.sniff import Dialect
 
-# Whole numbers that are names: leading zeros and hexadecimal would be lost as integers, long ones rounded as floats.
+# Whole numbers that are names: as integers they would lose leading zeros or 0x, as floats their last digits.
 _CODE = r"0\d+|[+-]?\d{19,}|0[xX][0-9a-fA-F]+"
 _END = "\x02end\x02"
 LARGEST_BLOCK = 2**31 - 2
@@ -53,8 +53,8 @@ def split_header(text: str, dialect: Dialect) -> tuple[list[str], str]:
 def parse(body: str, names: list[str], dialect: Dialect) -> tuple[pa.Table, list[BadRow]]:
     """The rows as a table, and those left out for their number of cells.
 
-    Rows with another number of cells are left out and told. Columns with leading zeros, hexadecimal or more than 18
-    digits stay text. UnclosedQuoteError or ArrowInvalid where the text cannot be read.
+    Columns with leading zeros, hexadecimal or more than 18 digits stay text. UnclosedQuoteError or
+    ArrowInvalid where the text cannot be read.
     """
     data = body.encode("utf-8", errors="replace")
     if body.count('"') % 2:

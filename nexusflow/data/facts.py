@@ -20,8 +20,8 @@ LONGEST_KEY = 64
 class ColumnFacts:
     """A column's values as a key would use them.
 
-    `kind` is what it looks like and `sign` what speaks for that. `distinct` are its different values, missing ones
-    left out: numbers, or texts. `keyable` says whether it could be
+    `kind` is what it looks like and `sign` what speaks for that. `distinct` are its different values, missing
+    ones left out: numbers, or texts. `keyable` says whether it could be
     part of a key: short text or whole numbers, or times, which can only be part of a composite key.
     """
 

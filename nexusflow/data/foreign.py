@@ -1,4 +1,4 @@
-"""Foreign keys that names and values suggest: every value, or nearly, is found in a unique key of the parent."""
+"""Foreign keys that names and values suggest: most values are found in a unique key of the parent."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,8 +18,10 @@ FEWEST_VALUES, SHORTEST_TEXT = 3, 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """Why something is proposed: the subject (`primary key`, `foreign key`, `time column` or `kind`), where, how sure
-    (0 to 1), and the facts as short sentences."""
+    """Why something is proposed: where, how sure (0 to 1), and the facts as short sentences.
+
+    `subject` is `primary key`, `foreign key`, `time column` or `kind`.
+    """
 
     subject: str
     table: str
@@ -32,7 +34,7 @@ class Evidence:
 def find_foreign_keys(
     tables: TableSet, facts: Facts, primary: Mapping[str, tuple[str, ...]]
 ) -> list[Evidence]:
-    """The likeliest parent of each column, and the composite keys; in the order of the tables and their columns."""
+    """The likeliest parent of each column, then the composite keys, in the order of tables and columns."""
     found = []
     for child, table in tables.items():
         for column in table.frame.columns:

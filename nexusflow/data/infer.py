@@ -1,4 +1,4 @@
-"""A proposed schema for uploaded tables, each guess with the evidence for it. It only proposes: the user decides.
+"""A proposed schema for uploaded tables, each guess with its evidence. It only proposes: the user decides.
 
 Neither the order of rows nor that of columns changes what is proposed.
 """
@@ -15,12 +15,19 @@ from nexusflow.data.tables import TableSet
 __all__ = ["Evidence", "Proposal", "propose"]
 
 TIME_NAMES = ("timestamp", "datetime", "time", "date", "created", "at", "when", "on", "opened", "day", "hour")
-# Dates that lie before a row is known, or after it; and those that are safe, but only where there is no better one.
+# Dates that say nothing of when a row became known.
 OTHER_TIMES = frozenset(
-    "birth born dob birthday birthdate due until expiry expires expiration expected planned scheduled".split()
+    {
+        *("birth", "born", "dob", "birthday", "birthdate", "due", "until", "expiry", "expires", "expiration"),
+        *("expected", "planned", "scheduled"),
+    }
 )
+# Dates by which a row was surely known, if only late: taken where there is no better one.
 LATE_TIMES = frozenset(
-    "end ended closed resolved deleted updated modified changed delivered finished cancelled".split()
+    {
+        *("end", "ended", "closed", "resolved", "deleted", "updated", "modified", "changed", "delivered"),
+        *("finished", "cancelled"),
+    }
 )
 
 

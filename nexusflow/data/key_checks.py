@@ -1,4 +1,4 @@
-"""Do the keys of a schema hold? Primary keys must be unique and filled in; foreign keys must be able to match."""
+"""Do the keys of a schema hold? Primary keys must be unique and filled in, foreign keys able to match."""
 
 from collections.abc import Iterator, Set
 
@@ -37,7 +37,8 @@ def check_foreign_key(
 ) -> Iterator[Problem]:
     """Why a foreign key cannot be used, or else which rows it leaves without a parent.
 
-    `usable` are the tables of the schema that were uploaded with all their columns; faults of others are told already.
+    `usable` are the tables of the schema that were uploaded with all their columns; the faults of others
+    are told already.
     """
     child, named = key.child_table, ", ".join(key.child_columns)
     for table in (key.child_table, key.parent_table):

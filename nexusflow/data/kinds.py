@@ -79,7 +79,7 @@ def _guess_text(name: str, seen: pd.Series) -> tuple[Kind, str]:
         if _share(truth, counts) >= MOSTLY:
             return Kind.CATEGORICAL, "true or false"
         return Kind.NUMERIC, "nearly all values read as numbers"
-    words = float(np.average(texts.str.split().str.len(), weights=counts))
+    words = float(np.average(texts.str.count(r"\S+"), weights=counts))
     length = float(np.average(texts.str.len(), weights=counts))
     varied = distinct > max(FEW_TEXTS, rows // 5)
     if varied and (words >= TEXT_WORDS or length >= TEXT_LENGTH or distinct > rows * MOSTLY):

@@ -21,7 +21,7 @@ Found = tuple[Table | None, tuple[Problem, ...]]
 
 
 def load_files(files: Sequence[tuple[str, bytes] | Path]) -> TableSet:
-    """The tables of all files that can be read, by file name without its ending; the others become problems."""
+    """The tables of all files that can be read, by file name without ending; the others become problems."""
     tables: dict[str, Table] = {}
     problems: list[Problem] = []
     for file in files:
@@ -154,7 +154,7 @@ def _tell_left_out(file: str, bad: list[BadRow], columns: int, rows: int) -> lis
     if not bad:
         return []
     whole = rows + len(bad)
-    total = f"{len(bad):,} of {whole:,} rows were left out, because they have more or fewer cells than the header."
+    total = f"{len(bad):,} of {whole:,} rows were left out: they have more or fewer cells than the header."
     found = [_warning(file, total, "Mend them and upload the file again.")]
     for one in bad[:ROWS_TOLD]:
         message = f"has {_cells(one.cells)} where the header has {columns}; this row was left out."

@@ -1,23 +1,32 @@
-"""How far names speak for a key: `customer_id` for customers, `raceId` for races, `parent_id` within a table."""
+"""How far names speak for a key: `customer_id` for customers, `raceId` for races, `parent_id` in a table."""
 
 import re
 
 SURE_KEY_WORDS = frozenset({"id", "key", "uuid", "guid"})
 KEY_WORDS = SURE_KEY_WORDS | {"code", "no", "nr", "number", "ref"}
 WITHIN_WORDS = frozenset(
-    "parent manager boss supervisor superior previous prev root reports referrer referred reporting ancestor "
-    "predecessor successor replaces replaced".split()
+    {
+        *("parent", "ancestor", "root", "manager", "boss", "supervisor", "superior", "reports", "reporting"),
+        *("previous", "prev", "predecessor", "successor", "replaces", "replaced", "referrer", "referred"),
+    }
 )
 FILLING_WORDS = frozenset({"by", "to", "of", "from", "for"})
 # Names that many tables share without meaning the same thing.
 GENERAL_WORDS = frozenset(
-    "name title label description type kind category class status state value amount count total date time day month "
-    "year hour position rank order size level score points note notes text comment index row".split()
+    {
+        *("name", "title", "label", "description", "text", "note", "notes", "comment", "index", "row"),
+        *("type", "kind", "category", "class", "status", "state", "level", "size", "order", "position"),
+        *("rank", "value", "amount", "count", "total", "score", "points"),
+        *("date", "time", "day", "month", "year", "hour"),
+    }
 )
 # Ordinary words that end as ids do.
 NOT_IDS = frozenset(
-    "grid unpaid prepaid valid invalid avoid fluid solid liquid covid hybrid rapid humid squid plaid android steroid "
-    "asteroid vivid pyramid mermaid placid candid splendid orchid overpaid".split()
+    {
+        *("grid", "unpaid", "prepaid", "overpaid", "valid", "invalid", "avoid", "fluid", "solid", "liquid"),
+        *("covid", "hybrid", "rapid", "humid", "vivid", "placid", "candid", "splendid", "plaid", "pyramid"),
+        *("squid", "orchid", "mermaid", "android", "steroid", "asteroid"),
+    }
 )
 
 
@@ -41,7 +50,7 @@ def singular(word: str) -> str:
 
 
 def is_key_word_name(name: str, *, sure: bool = False) -> bool:
-    """Whether a name ends as keys do: in `id` or `key`, or where not `sure` also in `code`, `no` and the like."""
+    """Whether a name ends as keys do: in `id` or `key`, or unless `sure` in `code`, `no` and the like."""
     words = words_of(name)
     return bool(words) and words[-1] in (SURE_KEY_WORDS if sure else KEY_WORDS)
 
@@ -53,13 +62,13 @@ def is_code_name(name: str) -> bool:
 
 
 def is_general(name: str) -> bool:
-    """Whether two tables may both have a column of this name without it meaning the same thing: `id`, `status`."""
+    """Whether columns of this name in two tables may mean different things, as `id` and `status` do."""
     words = set(words_of(name))
     return words <= KEY_WORDS or words <= GENERAL_WORDS
 
 
 def key_likeness(table: str, column: str) -> float:
-    """How much a column's name looks like the key of its table: 1 for `id` or `customer_id`, 0 for no sign."""
+    """How much a column's name looks like the key of its table: 1 for `id` or `customer_id`, 0 for no."""
     words, own = words_of(column), _stem(words_of(table))
     bare = [word for word in words if word not in KEY_WORDS]
     if not words:
@@ -73,9 +82,9 @@ def key_likeness(table: str, column: str) -> float:
 
 
 def name_likeness(column: str, parent: str, key: str) -> float:
-    """How much a column's name speaks for referring to `parent.key`: 1 for the same or `<parent>_id`, 0 for no sign.
+    """How much a column's name speaks for referring to `parent.key`: 1 for the same name or `<parent>_id`.
 
-    A bare `id` says nothing of where it leads, nor does a name such as `status`; a plural (`orders`) is a count.
+    0 for no sign: a bare `id` or `status` says nothing of where it leads, and a plural (`orders`) is a count.
     """
     words, target = words_of(column), words_of(key)
     bare, table = [w for w in words if w not in KEY_WORDS], words_of(parent)

@@ -7,7 +7,7 @@ _TRUTH = {"true": "1", "false": "0"}
 
 
 def parse_numbers(values: pd.Series) -> pd.Series:
-    """The column as float64; NaN where missing or not a number, true and false as 1 and 0, infinities kept."""
+    """The column as float64: NaN where missing or no number, 1 and 0 for true and false, infinities kept."""
     if pd.api.types.is_datetime64_any_dtype(values):
         return pd.Series(np.nan, index=values.index, dtype="float64")
     if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):

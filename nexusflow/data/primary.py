@@ -12,7 +12,7 @@ QUICK_LOOK = 20_000
 
 
 def find_primary_keys(tables: TableSet, facts: Facts) -> list[Evidence]:
-    """At most one per table: a single column, or else the shortest composite of columns that look like keys."""
+    """At most one per table: a single column, or else the shortest composite of key-looking columns."""
     found = []
     for name, table in tables.items():
         best = _single(name, facts)

@@ -55,8 +55,8 @@ def drop_hint(text: str) -> str:
 
 def what_else(content: bytes, text: str) -> str | None:
     """What the file is instead of delimited text, such as `HTML`; None where it may be a table."""
-    for start, name in _BINARY:
-        if content.startswith(start):
+    for magic, name in _BINARY:
+        if content.startswith(magic):
             return name
     for start, name in _MARKUP:
         if text[:200].lstrip().lower().startswith(start):
@@ -67,14 +67,14 @@ def what_else(content: bytes, text: str) -> str | None:
 
 
 def sniff(text: str) -> Dialect:
-    """The dialect under which the first rows agree best with the header; failing that, the one that divides it most."""
+    """The dialect in which the first rows agree best with the header, else the one that divides it most."""
     fit = {delimiter: _fit(text, delimiter) for delimiter in DELIMITERS}
     delimiter = max(fit, key=lambda d: fit[d])
     return Dialect(delimiter=delimiter, decimal=_decimal(text, delimiter))
 
 
 def _decimal(text: str, delimiter: str) -> str:
-    """A comma only where it cannot separate cells, no number has a point, and it does not merely group thousands."""
+    """A comma where it cannot separate cells or just group thousands, and no number has a point."""
     if delimiter == ",":
         return "."
     cells = [cell.strip() for row in first_rows(text, delimiter)[1:] for cell in row]
@@ -100,7 +100,7 @@ def first_rows(text: str, delimiter: str) -> list[list[str]]:
 
 
 def _fit(text: str, delimiter: str) -> tuple[float, int]:
-    """Columns of the header, weighed by the share of rows that have as many, 0 for a single one; and the columns."""
+    """The header's columns weighed by the share of rows that have as many, and unweighed; 0 for one column."""
     rows = first_rows(text, delimiter)
     if not rows or len(rows[0]) < 2:
         return 0.0, 0
