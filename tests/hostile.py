@@ -1,9 +1,9 @@
 """One small hostile database for everybody's tests: what real tables do wrong, and what must still work.
 
 Legal and ugly: composite and self-referring keys, a circle of tables, two keys to one table, orphans, missing
-keys and times, equal times, a table of one row, one without rows, one joined to nothing, infinities, text among
-numbers, mixed types, empty and constant columns, and names that are Markdown, HTML, formulas, quotes, emoji and
-line breaks. No two sizes are equal, so that no axis passes for another.
+keys and times, equal times, a table of one row, one without rows, one joined to nothing, infinities, text
+among numbers, mixed types, empty and constant columns, and names that are Markdown, HTML, formulas, quotes,
+emoji and line breaks. No two sizes are equal, so that no axis passes for another.
 """
 
 import numpy as np

@@ -65,9 +65,9 @@ def violations(path: str, source: str) -> list[str]:
             other = module.split(".")[1]
             if other in ROOMS and ROOMS.index(other) > ROOMS.index(room):
                 found.append(f"{path} imports {module}: arrows run the other way")
-        if path.startswith(("ui/", "pages/", "app.py")) and top == "nexusflow":
-            if not any(module == allowed or module.startswith(f"{allowed}.") for allowed in FOR_PAGES):
-                found.append(f"{path} imports {module}: pages call services")
+        allowed = any(module == name or module.startswith(f"{name}.") for name in FOR_PAGES)
+        if path.startswith(("ui/", "pages/", "app.py")) and top == "nexusflow" and not allowed:
+            found.append(f"{path} imports {module}: pages call services")
     for bad in ("unsafe_allow_html=True", "yaml.load(", "weights_only=False"):
         if bad in source:
             found.append(f"{path} holds {bad}")

@@ -30,7 +30,8 @@ def database(parents: int, children: int, seed: int) -> tuple[TableSet, Schema]:
             {
                 "event": np.arange(children),
                 "customer": names.to_numpy()[rng.integers(0, parents, children)],
-                "when": pd.Timestamp("2022-01-01") + pd.to_timedelta(rng.integers(0, 94_608_000, children), "s"),
+                "when": pd.Timestamp("2022-01-01")
+                + pd.to_timedelta(rng.integers(0, 94_608_000, children), "s"),
             }
         ),
     }

@@ -33,7 +33,9 @@ TRAINING = TrainingConfig(epochs=10)
 def question(folder: Path) -> Question:
     """The database with the task's rows as one more table, whose date is the cutoff."""
     tables = load_files(sorted(folder.glob("*.parquet")))
-    parts = [pd.read_parquet(folder / "tasks" / f"{TASK}.{part}.parquet") for part in ("train", "val", "test")]
+    parts = [
+        pd.read_parquet(folder / "tasks" / f"{TASK}.{part}.parquet") for part in ("train", "val", "test")
+    ]
     labels = Table(name=LABELS, frame=pd.concat(parts, ignore_index=True))
     tables = TableSet(tables={**tables.tables, LABELS: labels}, problems=tables.problems)
     schema = without_identifiers(propose(tables).schema)

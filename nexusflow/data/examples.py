@@ -1,5 +1,7 @@
 """From a task to examples: seed rows, cutoffs, targets, and the part of the split each belongs to."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -175,7 +177,7 @@ def _split(table: Table, schema: Schema, task: Task, examples: Examples) -> npt.
     return _split_at_random(keys, split)
 
 
-def _split_at_random(keys: npt.NDArray[np.uint64], split: Split) -> npt.NDArray[np.str_]:
+def _split_at_random(keys: npt.NDArray[Any], split: Split) -> npt.NDArray[np.str_]:
     """Parts drawn per entity: entities in the order of a seeded hash of the key, whatever the row order."""
     entities, entity_N = np.unique(keys, return_inverse=True)
     place = np.empty(len(entities), dtype=np.float64)
@@ -245,6 +247,4 @@ def _column(schema: Schema, table: str, column: str) -> None:
 
 
 def _error(table: str, column: str, message: str, fix: str) -> TaskError:
-    return TaskError(
-        Problem(severity=Severity.ERROR, table=table, column=column, message=message, fix=fix)
-    )
+    return TaskError(Problem(severity=Severity.ERROR, table=table, column=column, message=message, fix=fix))

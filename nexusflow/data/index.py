@@ -39,8 +39,7 @@ class Edges:
     def span(self, parent_B: Rows, cutoff_B: Rows, *, strict: bool = False) -> tuple[Rows, Rows]:
         """Borders [B], [B] of each parent's rows with time <= cutoff (< where strict); empty for parent -1."""
         known = np.maximum(parent_B, 0)
-        side = "left" if strict else "right"
-        rank = np.searchsorted(self.times, cutoff_B, side=side)
+        rank = np.searchsorted(self.times, cutoff_B, side="left" if strict else "right")
         stop = np.searchsorted(self.key_E, known * (len(self.times) + 1) + rank, side="left")
         start = self.start_P[known]
         return np.where(parent_B < 0, 0, start), np.where(parent_B < 0, 0, stop)
@@ -52,7 +51,9 @@ class Edges:
         return np.where(position >= start[:, None], position, -1)
 
 
-def sort_edges(parent_E: Rows, child_E: Rows, time_E: Rows, tie_E: npt.NDArray[np.generic], parents: int) -> Edges:
+def sort_edges(
+    parent_E: Rows, child_E: Rows, time_E: Rows, tie_E: npt.NDArray[np.generic], parents: int
+) -> Edges:
     """Edges in order, without those to no parent (-1) or whose time is never known."""
     keep = (parent_E >= 0) & (time_E != NEVER)
     if not keep.all():

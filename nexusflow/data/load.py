@@ -69,12 +69,14 @@ def _open(path: Path, problems: list[Problem]) -> tuple[str, bytes | None]:
 def _read_parquet(name: str, content: bytes) -> Found:
     try:
         table = pq.read_table(io.BytesIO(content))
+        table.validate(full=True)
+        given = list(table.column_names)
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         reason = (str(error).splitlines() or ["unknown error"])[0][:200]
         return None, (_error(name, f"is not readable as Parquet: {reason}", "Export it again."),)
     if not table.num_columns:
         return None, (_error(name, "has no columns.", "Export it again with its columns."),)
-    names, problems = clean_names(name, list(table.column_names))
+    names, problems = clean_names(name, given)
     if not table.num_rows:
         problems.append(_warning(name, "has columns and no rows.", "Add rows, or remove the file."))
     return _finish(name, table.rename_columns(names), problems)
@@ -82,7 +84,7 @@ def _read_parquet(name: str, content: bytes) -> Found:
 
 def _read_text(name: str, content: bytes) -> Found:
     text, encoding = decode(content)
-    other = what_else(content, text)
+    other = what_else(content, text, encoding)
     if other is not None:
         fix = "Export the table as CSV or Parquet."
         return None, (_error(name, f"is no delimited text: it looks like {other}.", fix),)
@@ -124,7 +126,7 @@ def _tell_dialect(
         found.append(_note(file, "is not UTF-8; it was read as Windows-1252."))
     elif encoding == "utf-16":
         found.append(_note(file, "is UTF-16, not UTF-8; it was read so."))
-    if unread := text.count("\ufffd"):
+    if encoding != "utf-8" and (unread := text.count("\ufffd")):
         fix = "Save the file as UTF-8, if those characters matter."
         found.append(
             _warning(file, f"has {unread:,} characters that cannot be read; each became \ufffd.", fix)

@@ -66,7 +66,9 @@ class Preprocessing:
     def layout(self) -> Layout:
         """Sizes and names for the network."""
         roles = self.roles
-        numbers = {hop: i for i, hop in enumerate(dict.fromkeys(r.path[-1] for r in roles if r.path), start=1)}
+        numbers = {
+            hop: i for i, hop in enumerate(dict.fromkeys(r.path[-1] for r in roles if r.path), start=1)
+        }
         counts = [sum(s.role == t for s in self.summaries) for t in range(len(roles))]
         starts = np.concatenate([[0], np.cumsum(counts)])
         return Layout(
@@ -148,7 +150,7 @@ def fit_preprocessing(
     featurizers, found = _fit_tables(tables, schema, task, index, roles, train.row_N, until)
     encoded = {name: f.encode(tables[name]) for name, f in featurizers.items()}
     windows: dict[int, Windows | None] = {}
-    raw: list[tuple[SummarySource, npt.NDArray[np.float64]]] = []
+    raw: list[tuple[SummarySource, npt.NDArray[np.floating[Any]]]] = []
     anchors = anchor_rows(index, roles, train.row_N, until)
     seeds = Seeds(anchor_NT=anchors, until_N=until, cutoff_N=train.cutoff_N)
     for t in summarized_roles(roles):
@@ -158,9 +160,7 @@ def fit_preprocessing(
             continue
         name = roles[t].table
         windows[t] = fit_windows(edges, anchors[:, anchor_of(roles, t)], train.cutoff_N)
-        raw += RoleSummary(
-            t, roles, edges, encoded[name], featurizers[name], windows[t], seeds
-        ).features()
+        raw += RoleSummary(t, roles, edges, encoded[name], featurizers[name], windows[t], seeds).features()
     fitted = [(source, QuantileScale.fit(values)) for source, values in raw]
     kept = [(source, scale) for source, scale in fitted if not scale.constant][:MAX_SUMMARIES]
     regression = task.kind is TaskKind.REGRESSION
@@ -207,7 +207,8 @@ def _fit_tables(
         context: Context = sample_context(index, roles, FIT_SLOTS, row_N[part], until_N[part])
         for t, role in enumerate(roles):
             used[role.table].append(np.unique(context.row_BTS[:, t]))
-    featurizers, found = {}, []
+    featurizers: dict[str, TableFeaturizer] = {}
+    found: list[Problem] = []
     for name, parts in used.items():
         rows = np.unique(np.concatenate(parts)) if parts else np.zeros(0, dtype=np.int64)
         hidden = {column for table, column in task.hidden if table == name}

@@ -23,7 +23,7 @@ class QuantileScale:
     reference: tuple[float, ...]
 
     @classmethod
-    def fit(cls, values: npt.NDArray[np.float64]) -> "QuantileScale":
+    def fit(cls, values: npt.NDArray[np.floating[Any]]) -> "QuantileScale":
         """The scale of these values; what is not finite is passed over."""
         seen = values[np.isfinite(values)]
         if not len(seen):

@@ -187,7 +187,9 @@ def time_features(time_RM: npt.NDArray[np.int64], cutoff_R: Rows) -> Floats:
     (0 where there is no cutoff), then sine and cosine of the hour, weekday and season."""
     missing = time_RM == NO_TIME
     time = np.where(missing, 0, time_RM)
-    age = np.where(missing | (cutoff_R[:, None] >= FOREVER), 0.0, (cutoff_R[:, None] - time.astype(np.float64)) / DAY)
+    age = np.where(
+        missing | (cutoff_R[:, None] >= FOREVER), 0.0, (cutoff_R[:, None] - time.astype(np.float64)) / DAY
+    )
     turns = [time % DAY / DAY, (time // DAY + 3) % 7 / 7 + time % DAY / DAY / 7, time / DAY / 365.25 % 1]
     parts = [np.sign(age) * np.log1p(np.abs(age)) / 4, age / 365.25]
     for turn in turns:

@@ -4,6 +4,7 @@ Axis letters: B seeds, T roles, S slots.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -89,7 +90,9 @@ def _children(
     return _latest(index, role.table, row, asked, slots)
 
 
-def _latest(index: RelationalIndex, table: str, row_BX: Rows, per_source: int, slots: int) -> tuple[Rows, Rows]:
+def _latest(
+    index: RelationalIndex, table: str, row_BX: Rows, per_source: int, slots: int
+) -> tuple[Rows, Rows]:
     """The `slots` most recent of the candidates, whatever source they came from, and that source's slot."""
     known, tie = index.time_of[table], index.tie_of[table]
     empty = row_BX < 0
@@ -102,7 +105,7 @@ def _latest(index: RelationalIndex, table: str, row_BX: Rows, per_source: int, s
 
 def _latest_order(known_BX: Rows, tie_BX: npt.NDArray[np.generic], empty_BX: npt.NDArray[np.bool_]) -> Rows:
     if tie_BX.dtype == np.uint64:
-        tie_rank = ~tie_BX
+        tie_rank: npt.NDArray[Any] = np.invert(tie_BX.astype(np.uint64))
     else:
         tie_rank = -tie_BX.astype(np.float64)
     recency = np.where(known_BX == STATIC, FOREVER, -known_BX)

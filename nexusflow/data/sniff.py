@@ -53,7 +53,7 @@ def drop_hint(text: str) -> str:
     return re.sub(r"\A\ufeff?sep=.\r?\n", "", text, flags=re.IGNORECASE)
 
 
-def what_else(content: bytes, text: str) -> str | None:
+def what_else(content: bytes, text: str, encoding: str) -> str | None:
     """What the file is instead of delimited text, such as `HTML`; None where it may be a table."""
     for magic, name in _BINARY:
         if content.startswith(magic):
@@ -62,7 +62,8 @@ def what_else(content: bytes, text: str) -> str | None:
         if text[:200].lstrip().lower().startswith(start):
             return name
     sample = text[:10_000]
-    foreign = sum(1 for c in sample if (ord(c) < 32 and c not in "\t\n\r\f\x1a") or c == "\ufffd")
+    foreign = sum(1 for c in sample if ord(c) < 32 and c not in "\t\n\r\f\x1a")
+    foreign += sample.count("\ufffd") if encoding != "utf-8" else 0
     return "binary" if "\x00" in sample or foreign > max(2, FOREIGN_SHARE * len(sample)) else None
 
 
@@ -100,7 +101,7 @@ def first_rows(text: str, delimiter: str) -> list[list[str]]:
 
 
 def _fit(text: str, delimiter: str) -> tuple[float, int]:
-    """The header's columns weighed by the share of rows that have as many, and unweighed; 0 for one column."""
+    """The header's columns weighed by the share of rows that have as many, and unweighed; 0 for one."""
     rows = first_rows(text, delimiter)
     if not rows or len(rows[0]) < 2:
         return 0.0, 0

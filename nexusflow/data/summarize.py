@@ -9,6 +9,7 @@ Axis letters: N seeds, E edges, A summary features.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ TOP_CATEGORIES = 6
 MAX_NUMERIC, MAX_CATEGORICAL = 16, 10
 MAX_EDGES = 20_000_000
 
-Values = npt.NDArray[np.float64]
+Values = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +80,11 @@ def role_edges(index: RelationalIndex, roles: tuple[Role, ...], t: int) -> Edges
             source = np.repeat(np.arange(len(child)), counts)
             step = np.arange(len(source)) - np.repeat(np.cumsum(counts) - counts, counts)
             at = below.start_P[child[source]] + step
-            parent, child, time = parent[source], below.child_E[at], np.maximum(time[source], below.time_E[at])
+            parent, child, time = (
+                parent[source],
+                below.child_E[at],
+                np.maximum(time[source], below.time_E[at]),
+            )
         else:
             up = index.parent_of[hop.key][child]
             keep = up >= 0
@@ -164,7 +169,9 @@ class RoleSummary:
         for name in ("short", "long"):
             if name in self.since:
                 pace = self._pace((self.stop - self.since[name]).astype(np.float64), total, name)
-                yield self._named(None, f"pace {name}", f"pace against before{self._window_words(name)}", pace)
+                yield self._named(
+                    None, f"pace {name}", f"pace against before{self._window_words(name)}", pace
+                )
 
     def _ages(self) -> Iterator[tuple[SummarySource, Values]]:
         if self.windows is None or not len(self.edges.time_E):
@@ -250,7 +257,7 @@ class RoleSummary:
         return np.where(self.stop > self.start, known[np.maximum(self.stop - 1, 0)], np.nan)
 
 
-def _ratio(top: npt.NDArray[np.generic], bottom: npt.NDArray[np.generic]) -> Values:
+def _ratio(top: npt.NDArray[np.number[Any]], bottom: npt.NDArray[np.number[Any]]) -> Values:
     bottom = bottom.astype(np.float64)
     return np.divide(top, bottom, out=np.full(len(bottom), np.nan), where=bottom > 0)
 

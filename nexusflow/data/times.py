@@ -36,8 +36,8 @@ LOW, HIGH = pd.Timestamp("1678-01-01"), pd.Timestamp("2261-01-01")
 def parse_times(values: pd.Series) -> pd.Series:
     """The column as `datetime64[ns]` in UTC without a zone; NaT where missing or unreadable.
 
-    Text is read as ISO 8601 or one of the common written forms. Numbers are no times, because their unit would
-    be a guess; nor are times of day, which lack a date.
+    Text is read as ISO 8601 or one of the common written forms. Numbers are no times, as their unit would be
+    a guess; nor are times of day, which lack a date.
     """
     if pd.api.types.is_datetime64_any_dtype(values):
         stamps = values

@@ -4,6 +4,7 @@ Axis letters: B rows, T roles, S slots, P passes, L blocks, H heads.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +49,7 @@ def attention_maps(
                     "row_BTS": (torch.from_numpy(reader.context(index).row_BTS), 0),
                 }
             )
-    joined = {
+    joined: dict[str, Any] = {
         name: None if value is None else torch.cat([p[name][0] for p in parts], dim=axis).cpu().numpy()
         for name, (value, axis) in parts[0].items()
     }
@@ -56,7 +57,9 @@ def attention_maps(
     return AttentionMaps(roles=tuple(r.name for r in reader.layout.roles), bias_O=bias, **joined)
 
 
-def table_attention(maps: AttentionMaps, *, iteration: int | None = None, head: int | None = None) -> pd.DataFrame:
+def table_attention(
+    maps: AttentionMaps, *, iteration: int | None = None, head: int | None = None
+) -> pd.DataFrame:
     """Roles x roles: how much each (row) looks at each (column), a mean over the examples where it is present.
 
     Over the passes that an example really used, or of one pass (from 1) for the examples that used it; over all blocks;
@@ -78,8 +81,8 @@ def table_attention(maps: AttentionMaps, *, iteration: int | None = None, head: 
 def rollout(maps: AttentionMaps) -> Floats:
     """How much each row's prediction draws on each role, through all blocks and passes; [B, T], rows sum to one.
 
-    Attention rollout (Abnar & Zuidema 2020): half of each block's attention is the shortcut, and blocks multiply. At the
-    end each role's share of the absolute contributions says where the prediction was read from.
+    Attention rollout (Abnar & Zuidema 2020): half of each block's attention is the shortcut, and blocks multiply. At
+    the end each role's share of the absolute contributions says where the prediction was read from.
     """
     batch, roles = maps.present_BT.shape
     flow = np.broadcast_to(np.eye(roles), (batch, roles, roles))

@@ -122,7 +122,11 @@ class _Part:
         method = IntegratedGradients(self._forward, multiply_by_inputs=True)
         while True:
             attributed = method.attribute(
-                self.inputs, self.baselines, n_steps=steps, method="gausslegendre", internal_batch_size=self.batch.size
+                self.inputs,
+                self.baselines,
+                n_steps=steps,
+                method="gausslegendre",
+                internal_batch_size=self.batch.size,
             )
             scores = tuple(value.detach().sum(dim=-1) for value in attributed)
             change = np.abs(self.output - self.baseline_output)

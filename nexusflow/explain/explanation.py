@@ -1,4 +1,4 @@
-"""What explanations are made of. Axis letters as in `nn/output`: B rows, T roles, S slots, P passes, L blocks, H heads."""
+"""What explanations are made of. Axis letters: B rows, T roles, S slots, P passes, L blocks, H heads."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -41,16 +41,22 @@ def deletion_check(
             break
         moved = np.abs(_outputs(trained, reader, index_N, t) - plain)
         changes.append(float(moved.mean()))
-    frame = pd.DataFrame({"role": names[1 : len(changes) + 1], "shown": shown_T[1 : len(changes) + 1], "change": changes})
+    frame = pd.DataFrame(
+        {"role": names[1 : len(changes) + 1], "shown": shown_T[1 : len(changes) + 1], "change": changes}
+    )
     frame = frame.sort_values("shown", ascending=False, ignore_index=True)
     agreement = float("nan")
     if len(frame) >= 3 and frame["shown"].nunique() > 1 and frame["change"].nunique() > 1:
         agreement = float(spearmanr(frame["shown"], frame["change"]).statistic)
     faithful, sentence = _judge(frame, agreement, trained.preprocessing.task.kind)
-    return DeletionCheck(frame=frame, agreement=agreement, rows=len(index_N), faithful=faithful, sentence=sentence)
+    return DeletionCheck(
+        frame=frame, agreement=agreement, rows=len(index_N), faithful=faithful, sentence=sentence
+    )
 
 
-def _outputs(trained: TrainedModel, reader: Reader, index_N: npt.NDArray[np.int64], hidden: int | None) -> Floats:
+def _outputs(
+    trained: TrainedModel, reader: Reader, index_N: npt.NDArray[np.int64], hidden: int | None
+) -> Floats:
     parts = []
     with torch.inference_mode():
         for at in range(0, len(index_N), BATCH):
@@ -75,7 +81,10 @@ def _judge(frame: pd.DataFrame, agreement: float, kind: TaskKind) -> tuple[bool,
     first_is_first = first["change"] >= frame["change"].max()
     if first_is_first and (np.isnan(agreement) or agreement >= AGREES):
         return True, f"{told} The ranking agrees with what the predictions depend on."
-    best = frame.loc[frame["change"].idxmax(), "role"]
+    best = frame["role"].iloc[int(frame["change"].to_numpy().argmax())]
     if not first_is_first:
         return False, f"{told} The predictions depend most on {best}: do not read this map as importance."
-    return False, f"{told} Below the first place the ranking does not agree with deletion (rank correlation {agreement:.2f})."
+    return (
+        False,
+        f"{told} Below the first place the ranking does not agree with deletion (rank correlation {agreement:.2f}).",
+    )

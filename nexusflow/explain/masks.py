@@ -1,4 +1,4 @@
-"""TabNet's masks: which columns an encoder let through, step by step (Arik & Pfister 2019, section 3, interpretability).
+"""TabNet's masks: which columns an encoder let through, step by step (Arik & Pfister 2019, section 3).
 
 Axis letters: G steps, R rows, C columns.
 """
@@ -26,7 +26,9 @@ def tabnet_masks(
             for table, mask in output.masks.items():
                 mask_GRC = mask.cpu().numpy()
                 steps.setdefault(table, []).append(mask_GRC)
-                totals.setdefault(table, []).append(aggregate(mask_GRC, output.step_weights[table].cpu().numpy()))
+                totals.setdefault(table, []).append(
+                    aggregate(mask_GRC, output.step_weights[table].cpu().numpy())
+                )
     summaries = {}
     for table, parts in steps.items():
         mask_GRC, total_RC = np.concatenate(parts, axis=1), np.concatenate(totals[table])

@@ -46,13 +46,17 @@ class Block(nn.Module):
         self.slots = SlotAttention(width, heads, dropout)
         self.cross = CrossContextualAttention(width, pair_width, heads, dropout)
         self.transition: Transition | MixtureOfExperts = (
-            MixtureOfExperts(width, config.num_experts, dropout) if config.use_moe else Transition(width, dropout)
+            MixtureOfExperts(width, config.num_experts, dropout)
+            if config.use_moe
+            else Transition(width, dropout)
         )
         self.outer = OuterProductMean(roles, width, pair_width)
         self.outgoing = TriangleUpdate(pair_width, outgoing=True)
         self.incoming = TriangleUpdate(pair_width, outgoing=False)
 
-    def forward(self, m_BTD: Tensor, z_BTTP: Tensor, given: Given) -> tuple[Tensor, Tensor, Tensor, BlockTrace]:
+    def forward(
+        self, m_BTD: Tensor, z_BTTP: Tensor, given: Given
+    ) -> tuple[Tensor, Tensor, Tensor, BlockTrace]:
         """The new summaries and pair state, the auxiliary loss, and the trace."""
         change, slot_weight = self.slots(m_BTD, given.x_BTSD, given.age_BTS, given.filled_BTS)
         m_BTD = m_BTD + change

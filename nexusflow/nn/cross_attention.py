@@ -31,7 +31,9 @@ class CrossContextualAttention(nn.Module):
         """The change of the summaries [B, T, D] and the weights [B, H, T, T], whose rows sum to one."""
         batch, roles, width = m_BTD.shape
         m = self.norm(m_BTD)
-        q, k, v = (f(m).view(batch, roles, self.heads, self.head_width) for f in (self.query, self.key, self.value))
+        q, k, v = (
+            f(m).view(batch, roles, self.heads, self.head_width) for f in (self.query, self.key, self.value)
+        )
         score = torch.einsum("bihd,bjhd->bhij", q, k) / math.sqrt(self.head_width)
         score = score + self.pair_bias(z_BTTP).permute(0, 3, 1, 2)
         score = score.masked_fill(~present_BT[:, None, None, :], -1e9)

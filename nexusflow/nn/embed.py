@@ -90,7 +90,9 @@ class TableEmbedding(nn.Module):
         """Tokens [R, C, d]; cells in `hide_RC` are embedded as missing."""
         sizes = [len(c) for c in (self.layout.numeric, self.layout.categorical, self.layout.timestamp)]
         if hide_RC is None:
-            hide_RC = torch.zeros(rows.rows, len(self.layout.columns), dtype=torch.bool, device=rows.row_R.device)
+            hide_RC = torch.zeros(
+                rows.rows, len(self.layout.columns), dtype=torch.bool, device=rows.row_R.device
+            )
         hide = hide_RC.tensor_split([sizes[0], sum(sizes[:2]), sum(sizes)], dim=1)
         parts = []
         if self.numeric is not None:

@@ -11,7 +11,7 @@ from nexusflow.data.task import TaskKind
 
 
 class AdditiveFusion(nn.Module):
-    """logit = bias + the sum over roles of a gated contribution, so that contributions sum exactly to the prediction."""
+    """logit = bias + the sum over roles of a gated contribution, so that contributions sum to the prediction."""
 
     def __init__(self, roles: int, width: int, outputs: int, dropout: float) -> None:
         super().__init__()

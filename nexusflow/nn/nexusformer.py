@@ -1,7 +1,7 @@
 """NexusFormer: related tables in, an explained prediction out.
 
     rows of each table --encoder--> slots x [B, T, S, D] --.
-    relational summaries ---------> summaries m [B, T, D] --+-- blocks, refined a few times --> additive fusion --> logit
+    relational summaries ---------> summaries m [B, T, D] --+-- blocks, refined a few times --> additive fusion
     how roles relate -------------> pair state z [B,T,T,P] --'
 
 After the Evoformer and the recycling of AlphaFold (Jumper et al. 2021), with a table role in the place of a residue, a
@@ -65,9 +65,13 @@ class NexusFormer(nn.Module):
         )
         self.role = nn.Embedding(len(roles), width)
         self.slot_embedding = SlotEmbedding(len(roles), width)
-        self.seed = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(drop), nn.Linear(2 * width, width))
+        self.seed = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(drop), nn.Linear(2 * width, width)
+        )
         self.pair = PairInit(roles, PAIR_WIDTH)
-        self.blocks = nn.ModuleList(Block(roles, architecture, PAIR_WIDTH) for _ in range(architecture.num_blocks))
+        self.blocks = nn.ModuleList(
+            Block(roles, architecture, PAIR_WIDTH) for _ in range(architecture.num_blocks)
+        )
         self.fusion = AdditiveFusion(len(roles), width, layout.outputs, drop)
         self.refinement = Refinement(width, PAIR_WIDTH, layout.outputs, architecture)
 
@@ -93,7 +97,9 @@ class NexusFormer(nn.Module):
         tokens = self.tokens(batch, hidden) if tokens is None else tokens
         rows = self.encode(tokens)
         given, start = self.gather(batch, rows, tokens, hidden)
-        refined = self.refinement(lambda state: self.one_pass(given, start, state), start, passes_B, record=record)
+        refined = self.refinement(
+            lambda state: self.one_pass(given, start, state), start, passes_B, record=record
+        )
         return self.answer(batch, rows, given, refined, record=record)
 
     def tokens(self, batch: Batch, hidden: Hidden | None = None) -> Tokens:
@@ -147,7 +153,11 @@ class NexusFormer(nn.Module):
         m_BTD = torch.cat([m_BTD[:, :1] + own_BD.unsqueeze(1), m_BTD[:, 1:]], dim=1)
         link_BTS = torch.where(filled_BTS, batch.link_BTS, -1)
         given = Given(
-            x_BTSD=x_BTSD, age_BTS=batch.age_BTS, filled_BTS=filled_BTS, link_BTS=link_BTS, present_BT=present_BT
+            x_BTSD=x_BTSD,
+            age_BTS=batch.age_BTS,
+            filled_BTS=filled_BTS,
+            link_BTS=link_BTS,
+            present_BT=present_BT,
         )
         return given, State(m_BTD=m_BTD, z_BTTP=self.pair(filled_BTS, present_BT), logit_BO=None)
 

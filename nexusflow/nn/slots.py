@@ -22,7 +22,9 @@ class SlotEmbedding(nn.Module):
     def forward(self, row_BTSD: Tensor, age_BTS: Tensor, timed_BTS: Tensor) -> Tensor:
         """[B, T, S, D] to [B, T, S, D]."""
         log_age = torch.log1p(age_BTS.clamp(min=0))
-        features = torch.stack([log_age / 4, torch.exp(-age_BTS.clamp(min=0) / 30), timed_BTS.to(log_age.dtype)], -1)
+        features = torch.stack(
+            [log_age / 4, torch.exp(-age_BTS.clamp(min=0) / 30), timed_BTS.to(log_age.dtype)], -1
+        )
         return self.norm(row_BTSD + self.role.weight[None, :, None] + self.age(features))
 
 

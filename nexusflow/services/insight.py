@@ -99,7 +99,7 @@ class Insight:
         if not has_model(workspace.runs, run_id):
             raise ArtifactError("This run has no model to look at. Choose a run that finished.")
         digests = tuple(sorted((name, table.sha256) for name, table in workspace.tables().items()))
-        return _open(workspace.id, workspace.folder, run_id, digests, cls, _Holder(workspace))
+        return _open(workspace.id, workspace.folder, run_id, digests, _Holder(workspace))
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -137,7 +137,9 @@ class Insight:
         for part in (Part.TEST, Part.VALIDATION):
             here = frame[frame["part"] == str(part)]
             if len(here):
-                return np.sort(here.sample(min(count, len(here)), random_state=0)["row"].to_numpy(dtype=np.int64))
+                return np.sort(
+                    here.sample(min(count, len(here)), random_state=0)["row"].to_numpy(dtype=np.int64)
+                )
         return frame["row"].to_numpy(dtype=np.int64)[:count]
 
     def attention(
@@ -213,7 +215,9 @@ class Insight:
         maps = self._attention_maps([row])
         output = int(maps.logit_BO[0].argmax())
         frame = pd.DataFrame({"role": self.roles, "contribution": maps.contribution_BTO[0, :, output]})
-        return Contributions(frame=frame, bias=float(maps.bias_O[output]), output=float(maps.logit_BO[0, output]))
+        return Contributions(
+            frame=frame, bias=float(maps.bias_O[output]), output=float(maps.logit_BO[0, output])
+        )
 
     def trace(self, row: int) -> pd.DataFrame:
         """The prediction after each refinement pass that the row used: iteration, prediction."""
@@ -225,7 +229,7 @@ class Insight:
         return pd.DataFrame({"iteration": np.arange(1, len(used) + 1), "prediction": values})
 
     def related(self, row: int, role: str) -> pd.DataFrame:
-        """The uploaded rows that a row reads as `role`: slot, looked_at (its share), row, age (days), then its columns."""
+        """The uploaded rows that a row reads as `role`: slot, looked_at (share), row, age (days), its columns."""
         from nexusflow.explain.attention import slot_attention
 
         t = self._role(role)
@@ -235,7 +239,9 @@ class Insight:
         context = self.reader.context(np.array([row]))
         known = context.known_BTS[0, t][filled]
         cutoff = self.reader.examples.cutoff_N[row]
-        age = np.where(known == STATIC, np.nan, (cutoff - np.where(known == STATIC, cutoff, known)) / 86_400e9)
+        age = np.where(
+            known == STATIC, np.nan, (cutoff - np.where(known == STATIC, cutoff, known)) / 86_400e9
+        )
         table = self.reader.layout.roles[t].table
         values = self.reader.tables[table].frame.iloc[slots[filled]].reset_index(drop=True)
         shown = pd.DataFrame(
@@ -250,7 +256,7 @@ class Insight:
         return pd.concat([shown, values], axis=1)
 
     def drill(self, role: str, context_role: str, *, count: int = 8) -> pd.DataFrame:
-        """The sampled examples in which `role` looks most at `context_role`: row, key, attention, prediction, target."""
+        """The sampled examples in which `role` looks most at `context_role`, with their attention and outcome."""
         maps = self._attention_maps(None)
         i, j = self._role(role), self._role(context_role)
         both = maps.present_BT[:, i] & maps.present_BT[:, j]
@@ -319,7 +325,6 @@ def _open(
     folder: Path,
     run_id: str,
     digests: tuple[tuple[str, str], ...],
-    kind: type[Insight],
     holder: _Holder,
 ) -> Insight:
     from nexusflow.artifact import load_model
@@ -331,7 +336,9 @@ def _open(
     for name, digest in trained.run.data_sha256.items():
         if now.get(name) != digest:
             state = "has changed since" if name in now else "is no longer there, as it was when"
-            raise DataError(f"Table {name!r} {state} this run was trained. Upload the same file again, or train again.")
+            raise DataError(
+                f"Table {name!r} {state} this run was trained. Upload the same file again, or train again."
+            )
     tables = workspace.tables()
     examples, _ = scoreable(trained.preprocessing, tables)
-    return kind(workspace.runs, run_id, trained, Reader(trained.preprocessing, tables, examples))
+    return Insight(workspace.runs, run_id, trained, Reader(trained.preprocessing, tables, examples))

@@ -42,6 +42,7 @@ def press(page: Page, key: str) -> None:
 
 def choose(page: Page, key: str, option: str) -> None:
     """Choose an option of the selectbox whose key begins so."""
+    settle(page)
     box = page.locator(f"[class*='st-key-{key}']").get_by_role("combobox").first
     expect(box).to_be_enabled(timeout=PATIENCE)
     box.click()

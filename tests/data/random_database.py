@@ -14,7 +14,7 @@ def random_frames(seed: int, customers: int = 23, orders: int = 110) -> dict[str
     """Five tables with orphan keys, missing values, equal times and missing times."""
     rng = np.random.default_rng(seed)
     moment = START + pd.to_timedelta(rng.integers(0, 60, orders), "D")
-    frames = {
+    return {
         "customers": pd.DataFrame(
             {
                 "customer": [f"C{i}" for i in range(customers)],
@@ -49,7 +49,6 @@ def random_frames(seed: int, customers: int = 23, orders: int = 110) -> dict[str
             }
         ),
     }
-    return frames
 
 
 def _table(name: str, key: str | None, time: str | None, **kinds: str) -> TableSchema:
@@ -114,5 +113,7 @@ TASK = Task(
 def table_set(frames: dict[str, pd.DataFrame]) -> TableSet:
     """The frames as an uploaded table set."""
     return TableSet(
-        tables={n: Table(name=n, frame=f.reset_index(drop=True), source=f"{n}.csv") for n, f in frames.items()}
+        tables={
+            n: Table(name=n, frame=f.reset_index(drop=True), source=f"{n}.csv") for n, f in frames.items()
+        }
     )

@@ -4,7 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nexusflow.data.featurize import FIRST, MAX_CATEGORIES, MISSING, NO_TIME, UNKNOWN, TableFeaturizer, fit_table
+from nexusflow.data.featurize import (
+    FIRST,
+    MAX_CATEGORIES,
+    MISSING,
+    NO_TIME,
+    UNKNOWN,
+    TableFeaturizer,
+    fit_table,
+)
 from nexusflow.data.schema import Column, Kind, TableSchema
 from nexusflow.data.tables import Table
 
@@ -27,7 +35,11 @@ def test_categories_are_missing_unknown_or_by_frequency() -> None:
 
 def test_a_number_and_its_float_are_one_category() -> None:
     featurizer, _ = _fit(pd.DataFrame({"c": [1, 2, 2]}), c="categorical")
-    assert _encode(featurizer, c=[2.0, 1.0, np.nan]).categorical_RK[:, 0].tolist() == [FIRST, FIRST + 1, MISSING]
+    assert _encode(featurizer, c=[2.0, 1.0, np.nan]).categorical_RK[:, 0].tolist() == [
+        FIRST,
+        FIRST + 1,
+        MISSING,
+    ]
 
 
 def test_ten_thousand_categories_are_capped_and_told() -> None:

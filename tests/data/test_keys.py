@@ -17,8 +17,12 @@ _number = st.one_of(st.none(), st.integers(0, 5).map(float))
     children=st.lists(st.tuples(_part, _number), max_size=20),
 )
 def test_composite_keys_equal_a_dictionary(parents: list, children: list) -> None:
-    parent = pd.DataFrame({"x": pd.Series([p[0] for p in parents], dtype=object), "y": [p[1] for p in parents]})
-    child = pd.DataFrame({"u": pd.Series([c[0] for c in children], dtype=object), "v": [c[1] for c in children]})
+    parent = pd.DataFrame(
+        {"x": pd.Series([p[0] for p in parents], dtype=object), "y": [p[1] for p in parents]}
+    )
+    child = pd.DataFrame(
+        {"u": pd.Series([c[0] for c in children], dtype=object), "v": [c[1] for c in children]}
+    )
     lookup = {p: i for i, p in enumerate(parents) if None not in p}
     expected = [lookup.get(c, -1) for c in children]
     got = match_keys(parent, ["x", "y"], child, ["u", "v"])
@@ -35,7 +39,14 @@ def test_composite_keys_equal_a_dictionary(parents: list, children: list) -> Non
         ([], [1, 2], [-1, -1]),
         (["x"], [], []),
     ],
-    ids=["integer and float", "text and number never match", "first of doubled", "two spellings", "empty", "none"],
+    ids=[
+        "integer and float",
+        "text and number never match",
+        "first of doubled",
+        "two spellings",
+        "empty",
+        "none",
+    ],
 )
 def test_single_keys(parent: list, child: list, expected: list[int]) -> None:
     got = match_keys(pd.DataFrame({"p": parent}), ["p"], pd.DataFrame({"c": child}), ["c"])

@@ -151,6 +151,13 @@ def test_another_delimiter_is_suspected() -> None:
     assert problems[0].severity is Severity.WARNING and "'^'" in problems[0].fix
 
 
+def test_characters_that_are_lost_are_counted() -> None:
+    text = "name,x\n" + "Zoë,1\n" * 200
+    _, problems = _read("t.csv", text.encode("cp1252").replace(b"1", b"\x81", 2))
+    assert any("2 characters that cannot be read" in p.message for p in problems)
+    assert _read("t.csv", "a,b\n\ufffd\ufffd,\ufffd\n".encode())[1] == ()
+
+
 def test_a_header_alone_is_a_table_without_rows() -> None:
     for text in ("a,b\n", "a,b", "a,b\n\n\n"):
         table, problems = _read("t.csv", text)

@@ -93,7 +93,9 @@ def test_each_seed_is_blind_to_what_comes_after_its_own_cutoff(seed: int) -> Non
 def test_summaries_equal_plain_pandas() -> None:
     frames = random_frames(11)
     reader = _reader(_fit(frames), frames)
-    sources = {(s.statistic, s.column, reader.roles[s.role].name): a for a, s in enumerate(reader.summary_source())}
+    sources = {
+        (s.statistic, s.column, reader.roles[s.role].name): a for a, s in enumerate(reader.summary_source())
+    }
     orders = frames["orders"].replace([np.inf], np.nan)
     for b, customer in frames["customers"].iterrows():
         mine = orders[(orders["customer"] == customer["customer"]) & (orders["when"] <= customer["as_of"])]
@@ -121,7 +123,9 @@ def test_summaries_equal_plain_pandas() -> None:
 def test_summaries_over_two_steps_equal_a_join() -> None:
     frames = random_frames(12)
     reader = _reader(_fit(frames), frames)
-    sources = {(s.statistic, s.column, reader.roles[s.role].name): a for a, s in enumerate(reader.summary_source())}
+    sources = {
+        (s.statistic, s.column, reader.roles[s.role].name): a for a, s in enumerate(reader.summary_source())
+    }
     joined = frames["items"].merge(frames["orders"], on="order").merge(frames["customers"], on="customer")
     joined = joined[joined["when"] <= joined["as_of"]]
     scale = reader.preprocessing.featurizers["items"].numeric["price"]

@@ -32,9 +32,13 @@ def test_roles_are_found_nearest_first() -> None:
 def test_recent_children_equal_a_duckdb_query_row_for_row(seed: int, slots: int) -> None:
     frames = random_frames(seed)
     got = _sample(frames, slots).row_BTS[:, NAMES.index("orders")]
-    customers, orders = frames["customers"].reset_index(names="row"), frames["orders"].reset_index(names="row")
+    customers, orders = (
+        frames["customers"].reset_index(names="row"),
+        frames["orders"].reset_index(names="row"),
+    )
     query = """
-        select c.row as seed, o.row as child, row_number() over (partition by c.row order by o."when" desc, o."order" desc) - 1 as slot
+        select c.row as seed, o.row as child,
+            row_number() over (partition by c.row order by o."when" desc, o."order" desc) - 1 as slot
         from customers c join orders o on o.customer = c.customer and o."when" <= c.as_of
         qualify slot < ? order by seed, slot"""
     with duckdb.connect() as connection:

@@ -26,7 +26,11 @@ def test_shapes_and_gradients_to_every_parameter(name: str, size: str) -> None:
     assert output.row_RD.shape == (13, encoder.row_width)
     loss = output.row_RD.square().sum() + (output.loss if output.loss is not None else 0)
     loss.backward()
-    silent = [n for n, p in encoder.named_parameters() if p.grad is None or not p.grad.isfinite().all() or not p.grad.any()]
+    silent = [
+        n
+        for n, p in encoder.named_parameters()
+        if p.grad is None or not p.grad.isfinite().all() or not p.grad.any()
+    ]
     assert silent == []
 
 
@@ -67,5 +71,3 @@ def test_tabnet_masks_are_shares_and_its_first_step_is_free_to_choose(steps: int
     assert (output.mask_GRC >= 0).all()
     torch.testing.assert_close(output.mask_GRC.sum(-1), torch.ones(steps, 50), atol=1e-5, rtol=0)
     assert (output.mask_GRC == 0).any(), "sparsemax gives exact zeros"
-
-

@@ -19,7 +19,9 @@ ENCODERS = {"customers": "ft_transformer", "orders": "tabnet", "items": "standar
 @pytest.fixture(scope="module")
 def reader() -> Reader:
     tables = table_set(random_frames(3))
-    fitted = fit_preprocessing(tables, SCHEMA, TASK, make_examples(tables, SCHEMA, TASK), hops=2, rows_per_key=3)
+    fitted = fit_preprocessing(
+        tables, SCHEMA, TASK, make_examples(tables, SCHEMA, TASK), hops=2, rows_per_key=3
+    )
     return Reader(fitted, tables, scoring_examples(tables, SCHEMA, TASK))
 
 
@@ -28,7 +30,9 @@ def _model(reader: Reader, **settings: object) -> NexusFormer:
     architecture = ArchitectureConfig.model_validate(
         {"global_embed_dim": 16, "num_heads": 2, "refinement_iterations": 3, **settings}
     )
-    datasets = {t: DatasetConfig.model_validate({"name": t, "transformer_type": e}) for t, e in ENCODERS.items()}
+    datasets = {
+        t: DatasetConfig.model_validate({"name": t, "transformer_type": e}) for t, e in ENCODERS.items()
+    }
     return NexusFormer(reader.layout, architecture, datasets).eval()
 
 
@@ -112,7 +116,9 @@ def test_row_order_of_the_tables_does_not_matter(reader: Reader) -> None:
 def test_rows_after_the_cutoff_change_no_bit_of_a_prediction(reader: Reader) -> None:
     frames = random_frames(3)
     late = frames["orders"].assign(
-        order=lambda f: f["order"] + 100_000, when=frames["customers"]["as_of"].max() + np.timedelta64(1, "h"), amount=1e9
+        order=lambda f: f["order"] + 100_000,
+        when=frames["customers"]["as_of"].max() + np.timedelta64(1, "h"),
+        amount=1e9,
     )
     tables = table_set({**frames, "orders": pd.concat([frames["orders"], late], ignore_index=True)})
     other = Reader(reader.preprocessing, tables, scoring_examples(tables, SCHEMA, TASK))

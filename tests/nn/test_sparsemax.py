@@ -9,7 +9,9 @@ from scipy.optimize import brentq
 
 from nexusflow.nn.sparsemax import sparsemax
 
-_scores = arrays(np.float64, array_shapes(min_dims=1, max_dims=1, max_side=8), elements=st.floats(-5, 5, width=32))
+_scores = arrays(
+    np.float64, array_shapes(min_dims=1, max_dims=1, max_side=8), elements=st.floats(-5, 5, width=32)
+)
 
 
 @given(_scores)

@@ -3,7 +3,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("torch", "captum", "lightgbm", "sklearn", "plotly", "matplotlib", "st_aggrid")
+HEAVY = ("torch", "captum", "lightgbm", "sklearn", "matplotlib", "st_aggrid")
 
 
 def test_the_first_page_waits_for_no_heavy_library() -> None:

@@ -57,7 +57,9 @@ class TabNetEncoder(TableEncoder):
         super().__init__(columns, complexity)
         self.token_width, half = max(8, self.size.width // 8), self.size.width // 4
         self.row_width, self.steps = half, steps or STEPS
-        shared = nn.ModuleList([GLUBlock(max(columns, 1) * self.token_width, 2 * half), GLUBlock(2 * half, 2 * half)])
+        shared = nn.ModuleList(
+            [GLUBlock(max(columns, 1) * self.token_width, 2 * half), GLUBlock(2 * half, 2 * half)]
+        )
         self.norm = nn.LayerNorm(self.token_width)
         self.first = FeatureTransformer(shared, 2 * half)
         self.transformers = nn.ModuleList(FeatureTransformer(shared, 2 * half) for _ in range(self.steps))
