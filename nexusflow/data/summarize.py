@@ -25,6 +25,8 @@ LAST_ROWS = 5
 TOP_CATEGORIES = 6
 MAX_NUMERIC, MAX_CATEGORICAL = 16, 10
 MAX_EDGES = 20_000_000
+# Sums of numbers as large as this stay finite.
+LARGEST = 1e100
 
 Values = npt.NDArray[np.floating[Any]]
 
@@ -186,7 +188,7 @@ class RoleSummary:
 
     def _numeric(self, n: int, column: str) -> Iterator[tuple[SummarySource, Values]]:
         scale = self.featurizer.numeric[column]
-        values = scale.clip(self.encoded.raw_RN[self.edges.child_E, n])
+        values = np.clip(scale.clip(self.encoded.raw_RN[self.edges.child_E, n]), -LARGEST, LARGEST)
         seen = self._prefix((~np.isnan(values)).astype(np.float64))
         total = self._prefix(np.nan_to_num(values))
         means = {}

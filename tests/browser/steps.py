@@ -45,8 +45,15 @@ def choose(page: Page, key: str, option: str) -> None:
     settle(page)
     box = page.locator(f"[class*='st-key-{key}']").get_by_role("combobox").first
     expect(box).to_be_enabled(timeout=PATIENCE)
-    box.click()
-    page.get_by_role("option", name=option, exact=True).click()
+    box.scroll_into_view_if_needed()
+    wanted = page.get_by_role("option", name=option, exact=True)
+    # A chart that is still growing moves the page, and a list that is open closes when its field moves.
+    for _ in range(5):
+        box.click()
+        page.wait_for_timeout(1000)
+        if wanted.is_visible():
+            break
+    wanted.click()
     settle(page)
 
 

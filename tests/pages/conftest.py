@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import COLUMN, TABLE, shop_files
+from hostile_shop import COLUMN, TABLE, shop_files
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 

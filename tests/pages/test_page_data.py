@@ -1,6 +1,6 @@
 from collections.abc import Callable
 
-from hostile import assert_only_text, shop_files
+from hostile_shop import assert_only_text, shop_files
 from streamlit.testing.v1 import AppTest
 
 from nexusflow.services.workspace import Workspace

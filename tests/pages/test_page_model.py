@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 import yaml
-from hostile import assert_only_text
+from hostile_shop import assert_only_text
 from streamlit.testing.v1 import AppTest
 
 from nexusflow.config import parse_config

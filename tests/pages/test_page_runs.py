@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hostile import assert_only_text
+from hostile_shop import assert_only_text
 from streamlit.testing.v1 import AppTest
 
 from nexusflow.data.examples import resolve_task

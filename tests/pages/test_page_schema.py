@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 import pytest
-from hostile import assert_only_text
+from hostile_shop import assert_only_text
 from streamlit.testing.v1 import AppTest
 
 from nexusflow.services.workspace import Workspace

@@ -1,6 +1,6 @@
 from collections.abc import Callable
 
-from hostile import COLUMN, assert_only_text
+from hostile_shop import COLUMN, assert_only_text
 from streamlit.testing.v1 import AppTest
 
 from nexusflow.data.task import TaskKind
