@@ -75,7 +75,8 @@ def _check_categories(table: str, column: str, values: pd.Series) -> Iterator[Pr
 
 
 def _check_time(table: str, column: str, values: pd.Series, now: pd.Timestamp) -> Iterator[Problem]:
-    unknown = parse_times(values).isna().to_numpy()
+    stamps = parse_times(values)
+    unknown = stamps.isna().to_numpy()
     if len(values) and unknown.all():
         example = f", such as {shown(values.dropna().iloc[0])}" if values.notna().any() else ""
         message = f"is the time column, but none of its values is a date or time{example}."
@@ -90,28 +91,30 @@ def _check_time(table: str, column: str, values: pd.Series, now: pd.Timestamp) -
             "Those rows are never read, because nobody can say since when they are known; fill the times in."
         )
         yield _warn(table, column, message, fix, first(unknown))
-    yield from _check_stamps(table, column, values, now)
+    yield from _check_stamps(table, column, values, stamps, now)
 
 
 def _check_timestamp(table: str, column: str, values: pd.Series, now: pd.Timestamp) -> Iterator[Problem]:
-    unread = parse_times(values).isna().to_numpy() & values.notna().to_numpy()
+    stamps = parse_times(values)
+    unread = stamps.isna().to_numpy() & values.notna().to_numpy()
     if unread.any():
         at = first(unread)
         message = f"holds {counted(unread)} that cannot be read as dates or times; the first is "
         message += f"{shown(values.iat[at - 1])}."
         fix = "They count as missing; write dates as 2024-01-31, or choose another kind for the column."
         yield _warn(table, column, message, fix, at)
-    yield from _check_stamps(table, column, values, now)
+    yield from _check_stamps(table, column, values, stamps, now)
 
 
-def _check_stamps(table: str, column: str, values: pd.Series, now: pd.Timestamp) -> Iterator[Problem]:
+def _check_stamps(
+    table: str, column: str, values: pd.Series, stamps: pd.Series, now: pd.Timestamp
+) -> Iterator[Problem]:
     if reads_both_ways(values):
         message = (
             "writes dates in which day and month cannot be told apart; they were read as month, then day"
         )
         message += " where slashes stand between, and as day, then month otherwise."
         yield _warn(table, column, message, "Write dates as 2024-01-31, if that is wrong.", None)
-    stamps = parse_times(values)
     future = (stamps > now).to_numpy()
     if future.any():
         message = f"holds {counted(future, 'date')} after today, the latest {stamps.max():%Y-%m-%d}."

@@ -56,6 +56,7 @@ def reads_both_ways(values: pd.Series) -> bool:
     if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_numeric_dtype(values):
         return False
     text = pd.Series(values.dropna().unique()).astype("str")
+    text = text[text.str.contains(r"^\s*\d{1,2}[/-]\d", regex=True)]
     parts = text.str.extract(r"^\s*(\d{1,2})[/-](\d{1,2})[/-](?:\d{4}|\d{2})\b").dropna().astype("int64")
     return len(parts) > 0 and bool((parts <= 12).all(axis=None)) and bool((parts[0] != parts[1]).any())
 

@@ -45,7 +45,7 @@ def test_from_the_sample_to_predictions_and_the_reasons_for_them(
     card.get_by_role("combobox").click()
     page.get_by_role("option", name="TabNet", exact=True).click()
     settle(page)
-    small_network(page, epochs=3, batch_size=256)
+    small_network(page, epochs=2, batch_size=512)
     press(page, "save_model")
 
     on_page(page, "Train")
