@@ -18,11 +18,12 @@ def _encoder(name: str, size: str = "small", columns: int = 5):
     return build_encoder(config, columns, dropout=0.0)
 
 
+@pytest.mark.parametrize("columns", [2, 5])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", NAMES)
-def test_shapes_and_gradients_to_every_parameter(name: str, size: str) -> None:
-    encoder = _encoder(name, size)
-    output = encoder(torch.randn(13, 5, encoder.token_width))
+def test_shapes_and_gradients_to_every_parameter(name: str, size: str, columns: int) -> None:
+    encoder = _encoder(name, size, columns)
+    output = encoder(torch.randn(13, columns, encoder.token_width))
     assert output.row_RD.shape == (13, encoder.row_width)
     loss = output.row_RD.square().sum() + (output.loss if output.loss is not None else 0)
     loss.backward()

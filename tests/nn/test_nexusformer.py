@@ -131,8 +131,10 @@ def test_gradients_reach_every_parameter(reader: Reader, use_moe: bool) -> None:
     model, batch = _model(reader, use_moe=use_moe), _all(reader)
     output = model(batch, passes_B=torch.full((batch.size,), 3))
     (output.logit_BO.square().sum() + output.loss).backward()
-    silent = {n for n, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()}
-    assert silent == set()
+    silent = {n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()}
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+    # A token for missing cells is reached only where a cell is missing, and some columns have none.
+    assert {name for name in silent if not name.endswith("missing")} == set()
 
 
 def test_fixed_passes_give_what_was_recorded_after_them(reader: Reader) -> None:

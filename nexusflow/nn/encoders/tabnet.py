@@ -64,7 +64,7 @@ class TabNetEncoder(TableEncoder):
         self.first = FeatureTransformer(shared, 2 * half)
         self.transformers = nn.ModuleList(FeatureTransformer(shared, 2 * half) for _ in range(self.steps))
         self.attentive = nn.ModuleList(
-            nn.Sequential(nn.Linear(half, max(columns, 1), bias=False), nn.LayerNorm(max(columns, 1)))
+            nn.Sequential(nn.LayerNorm(half), nn.Linear(half, columns, bias=False))
             if columns > 1
             else nn.Identity()
             for _ in range(self.steps)
