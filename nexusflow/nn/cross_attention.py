@@ -36,7 +36,7 @@ class CrossContextualAttention(nn.Module):
         )
         score = torch.einsum("bihd,bjhd->bhij", q, k) / math.sqrt(self.head_width)
         score = score + self.pair_bias(z_BTTP).permute(0, 3, 1, 2)
-        score = score.masked_fill(~present_BT[:, None, None, :], -1e9)
+        score = score.masked_fill(~present_BT[:, None, None, :], torch.finfo(score.dtype).min)
         weight = torch.softmax(score, dim=-1)
         mixed = torch.einsum("bhij,bjhd->bihd", weight, v).reshape(batch, roles, width)
         return self.dropout(self.out(torch.sigmoid(self.gate(m)) * mixed)), weight

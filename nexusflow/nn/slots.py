@@ -56,7 +56,8 @@ class SlotAttention(nn.Module):
         score = torch.einsum("bthd,btshd->bths", q, k) / math.sqrt(self.head_width)
         old = F.softplus(self.recency.weight)[0, :, None] * torch.log1p(age_BTS.clamp(min=0)).unsqueeze(2)
         filled = filled_BTS.unsqueeze(2)
-        score = (score - old).masked_fill(~filled, -1e9)
+        score = score - old
+        score = score.masked_fill(~filled, torch.finfo(score.dtype).min)
         weight = torch.softmax(score, dim=-1) * filled
         mixed = torch.einsum("bths,btshd->bthd", weight, v).reshape(batch, roles, width)
         change = self.dropout(self.out(torch.sigmoid(self.gate(m)) * mixed))
