@@ -1,6 +1,6 @@
 """Does a schema fit its tables? Errors forbid training; warnings and notes are told and tolerated."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import pandas as pd
@@ -8,13 +8,23 @@ import pandas as pd
 from nexusflow.data.column_checks import check_columns
 from nexusflow.data.key_checks import check_foreign_key, check_primary_key, key_types
 from nexusflow.data.names import is_general, words_of
+from nexusflow.data.relations import RelationStats
 from nexusflow.data.schema import ForeignKey, Schema, TableSchema
 from nexusflow.data.tables import TableSet
 from nexusflow.errors import Problem, Severity
 
 
-def check_schema(tables: TableSet, schema: Schema, *, now: pd.Timestamp | None = None) -> tuple[Problem, ...]:
-    """Everything that does not fit, errors first; dates after `now` (the present) are told as future."""
+def check_schema(
+    tables: TableSet,
+    schema: Schema,
+    *,
+    now: pd.Timestamp | None = None,
+    stats: Mapping[ForeignKey, RelationStats] | None = None,
+) -> tuple[Problem, ...]:
+    """Everything that does not fit, errors first; dates after `now` (the present) are told as future.
+
+    `stats` are figures of foreign keys that have been counted; others are counted here.
+    """
     now = pd.Timestamp.now("UTC").tz_localize(None) if now is None else now
     found: list[Problem] = []
     usable: set[str] = set()
@@ -29,7 +39,7 @@ def check_schema(tables: TableSet, schema: Schema, *, now: pd.Timestamp | None =
         found += check_primary_key(name, frame, table.primary_key)
         found += check_columns(frame, table, now)
     for key in schema.foreign_keys:
-        found += check_foreign_key(tables, schema, key, usable)
+        found += check_foreign_key(tables, schema, key, usable, (stats or {}).get(key))
     found += _unjoined_for_type(tables, schema, usable)
     found += _check_shape(schema)
     order = list(Severity)

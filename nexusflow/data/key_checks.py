@@ -1,11 +1,11 @@
 """Do the keys of a schema hold? Primary keys must be unique and filled in, foreign keys able to match."""
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 
 import pandas as pd
 
 from nexusflow.data.column_checks import counted, first, shown
-from nexusflow.data.keys import match_keys
+from nexusflow.data.relations import RelationStats, relate, repeated_keys
 from nexusflow.data.schema import ForeignKey, Schema
 from nexusflow.data.tables import TableSet
 from nexusflow.errors import Problem, Severity
@@ -23,22 +23,22 @@ def check_primary_key(table: str, frame: pd.DataFrame, columns: tuple[str, ...])
     if empty.any():
         message = f"is the primary key, and is missing in {empty.sum():,} of {len(keys):,} rows."
         yield _error(table, named, message, "Fill it in, or choose another primary key.", first(empty))
-    double = _comparable(keys).duplicated().to_numpy() & ~empty
+    double = repeated_keys(keys)
     if double.any():
         at = first(double)
         message = f"is the primary key, but {counted(double, 'row')} repeat the key of an earlier row; "
-        message += f"the first is {_value(keys, at)}."
+        message += f"the first is {_value(frame, columns, at)}."
         fix = "Remove the copies, choose columns that are unique together, or choose no primary key."
         yield _error(table, named, message, fix, at)
 
 
 def check_foreign_key(
-    tables: TableSet, schema: Schema, key: ForeignKey, usable: Set[str]
+    tables: TableSet, schema: Schema, key: ForeignKey, usable: Set[str], stats: RelationStats | None = None
 ) -> Iterator[Problem]:
     """Why a foreign key cannot be used, or else which rows it leaves without a parent.
 
     `usable` are the tables of the schema that were uploaded with all their columns; the faults of others
-    are told already.
+    are told already. `stats` are the key's figures where they have been counted.
     """
     child, named = key.child_table, ", ".join(key.child_columns)
     for table in (key.child_table, key.parent_table):
@@ -61,10 +61,12 @@ def check_foreign_key(
                 message = f"is named by the foreign key {key}, but is no column of this table."
                 yield _error(table, column, message, "Choose another column, or remove this key.")
                 return
-    yield from _check_values(tables, schema, key)
+    yield from _check_values(tables, schema, key, stats)
 
 
-def _check_values(tables: TableSet, schema: Schema, key: ForeignKey) -> Iterator[Problem]:
+def _check_values(
+    tables: TableSet, schema: Schema, key: ForeignKey, stats: RelationStats | None
+) -> Iterator[Problem]:
     child, parent = tables[key.child_table].frame, tables[key.parent_table].frame
     for child_column, parent_column in zip(key.child_columns, key.parent_columns, strict=True):
         types = key_types(child[child_column], parent[parent_column])
@@ -76,19 +78,18 @@ def _check_values(tables: TableSet, schema: Schema, key: ForeignKey) -> Iterator
             fix = "Write both in the same way, or remove this key."
             yield _error(key.child_table, child_column, message, fix)
             return
-    targets = parent[list(key.parent_columns)]
-    double = _comparable(targets).duplicated().to_numpy() & targets.notna().all(axis=1).to_numpy()
-    if double.any():
+    stats = stats or relate(tables, key)
+    if stats.first_repeated is not None:
         if key.parent_columns != schema[key.parent_table].primary_key:
-            at = first(double)
             message = (
-                f"is what {key} refers to, but {counted(double, 'row')} repeat the key of an earlier row; "
+                f"is what {key} refers to, but {_rows(stats.repeated_parents)} repeat the key of an earlier row; "
+                f"the first is {_value(parent, key.parent_columns, stats.first_repeated)}."
             )
-            message += f"the first is {_value(targets, at)}."
             fix = "Refer to a key that is unique, or remove the copies."
-            yield _error(key.parent_table, ", ".join(key.parent_columns), message, fix, at)
+            columns = ", ".join(key.parent_columns)
+            yield _error(key.parent_table, columns, message, fix, stats.first_repeated)
         return
-    yield from _count_orphans(key, child, parent)
+    yield from _tell_orphans(key, child, stats)
 
 
 def key_types(child: pd.Series, parent: pd.Series) -> tuple[str, str] | None:
@@ -109,41 +110,40 @@ def _type(values: pd.Series) -> str | None:
     return "numbers" if pd.api.types.is_numeric_dtype(values) else "text"
 
 
-def _comparable(keys: pd.DataFrame) -> pd.DataFrame:
-    """Columns of mixed types as text, so that they can be compared and are as they will be matched."""
-    mixed = [c for c in keys.columns if keys[c].dtype == object]
-    return keys.astype(dict.fromkeys(mixed, "str")) if mixed else keys
-
-
-def _count_orphans(key: ForeignKey, child: pd.DataFrame, parent: pd.DataFrame) -> Iterator[Problem]:
-    if not len(child):
-        return
+def _tell_orphans(key: ForeignKey, child: pd.DataFrame, stats: RelationStats) -> Iterator[Problem]:
     table, named = key.child_table, ", ".join(key.child_columns)
-    matched = match_keys(parent, key.parent_columns, child, key.child_columns) >= 0
-    keys = child[list(key.child_columns)]
-    empty = keys.isna().any(axis=1).to_numpy()
-    orphans = ~matched & ~empty
-    if empty.any():
-        message = f"is missing in {empty.sum():,} of {len(child):,} rows, which therefore refer to no row of "
-        message += f"{key.parent_table}."
+    if stats.first_missing is not None:
+        message = (
+            f"is missing in {stats.missing_rows:,} of {stats.child_rows:,} rows, which therefore refer to "
+        )
+        message += f"no row of {key.parent_table}."
         fix = "That is allowed; fill it in if it is known."
         yield Problem(
-            severity=Severity.NOTE, table=table, column=named, message=message, fix=fix, row=first(empty)
+            severity=Severity.NOTE,
+            table=table,
+            column=named,
+            message=message,
+            fix=fix,
+            row=stats.first_missing,
         )
-    if orphans.any():
-        share, at = float(orphans.mean()), first(orphans)
+    if stats.first_orphan is not None:
+        share, at = stats.orphan_rows / stats.child_rows, stats.first_orphan
         message = (
-            f"refers in {counted(orphans, 'row')} ({share:.1%}) to a row of {key.parent_table} that is not "
+            f"refers in {_rows(stats.orphan_rows)} ({share:.1%}) to a row of {key.parent_table} that is not "
+            f"there; the first is {_value(child, key.child_columns, at)}."
         )
-        message += f"there; the first is {_value(keys, at)}."
         doubtful = share >= DOUBTFUL
         fix = "Check that this is the right key." if doubtful else "They are kept, and match nothing."
         severity = Severity.WARNING if doubtful else Severity.NOTE
         yield Problem(severity=severity, table=table, column=named, message=message, fix=fix, row=at)
 
 
-def _value(keys: pd.DataFrame, row: int) -> str:
-    return ", ".join(shown(v) for v in keys.iloc[row - 1])
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
+def _value(frame: pd.DataFrame, columns: Sequence[str], row: int) -> str:
+    return ", ".join(shown(frame[column].iat[row - 1]) for column in columns)
 
 
 def _error(table: str, column: str, message: str, fix: str, row: int | None = None) -> Problem:

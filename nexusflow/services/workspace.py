@@ -1,5 +1,6 @@
 """A user's workspace on disk: tables, schema, question, settings and runs, under an id only they know."""
 
+import hashlib
 import json
 import re
 import secrets
@@ -13,7 +14,8 @@ from nexusflow.config import ArchitectureConfig, RunConfig, TrainingConfig
 from nexusflow.data.checks import check_schema
 from nexusflow.data.infer import Proposal, propose
 from nexusflow.data.load import read_bytes
-from nexusflow.data.schema import Schema
+from nexusflow.data.relations import RelationStats, relatable, relate
+from nexusflow.data.schema import ForeignKey, Schema
 from nexusflow.data.tables import Table, TableSet
 from nexusflow.data.task import Task
 from nexusflow.errors import DataError, NexusFlowError, Problem, Severity, TaskError
@@ -24,6 +26,7 @@ from nexusflow.services.tablefiles import TableFiles
 
 _WORKSPACE_ID = re.compile(r"[a-z0-9-]{8,64}")
 _IN_MEMORY = 32
+_KEYS_IN_MEMORY = 4096
 
 
 def new_workspace_id() -> str:
@@ -123,6 +126,16 @@ class Workspace:
         """What is wrong, or odd, with the schema as it stands, given the tables."""
         return _check(self.folder, self._files.stamp(), json.dumps(self.schema().to_dict()))
 
+    def relation_stats(self, schema: Schema | None = None) -> dict[ForeignKey, RelationStats]:
+        """Match rate, cardinality and fan-out of each foreign key of the schema (default: the present one).
+
+        Counted once per key and upload, so an edit costs no more than its own key. A key that names a table or
+        column which is not there is left out.
+        """
+        tables, stamp = self.tables(), hashlib.sha256(self._files.stamp().encode()).hexdigest()
+        keys = relatable(tables, schema or self.schema())
+        return {key: _relate(self.folder, stamp, key) for key in keys}
+
     def _saved_schema(self) -> Schema | None:
         data = read_json(self.folder / "schema.json")
         return None if data is None else Schema.from_dict(data)
@@ -216,7 +229,13 @@ def _propose(folder: Path, stamp: str) -> Proposal:
 
 @lru_cache(maxsize=_IN_MEMORY)
 def _check(folder: Path, stamp: str, schema: str) -> tuple[Problem, ...]:
-    return check_schema(TableFiles(folder).read(), Schema.from_dict(json.loads(schema)))
+    workspace, parsed = Workspace(folder.name, folder), Schema.from_dict(json.loads(schema))
+    return check_schema(workspace.tables(), parsed, stats=workspace.relation_stats(parsed))
+
+
+@lru_cache(maxsize=_KEYS_IN_MEMORY)
+def _relate(folder: Path, stamp: str, key: ForeignKey) -> RelationStats:
+    return relate(TableFiles(folder).read(), key)
 
 
 def _same_name(table: Table, other: Table) -> Problem:

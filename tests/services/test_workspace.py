@@ -9,6 +9,7 @@ from small_shop import SCHEMA, SHORT, SMALL, as_files, ready_workspace, shop_fra
 
 from nexusflow.config import TrainingConfig
 from nexusflow.data.load import read_bytes
+from nexusflow.data.relations import relate
 from nexusflow.data.schema import Kind
 from nexusflow.errors import ConfigError, DataError, NexusFlowError, Severity, TaskError
 from nexusflow.services import tablefiles, workspace
@@ -214,3 +215,19 @@ def test_uploaded_values_survive_the_way_to_disk(empty):
     read, _ = read_bytes("wild.csv", content)
     pd.testing.assert_frame_equal(reopened(empty).tables()["wild"].frame, read.frame, check_exact=True)
     assert [str(n) for n in read.frame["n"]] == [str(n) for n in frame["n"]]
+
+
+def test_figures_of_relations_are_counted_once_per_key(shop, monkeypatch):
+    counted = []
+    monkeypatch.setattr(workspace, "relate", lambda tables, key: counted.append(key) or relate(tables, key))
+    workspace._relate.cache_clear()
+    schema = shop.schema()
+    (key,) = schema.foreign_keys
+    stats = shop.relation_stats()[key]
+    assert (stats.child_rows, stats.match_rate, stats.cardinality) == (len(FRAMES["orders"]), 1.0, "N:1")
+    shop.save_schema(schema.with_table(schema["orders"].with_kinds({"amount": Kind.IGNORED})))
+    assert shop.relation_stats() == {key: stats} and counted == [key]
+    shop.add_files(as_files({"orders": FRAMES["orders"].head(50)}))
+    assert shop.relation_stats()[key].child_rows == 50 and counted == [key, key]
+    shop.remove_table("customers")
+    assert shop.relation_stats() == {}
