@@ -1,4 +1,4 @@
-"""One block of NexusFormer: slots, roles, transition, then the pair state.
+"""One block of NexusFormer: slots, the pair state, roles, transition.
 
 Axis letters: B seeds, T roles, S slots, D width, P pair width, H heads, E experts.
 """
@@ -38,7 +38,11 @@ class BlockTrace:
 
 
 class Block(nn.Module):
-    """The Evoformer's order of work (Jumper et al. 2021, Algorithm 6), with tables in the place of sequences."""
+    """The Evoformer's work (Jumper et al. 2021, Algorithm 6), with tables in the place of sequences.
+
+    DEVIATION: the pair state is brought up to date before the attention that reads it, not after. What the last block
+    does to it would else reach the prediction through the next pass alone, and so never get a gradient.
+    """
 
     def __init__(self, roles: Sequence[RoleLayout], config: ArchitectureConfig, pair_width: int) -> None:
         super().__init__()
@@ -60,12 +64,12 @@ class Block(nn.Module):
         """The new summaries and pair state, the auxiliary loss, and the trace."""
         change, slot_weight = self.slots(m_BTD, given.x_BTSD, given.age_BTS, given.filled_BTS)
         m_BTD = m_BTD + change
+        z_BTTP = z_BTTP + self.outer(m_BTD, given.x_BTSD, given.link_BTS)
+        z_BTTP = z_BTTP + self.outgoing(z_BTTP, given.present_BT)
+        z_BTTP = z_BTTP + self.incoming(z_BTTP, given.present_BT)
         change, weight = self.cross(m_BTD, z_BTTP, given.present_BT)
         m_BTD = m_BTD + change
         change, gate, loss = self.transition(m_BTD, given.present_BT)
         m_BTD = m_BTD + change
-        z_BTTP = z_BTTP + self.outer(m_BTD, given.x_BTSD, given.link_BTS)
-        z_BTTP = z_BTTP + self.outgoing(z_BTTP, given.present_BT)
-        z_BTTP = z_BTTP + self.incoming(z_BTTP, given.present_BT)
         trace = BlockTrace(attention_BHTT=weight, slot_attention_BTHS=slot_weight, gate_BTE=gate)
         return m_BTD, z_BTTP, loss, trace

@@ -137,6 +137,17 @@ def test_gradients_reach_every_parameter(reader: Reader, use_moe: bool) -> None:
     assert {name for name in silent if not name.endswith("missing")} == set()
 
 
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_training_itself_reaches_every_parameter(reader: Reader, blocks: int) -> None:
+    # Training differentiates the last pass alone: what only feeds a next pass would never learn.
+    model, batch = _model(reader, num_blocks=blocks, use_moe=True).train(), _all(reader)
+    for _ in range(12):
+        output = model(batch)
+        (output.logit_BO.square().sum() + output.loss).backward()
+    silent = {n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()}
+    assert {name for name in silent if not name.endswith("missing")} == set()
+
+
 def test_fixed_passes_give_what_was_recorded_after_them(reader: Reader) -> None:
     model, batch = _model(reader, convergence_threshold=0.0), _all(reader)
     trace = model(batch, record=True).evidence.prediction_PBO
