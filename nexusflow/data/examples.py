@@ -78,7 +78,7 @@ def make_examples(tables: TableSet, schema: Schema, task: Task) -> Examples:
     part = _split(tables[task.entity_table], schema, task, known)
     examples = Examples(
         row_N=known.row_N, cutoff_N=known.cutoff_N, target_N=known.target_N, part_N=part.astype(np.str_)
-    )
+    ).take(~_reaches_on(task, known))
     _require_parts(task, examples)
     return examples
 
@@ -188,9 +188,26 @@ def _split_at_random(keys: npt.NDArray[Any], split: Split) -> npt.NDArray[np.str
     return np.where(middle, str(Part.VALIDATION), part)[entity_N]
 
 
+def _reaches_on(task: Task, examples: Examples) -> npt.NDArray[np.bool_]:
+    """Where a label is known only after the next part of a split by time has begun: its window reaches into it."""
+    if task.over_time is None or task.split.method != "time":
+        return np.zeros(len(examples), dtype=bool)
+    end_N = examples.cutoff_N + task.over_time.horizon_ns
+    crossed = [(examples.cutoff_N < border) & (end_N > border) for border in _borders(task, examples)]
+    return np.logical_or.reduce(crossed)
+
+
 def _split_by_time(task: Task, examples: Examples) -> npt.NDArray[np.str_]:
     if not task.cutoff_column:
         raise TaskError("A split by time needs a cutoff column; choose one, or split at random.")
+    validation_from, test_from = _borders(task, examples)
+    cutoff = examples.cutoff_N
+    part = np.where(cutoff >= test_from, str(Part.TEST), str(Part.TRAIN))
+    return np.where((cutoff >= validation_from) & (cutoff < test_from), str(Part.VALIDATION), part)
+
+
+def _borders(task: Task, examples: Examples) -> tuple[int, int]:
+    """When validation and test begin, by the dates given or by the shares."""
     split, cutoff = task.split, examples.cutoff_N
     if split.validation_from and split.test_from:
         validation_from, test_from = (
@@ -205,8 +222,7 @@ def _split_by_time(task: Task, examples: Examples) -> npt.NDArray[np.str_]:
         validation_at = round(len(ordered) * (1 - split.test_size - split.validation_size))
         test_from = int(ordered[test_at]) if test_at < len(ordered) else NEVER
         validation_from = int(ordered[validation_at])
-    part = np.where(cutoff >= test_from, str(Part.TEST), str(Part.TRAIN))
-    return np.where((cutoff >= validation_from) & (cutoff < test_from), str(Part.VALIDATION), part)
+    return validation_from, test_from
 
 
 def _date(text: str, setting: str) -> int:

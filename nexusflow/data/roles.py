@@ -89,7 +89,7 @@ def _steps(schema: Schema, role: Role) -> list[Hop]:
     for key in schema.foreign_keys:
         if key.child_table == role.table and not (last and last.key == key and last.down):
             steps.append(Hop(key=key, down=False))
-        if key.parent_table == role.table:
+        if key.parent_table == role.table and not schema[key.child_table].seeds_only:
             back = last is not None and last.key == key and not last.down
             if not back or (role.single and schema[key.child_table].time_column):
                 steps.append(Hop(key=key, down=True))

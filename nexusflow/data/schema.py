@@ -50,13 +50,15 @@ class ForeignKey:
 class TableSchema:
     """A table's columns, its primary key (empty where there is none) and its time column.
 
-    A row is known from its `time_column` on; without one the table is static: always known.
+    A row is known from its `time_column` on; without one the table is static: always known. Rows of a
+    `seeds_only` table are asked about and never read for another row.
     """
 
     name: str
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...] = ()
     time_column: str | None = None
+    seeds_only: bool = False
 
     def __getitem__(self, name: str) -> Column:
         for column in self.columns:
@@ -110,6 +112,7 @@ class Schema:
                     "primary_key": list(t.primary_key),
                     "time_column": t.time_column,
                     "columns": [{"name": c.name, "kind": str(c.kind)} for c in t.columns],
+                    **({"seeds_only": True} if t.seeds_only else {}),
                 }
                 for t in self.tables.values()
             ],
@@ -134,6 +137,7 @@ class Schema:
                     columns=tuple(Column(name=c["name"], kind=Kind(c["kind"])) for c in t["columns"]),
                     primary_key=tuple(t["primary_key"]),
                     time_column=t["time_column"],
+                    seeds_only=bool(t.get("seeds_only", False)),
                 )
                 for t in data["tables"]
             ]

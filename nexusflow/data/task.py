@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nexusflow.data.question import Question
+
 
 class TaskKind(StrEnum):
     """What the target is."""
@@ -54,7 +56,8 @@ class Task:
     For a seed row with cutoff t only rows with time <= t are readable; without a cutoff column everything
     that the tables hold is. `frozen_at` (frozen regime) adds: and time <= frozen_at, for every row. The target
     column is hidden in every row, and so are `hidden`, (table, column) pairs that are known only afterwards.
-    `classes` are the target's values in order, for binary (negative, positive) and multiclass tasks.
+    `classes` are the target's values in order, for binary (negative, positive) and multiclass tasks. Where the
+    question is `over_time`, the entity table is its label table.
     """
 
     entity_table: str
@@ -66,6 +69,7 @@ class Task:
     frozen_at: str | None = None
     classes: tuple[str, ...] = ()
     question: str = ""
+    over_time: Question | None = None
 
     @property
     def outputs(self) -> int:
@@ -89,6 +93,7 @@ class Task:
             "frozen_at": self.frozen_at,
             "classes": list(self.classes),
             "question": self.question,
+            **({"over_time": self.over_time.to_dict()} if self.over_time else {}),
         }
 
     @classmethod
@@ -96,13 +101,15 @@ class Task:
         """The task that `to_dict` wrote; missing keys take their defaults."""
         split = dict(data.get("split", {}))
         split["group_by"] = tuple(split.get("group_by", ()))
-        rest = {k: v for k, v in data.items() if k not in ("split", "hidden", "classes", "kind")}
+        rest = {k: v for k, v in data.items() if k not in ("split", "hidden", "classes", "kind", "over_time")}
+        asked = data.get("over_time")
         return cls(
             **rest,
             kind=TaskKind(data["kind"]),
             split=Split(**split),
             hidden=tuple((table, column) for table, column in data.get("hidden", ())),
             classes=tuple(data.get("classes", ())),
+            over_time=Question.from_dict(asked) if asked else None,
         )
 
 
