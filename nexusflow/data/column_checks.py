@@ -127,12 +127,14 @@ def _check_stamps(
 def _check_doubles(frame: pd.DataFrame, schema: TableSchema) -> Iterator[Problem]:
     """Feature columns that hold the same in every row; found on some rows, then looked at in all."""
     step = max(1, len(frame) // LOOK)
-    seen: dict[tuple[object, ...], list[str]] = {}
+    seen: dict[tuple[object, bytes], list[str]] = {}
     for name in schema.names(*FEATURE_KINDS):
         part = frame[name].iloc[::step]
-        if part.astype("str").nunique() < 2:
+        # Codes in order of appearance: equal columns have equal codes, whatever their values.
+        codes = pd.factorize(part.astype("str") if part.dtype == object else part)[0]
+        if len(codes) == 0 or (codes == codes[0]).all():
             continue
-        alike = seen.setdefault((str(part.dtype), tuple(part.astype("str"))), [])
+        alike = seen.setdefault((str(part.dtype), codes.tobytes()), [])
         twin = next((other for other in alike if frame[other].equals(frame[name].rename(other))), None)
         alike.append(name)
         if twin is not None:

@@ -54,10 +54,13 @@ def find_foreign_keys(
 
 def refers_unnamed(column: ColumnFacts, key: ColumnFacts) -> bool:
     """Whether the values alone speak for referring to a key: several texts, nearly all found in it."""
-    enough = len(column.distinct) >= FEWEST_VALUES and column.length >= SHORTEST_TEXT
-    if column.numeric or not enough or UNNAMED * len(column.distinct) > len(key.distinct):
+    if (
+        column.numeric
+        or key.numeric
+        or not FEWEST_VALUES <= len(column.distinct) <= len(key.distinct) / UNNAMED
+    ):
         return False
-    return column.share_in(key) >= UNNAMED
+    return column.length >= SHORTEST_TEXT and column.share_in(key, UNNAMED) >= UNNAMED
 
 
 def _parent_likeness(evidence: Evidence) -> float:
@@ -69,7 +72,12 @@ def _single(
     facts: Facts, primary: Mapping[str, tuple[str, ...]], child: str, column: str, parent: str, key: str
 ) -> Evidence | None:
     values, targets = facts[child][column], facts[parent][key]
-    if not values.keyable or values.times or values.numeric != targets.numeric or not len(values.distinct):
+    if (
+        not values.keyable
+        or values.times
+        or values.numeric != targets.numeric
+        or values.missing == values.rows
+    ):
         return None
     if child == parent and (column == key or not refers_within(parent, key, column)):
         return None
@@ -83,8 +91,9 @@ def _single(
             return None
         share = values.share_in(targets)
     else:
-        share = values.share_in(targets)
-        if share < (NAMED if likeness >= CLEAR_NAME else HINTED):
+        least = NAMED if likeness >= CLEAR_NAME else HINTED
+        share = values.share_in(targets, least)
+        if share < least:
             return None
     told = [f"{share:.1%} of {len(values.distinct):,} different values are found in {parent}.{key}"]
     if child == parent:

@@ -1,6 +1,7 @@
 """How far names speak for a key: `customer_id` for customers, `raceId` for races, `parent_id` in a table."""
 
 import re
+from functools import lru_cache
 
 SURE_KEY_WORDS = frozenset({"id", "key", "uuid", "guid"})
 KEY_WORDS = SURE_KEY_WORDS | {"code", "no", "nr", "number", "ref"}
@@ -32,14 +33,21 @@ NOT_IDS = frozenset(
 
 def words_of(name: str) -> list[str]:
     """The words of a name in lower case: `raceId`, `race_id`, `raceid` and `Race ID` are alike."""
+    return list(_words(name))
+
+
+# A name is compared with those of all other columns: 100 tables of 30 columns make a million comparisons.
+@lru_cache(maxsize=65_536)
+def _words(name: str) -> tuple[str, ...]:
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower()
     words = []
     for word in re.split(r"[\W_]+", spaced):
         glued = len(word) > 4 and word.endswith("id") and word not in NOT_IDS
         words += [word[:-2], "id"] if glued else [word] if word else []
-    return words
+    return tuple(words)
 
 
+@lru_cache(maxsize=65_536)
 def singular(word: str) -> str:
     """The word without a plural ending; good enough to compare names with."""
     if word.endswith("ies") and len(word) > 4:
@@ -81,6 +89,7 @@ def key_likeness(table: str, column: str) -> float:
     return 0.5 if _stem(words) == own else 0.0
 
 
+@lru_cache(maxsize=65_536)
 def name_likeness(column: str, parent: str, key: str) -> float:
     """How much a column's name speaks for referring to `parent.key`: 1 for the same name or `<parent>_id`.
 

@@ -1,5 +1,6 @@
 """Primary keys that the values allow and the names, or other tables, suggest."""
 
+import math
 from itertools import combinations
 
 from nexusflow.data.facts import ColumnFacts, Facts
@@ -32,7 +33,7 @@ def _single(table: str, facts: Facts) -> tuple[str, str, float] | None:
     """The column, the fact that speaks for it, and how much."""
     candidates = []
     for column in facts[table].values():
-        if not column.unique or not column.keyable or column.times:
+        if not column.keyable or column.times or not column.unique:
             continue
         likeness, (referred, fact) = key_likeness(table, column.name), _referred(column, facts)
         score = max(likeness, referred)
@@ -49,17 +50,19 @@ def _referred(key: ColumnFacts, facts: Facts) -> tuple[float, str]:
     """Whether another column refers to this one, by its name or by its values."""
     best = (0.0, "")
     for column in facts[key.table].values():
-        within = column.keyable and not column.unique and refers_within(key.table, key.name, column.name)
-        if within and column.share_in(key) >= 0.5:
+        within = column.keyable and refers_within(key.table, key.name, column.name) and not column.unique
+        if within and column.share_in(key, 0.5) >= 0.5:
             best = (0.6, f"the values of {column.name} are found in it")
+    words = [] if is_general(key.name) else words_of(key.name)
     for table, columns in facts.items():
         for column in columns.values():
-            if table == key.table or not column.keyable or column.times or column.unique:
+            if table == key.table or not column.keyable or column.times or column.numeric != key.numeric:
                 continue
-            same = words_of(column.name) == words_of(key.name) and not is_general(key.name)
-            if same and column.share_in(key) >= 0.5:
+            same = bool(words) and words_of(column.name) == words
+            # What the values say is asked last: it is dear.
+            if same and not column.unique and column.share_in(key, 0.5) >= 0.5:
                 best = max(best, (0.9, f"{table} has a column of the same name and values"))
-            elif best[0] < 0.7 and refers_unnamed(column, key):
+            elif best[0] < 0.7 and not column.numeric and not column.unique and refers_unnamed(column, key):
                 best = (0.7, f"the values of {table}.{column.name} are found in it")
     return best
 
@@ -77,8 +80,11 @@ def _composite(table: Table, facts: Facts) -> tuple[str, ...]:
     for group in sorted(groups, key=lambda g: (len(g), -sum(weight[c] for c in g), g)):
         if not any(c in shared and not is_general(c) for c in group):
             continue
+        # Times have many values, so that nearly any column beside one is unique.
         referable = any(set(group) <= set(facts[other]) for other in facts if other != table.name)
-        if (referable or not any(mine[c].times for c in group)) and _unique_together(table, group):
+        if not referable and any(mine[c].times for c in group):
+            continue
+        if math.prod(len(mine[c].distinct) for c in group) >= len(table) and _unique_together(table, group):
             return tuple(c for c in table.frame.columns if c in group)
     return ()
 

@@ -10,6 +10,7 @@ from hostile import SCHEMA, hostile_database
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.inference.databases import known_databases, renamed, wide_tables
 from nexusflow.data.facts import gather_facts
 from nexusflow.data.infer import Proposal, propose
 from nexusflow.data.load import load_files
@@ -305,3 +306,39 @@ def test_names_of_keys_and_of_rows_of_the_same_table() -> None:
         assert refers_within("employees", "employee_id", name), name
     for name in ("previous_score", "age", "employee_id", "id"):
         assert not refers_within("employees", "employee_id", name), name
+
+
+@settings(max_examples=60)
+@given(
+    st.integers(1, 3000), st.integers(1, 3000), st.floats(0, 1), st.sampled_from([0.5, 0.9]), st.booleans()
+)
+def test_sketches_never_hide_what_is_contained(
+    mine: int, theirs: int, share: float, least: float, text: bool
+) -> None:
+    rng = np.random.default_rng(mine * 3001 + theirs)
+    key = rng.permutation(10_000)[:theirs]
+    shared = min(theirs, round(share * mine))
+    column = np.r_[key[:shared], 20_000 + np.arange(mine - shared)]
+    frame = {"key": pd.Series(key), "column": pd.Series(rng.permutation(column), dtype="float64")}
+    if text:
+        frame = {name: values.astype("int64").astype("str") for name, values in frame.items()}
+    facts = gather_facts(_tables(a={"key": frame["key"]}, b={"column": frame["column"]}))
+    exact = np.isin(column, key).mean()
+    found = facts["b"]["column"].share_in(facts["a"]["key"], least)
+    assert facts["b"]["column"].share_in(facts["a"]["key"]) == pytest.approx(exact)
+    assert found == pytest.approx(exact) if exact >= least or found else exact < least
+
+
+@pytest.mark.parametrize("renaming", ["keys named id", "UPPER_CASE", "tables named dim_"])
+@pytest.mark.parametrize("name", ["rel-f1", "sf-food"])
+def test_real_databases_under_other_conventions(shared_data: Path, name: str, renaming: str) -> None:
+    databases = {name: (tables, keys) for name, tables, keys in known_databases(shared_data)}
+    if name not in databases:
+        pytest.skip(f"{name} is not among the benchmark databases")
+    tables, truth = renamed(*databases[name], renaming)
+    assert set(propose(tables).schema.foreign_keys) == truth
+
+
+def test_a_hundred_tables_are_related_as_they_were_made() -> None:
+    frames, truth = wide_tables(tables=100, columns=8, rows=200, seed=3)
+    assert _keys(propose(_tables(**frames))) == truth
