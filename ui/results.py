@@ -21,7 +21,6 @@ METRIC_LABELS = {
     "rmse": "Root mean squared error",
     "r2": "R²",
 }
-_ABOUT_EQUAL = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +49,7 @@ def results_table(run: Run, part: Part = Part.TEST) -> pd.DataFrame:
 
 
 def verdict(run: Run, part: Part = Part.TEST) -> Verdict:
-    """Which is better on the primary metric: the network or the best baseline; within 1 % counts as equal."""
+    """Which is better on the primary metric: the network or the best baseline, if the rows are enough to tell."""
     name, higher = primary_metric(TaskKind(run.task["kind"]))
     mine = run.metrics.get(part, {}).get(name)
     others = {
@@ -69,8 +68,11 @@ def verdict(run: Run, part: Part = Part.TEST) -> Verdict:
         f"{label} {one:.3f} against {other:.3f} on the test rows."
         for one, other in ((mine, theirs), (theirs, mine))
     )
-    if abs(mine - theirs) <= _ABOUT_EQUAL * max(abs(mine), abs(theirs)):
-        return Verdict(sentence=f"{MODEL} and {best} are about equal: {figures}", ahead=None)
+    low, high = run.leads.get(best, (-1.0, 1.0)) if part is Part.TEST else (-1.0, 1.0)
+    if low <= 0 <= high:
+        return Verdict(
+            sentence=f"{MODEL} and {best} cannot be told apart on this many rows: {figures}", ahead=None
+        )
     if (mine > theirs) == higher:
         return Verdict(sentence=f"{MODEL} is better than the best baseline, {best}: {figures}", ahead=True)
     return Verdict(sentence=f"{best} is better than {MODEL}: {turned} Use it, or train longer.", ahead=False)

@@ -44,6 +44,7 @@ def attention_maps(
                     "prediction_PBO": (evidence.prediction_PBO, 1),
                     "passes_B": (output.passes_B, 0),
                     "contribution_BTO": (output.contribution_BTO, 0),
+                    "shape_BTO": (output.shape_BTO, 0),
                     "logit_BO": (output.logit_BO, 0),
                     "present_BT": (output.present_BT, 0),
                     "row_BTS": (torch.from_numpy(reader.context(index).row_BTS), 0),
@@ -82,7 +83,8 @@ def rollout(maps: AttentionMaps) -> Floats:
     """How much each row's prediction draws on each role, through all blocks and passes; [B, T], rows sum to one.
 
     Attention rollout (Abnar & Zuidema 2020): half of each block's attention is the shortcut, and blocks multiply. At
-    the end each role's share of the absolute contributions says where the prediction was read from.
+    the end each role's share of the absolute contributions says where the prediction was read from; what features say
+    by themselves is drawn from their own role, past all attention.
     """
     batch, roles = maps.present_BT.shape
     flow = np.broadcast_to(np.eye(roles), (batch, roles, roles))
@@ -90,9 +92,10 @@ def rollout(maps: AttentionMaps) -> Floats:
         used = (maps.passes_B >= number)[:, None, None]
         for attention in blocks:
             flow = np.where(used, (0.5 * attention + 0.5 * np.eye(roles)) @ flow, flow)
-    strength = np.abs(maps.contribution_BTO).sum(axis=2)
-    share = strength / np.maximum(strength.sum(axis=1, keepdims=True), 1e-12)
-    return np.einsum("bt,bts->bs", share, flow)
+    read = np.abs(maps.contribution_BTO - maps.shape_BTO).sum(axis=2)
+    direct = np.abs(maps.shape_BTO).sum(axis=2)
+    drawn = np.einsum("bt,bts->bs", read, flow) + direct
+    return np.asarray(drawn / np.maximum(drawn.sum(axis=1, keepdims=True), 1e-12))
 
 
 def slot_attention(maps: AttentionMaps, position: int) -> Floats:

@@ -16,7 +16,8 @@ class AttentionMaps:
 
     attention_PLBHTT sums to one over its last axis; slot_attention_PLBHTS over the filled slots; pair_PBTT is the norm
     of the pair state; gate_PLBTE the share of each expert, if there are any; prediction_PBO the logits after each
-    pass; contribution_BTO with bias_O sums to logit_BO; row_BTS the uploaded row (from 0) in each slot, -1 where empty.
+    pass; contribution_BTO with bias_O sums to logit_BO, and shape_BTO is the part of it that took no attention;
+    row_BTS the uploaded row (from 0) in each slot, -1 where empty.
     """
 
     roles: tuple[str, ...]
@@ -27,6 +28,7 @@ class AttentionMaps:
     prediction_PBO: Floats
     passes_B: npt.NDArray[np.int64]
     contribution_BTO: Floats
+    shape_BTO: Floats
     bias_O: Floats
     logit_BO: Floats
     present_BT: npt.NDArray[np.bool_]

@@ -19,13 +19,15 @@ from nexusflow.nn.transition import MixtureOfExperts, Transition
 @dataclass(frozen=True, kw_only=True)
 class Given:
     """What stays the same through all blocks and passes: slots [B, T, S, D] with their ages [B, T, S], which are
-    filled, the links to the parent role's slots, and which roles are present [B, T]."""
+    filled, the links to the parent role's slots, which roles are present [B, T], and what the shape functions add
+    [B, T, O]."""
 
     x_BTSD: Tensor
     age_BTS: Tensor
     filled_BTS: Tensor
     link_BTS: Tensor
     present_BT: Tensor
+    shape_BTO: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)

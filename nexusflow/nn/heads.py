@@ -11,7 +11,10 @@ from nexusflow.data.task import TaskKind
 
 
 class AdditiveFusion(nn.Module):
-    """logit = bias + the sum over roles of a gated contribution, so that contributions sum to the prediction."""
+    """logit = bias + the sum over roles of what each adds, so that contributions sum to the prediction.
+
+    A role adds a gated reading of its summary, and what its features say each by itself.
+    """
 
     def __init__(self, roles: int, width: int, outputs: int, dropout: float) -> None:
         super().__init__()
@@ -24,14 +27,13 @@ class AdditiveFusion(nn.Module):
         nn.init.normal_(self.read.weight, std=0.02)
         nn.init.zeros_(self.bias.weight)
 
-    def forward(self, m_BTD: Tensor, present_BT: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """logit_BO, contribution_BTO and bias_O."""
+    def forward(self, m_BTD: Tensor, present_BT: Tensor, shape_BTO: Tensor) -> tuple[Tensor, Tensor]:
+        """logit_BO and contribution_BTO."""
         m = self.norm(m_BTD)
         read = self.read.weight.view(m.shape[1], -1, self.outputs)
         value = torch.einsum("bth,tho->bto", self.hidden(m), read)
-        contribution = torch.sigmoid(self.gate(m)) * value * present_BT.unsqueeze(-1)
-        bias = self.bias.weight[0]
-        return bias + contribution.sum(dim=1), contribution, bias
+        contribution = torch.sigmoid(self.gate(m)) * value * present_BT.unsqueeze(-1) + shape_BTO
+        return self.bias.weight[0] + contribution.sum(dim=1), contribution
 
 
 def task_loss(kind: TaskKind, logit_BO: Tensor, target_B: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
     rows of each table --encoder--> slots x [B, T, S, D] --.
     relational summaries ---------> summaries m [B, T, D] --+-- blocks, refined a few times --> additive fusion
+         '---- and the seed's own cells ---- shape functions, one per feature ----------------------'
     how roles relate -------------> pair state z [B,T,T,P] --'
 
 After the Evoformer and the recycling of AlphaFold (Jumper et al. 2021), with a table role in the place of a residue, a
@@ -26,6 +27,7 @@ from nexusflow.nn.masking import Hidden, draw_hidden, nothing_hidden
 from nexusflow.nn.output import EncoderOutput, Evidence, ModelOutput
 from nexusflow.nn.pair import PairInit
 from nexusflow.nn.refine import Refined, Refinement, State
+from nexusflow.nn.shape import ShapeFunctions
 from nexusflow.nn.slots import SlotEmbedding
 
 PAIR_WIDTH = 16
@@ -73,6 +75,14 @@ class NexusFormer(nn.Module):
             Block(roles, architecture, PAIR_WIDTH) for _ in range(architecture.num_blocks)
         )
         self.fusion = AdditiveFusion(len(roles), width, layout.outputs, drop)
+        first = roles[0].table
+        self.shape = ShapeFunctions(
+            roles,
+            SUMMARY_WIDTH,
+            len(layout.tables[first].columns),
+            encoders[first].token_width,
+            layout.outputs,
+        )
         self.refinement = Refinement(width, PAIR_WIDTH, layout.outputs, architecture)
 
     def forward(
@@ -152,12 +162,15 @@ class NexusFormer(nn.Module):
         own_BD = self.seed(row_BTSD[:, 0, 0]) * filled_BTS[:, 0, :1]
         m_BTD = torch.cat([m_BTD[:, :1] + own_BD.unsqueeze(1), m_BTD[:, 1:]], dim=1)
         link_BTS = torch.where(filled_BTS, batch.link_BTS, -1)
+        seed_B = torch.where(hidden.seed_B, -1, batch.slot_BTS[:, 0, 0])
+        shape_BTO = self.shape(tokens.summary_BAE, tokens.tables[self.layout.roles[0].table], seed_B)
         given = Given(
             x_BTSD=x_BTSD,
             age_BTS=batch.age_BTS,
             filled_BTS=filled_BTS,
             link_BTS=link_BTS,
             present_BT=present_BT,
+            shape_BTO=shape_BTO * present_BT.unsqueeze(-1),
         )
         return given, State(m_BTD=m_BTD, z_BTTP=self.pair(filled_BTS, present_BT), logit_BO=None)
 
@@ -171,7 +184,7 @@ class NexusFormer(nn.Module):
             m_BTD, z_BTTP, extra, trace = block(m_BTD, z_BTTP, given)
             loss = loss + extra
             traces.append(trace)
-        logit_BO, contribution_BTO, _ = self.fusion(m_BTD, given.present_BT)
+        logit_BO, contribution_BTO = self.fusion(m_BTD, given.present_BT, given.shape_BTO)
         return State(m_BTD=m_BTD, z_BTTP=z_BTTP, logit_BO=logit_BO), contribution_BTO, loss, traces
 
     def answer(
@@ -182,6 +195,7 @@ class NexusFormer(nn.Module):
         return ModelOutput(
             logit_BO=refined.logit_BO,
             contribution_BTO=refined.contribution_BTO,
+            shape_BTO=given.shape_BTO,
             bias_O=self.fusion.bias.weight[0],
             passes_B=refined.passes_B,
             present_BT=given.present_BT,

@@ -44,13 +44,15 @@ class Evidence:
 class ModelOutput:
     """The prediction and how it is made up.
 
-    logit_BO; contribution_BTO sums over T, with `bias_O`, to logit_BO; passes_B int64, the refinement passes each row
-    used; present_BT bool, whether the role has a row or summary; masks by table [G, R_t, C_t] and step weights
-    [G, R_t] for encoders that have them; loss, the auxiliary training loss (scalar); evidence where asked for.
+    logit_BO; contribution_BTO sums over T, with `bias_O`, to logit_BO; shape_BTO, the part of it that each feature says
+    by itself, without attention; passes_B int64, the refinement passes each row used; present_BT bool, whether the role
+    has a row or summary; masks by table [G, R_t, C_t] and step weights [G, R_t] for encoders that have them; loss, the
+    auxiliary training loss (scalar); evidence where asked for.
     """
 
     logit_BO: Tensor
     contribution_BTO: Tensor
+    shape_BTO: Tensor
     bias_O: Tensor
     passes_B: Tensor
     present_BT: Tensor

@@ -248,22 +248,29 @@ class _Training:
                 metrics[str(part)] = score(self.task.kind, examples.target_N[here], values[here])
         self.record.update(metrics=metrics)
         buffer = io.BytesIO()
+        self.values = values
         _outcomes(reader, logit_NO).to_parquet(buffer, index=False)
         write_bytes(self.record.store.folder(self.record.run.id) / PREDICTIONS_FILE, buffer.getvalue())
 
     def _compare(self, reader: "Reader") -> None:
         from nexusflow.train.baselines import train_baselines
-        from nexusflow.train.metrics import score
+        from nexusflow.train.metrics import paired_lead, score
 
-        examples = reader.examples
+        kind, examples, seed = self.task.kind, reader.examples, self.config.training.seed
         found: dict[str, dict[str, dict[str, float]]] = {}
-        for baseline in train_baselines(reader, seed=self.config.training.seed, should_stop=self.should_stop):
+        leads: dict[str, tuple[float, float]] = {}
+        test = examples.part_N == str(Part.TEST)
+        for baseline in train_baselines(reader, seed=seed, should_stop=self.should_stop):
             found[baseline.name] = {
-                str(part): score(self.task.kind, examples.part(part).target_N, values)
+                str(part): score(kind, examples.part(part).target_N, values)
                 for part, values in baseline.predictions.items()
                 if len(values)
             }
-        self.record.update(baselines=found)
+            theirs = baseline.predictions[Part.TEST]
+            lead = paired_lead(kind, examples.target_N[test], self.values[test], theirs, seed=seed)
+            if lead is not None:
+                leads[baseline.name] = lead
+        self.record.update(baselines=found, leads=leads)
 
     def _stop_early(self, preprocessing: "Preprocessing", model: "NexusFormer") -> None:
         run = self.record.run

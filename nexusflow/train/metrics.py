@@ -35,23 +35,38 @@ def score(kind: TaskKind, target_N: Floats, prediction: Floats) -> dict[str, flo
     return _regression(target.astype(np.float64), prediction)
 
 
-def bootstrap_interval(
-    kind: TaskKind, target_N: Floats, prediction: Floats, metric: str, *, seed: int, draws: int = 200
+def paired_lead(
+    kind: TaskKind, target_N: Floats, mine: Floats, theirs: Floats, *, seed: int, draws: int = 200
 ) -> tuple[float, float] | None:
-    """The 95 % percentile interval of a metric over rows drawn with replacement; None where undefined.
+    """The 95 % percentile interval of how much better `mine` is than `theirs` on the primary metric, if defined.
 
-    Draws in which the metric is not defined (one class only) are left out.
+    Both are scored on the same rows, drawn with replacement (the paired bootstrap, Efron & Tibshirani 1993, chapter 8);
+    above zero `mine` is better, whichever way the metric points. Draws in which the metric is not defined are left out.
     """
-    if metric not in score(kind, target_N, prediction):
-        return None
+    name, higher = primary_metric(kind)
+    sign = 1.0 if higher else -1.0
     rng = np.random.default_rng(seed)
-    drawn = (rng.integers(0, len(target_N), len(target_N)) for _ in range(draws))
-    scores = [score(kind, target_N[rows], prediction[rows]) for rows in drawn]
-    values = [found[metric] for found in scores if metric in found]
-    if not values:
+    known = np.flatnonzero(~np.isnan(target_N))
+    leads = []
+    for _ in range(draws if len(known) else 0):
+        rows = rng.choice(known, len(known))
+        if not higher or len(np.unique(target_N[rows])) > 1:
+            one, other = (_primary(kind, target_N[rows], values[rows]) for values in (mine, theirs))
+            leads.append(sign * (one - other))
+    if not leads:
         return None
-    low, high = np.quantile(values, [0.025, 0.975])
+    low, high = np.quantile(leads, [0.025, 0.975])
     return float(low), float(high)
+
+
+def _primary(kind: TaskKind, target: Floats, prediction: Floats) -> float:
+    from sklearn import metrics
+
+    if kind is TaskKind.REGRESSION:
+        return float(np.abs(target - prediction).mean())
+    if kind is TaskKind.BINARY:
+        return float(metrics.roc_auc_score(target.astype(int), prediction))
+    return _multiclass(target.astype(int), prediction)["log_loss"]
 
 
 def _binary(target: npt.NDArray[Any], probability: Floats) -> dict[str, float]:

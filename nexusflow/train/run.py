@@ -44,6 +44,7 @@ class Run:
     """Everything about a run but its weights.
 
     `metrics` and `baselines[name]` hold {part: {metric: value}}; test metrics are there only once the run has ended.
+    `leads[name]` is the 95 % interval of how much better the network is than this baseline on the test rows.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Run:
     best_epoch: int = 0
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     baselines: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    leads: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     seconds: float = 0.0
     error: str | None = None
 

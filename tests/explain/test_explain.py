@@ -108,25 +108,38 @@ def test_looking_changes_no_prediction(opened: tuple[TrainedModel, Reader]) -> N
     np.testing.assert_allclose(total, maps.logit_BO, atol=1e-5)
 
 
-def test_rollout_of_looking_at_oneself_is_where_the_prediction_was_read() -> None:
-    eye = np.broadcast_to(np.eye(3), (2, 1, 4, 2, 3, 3))
-    contribution = np.abs(np.random.default_rng(0).normal(size=(4, 3, 1))) + 0.1
-    maps = AttentionMaps(
-        roles=("a", "b", "c"),
-        attention_PLBHTT=eye,
-        slot_attention_PLBHTS=np.zeros((2, 1, 4, 2, 3, 5)),
-        pair_PBTT=np.zeros((2, 4, 3, 3)),
+def _maps(attention_TT: np.ndarray, read_BT: np.ndarray, shape_BT: np.ndarray) -> AttentionMaps:
+    """Maps of two passes of one block with two heads, all of them looking as `attention_TT` does."""
+    rows, roles = read_BT.shape
+    contribution = (read_BT + shape_BT)[:, :, None]
+    return AttentionMaps(
+        roles=tuple("abc"[:roles]),
+        attention_PLBHTT=np.broadcast_to(attention_TT, (2, 1, rows, 2, roles, roles)),
+        slot_attention_PLBHTS=np.zeros((2, 1, rows, 2, roles, 5)),
+        pair_PBTT=np.zeros((2, rows, roles, roles)),
         gate_PLBTE=None,
-        prediction_PBO=np.zeros((2, 4, 1)),
-        passes_B=np.full(4, 2),
+        prediction_PBO=np.zeros((2, rows, 1)),
+        passes_B=np.full(rows, 2),
         contribution_BTO=contribution,
+        shape_BTO=shape_BT[:, :, None],
         bias_O=np.zeros(1),
         logit_BO=contribution.sum(axis=1),
-        present_BT=np.ones((4, 3), dtype=bool),
-        row_BTS=np.zeros((4, 3, 5), dtype=np.int64),
+        present_BT=np.ones((rows, roles), dtype=bool),
+        row_BTS=np.zeros((rows, roles, 5), dtype=np.int64),
     )
-    expected = contribution[:, :, 0] / contribution[:, :, 0].sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(rollout(maps), expected)
+
+
+def test_rollout_of_looking_at_oneself_is_where_the_prediction_was_read() -> None:
+    read = np.abs(np.random.default_rng(0).normal(size=(4, 3))) + 0.1
+    share = rollout(_maps(np.eye(3), read, np.zeros((4, 3))))
+    np.testing.assert_allclose(share, read / read.sum(axis=1, keepdims=True))
+
+
+def test_what_features_say_by_themselves_passes_no_attention() -> None:
+    elsewhere = np.roll(np.eye(3), 1, axis=1)
+    shape = np.random.default_rng(0).normal(size=(4, 3))
+    share = rollout(_maps(elsewhere, np.zeros((4, 3)), shape))
+    np.testing.assert_allclose(share, np.abs(shape) / np.abs(shape).sum(axis=1, keepdims=True))
 
 
 def test_slot_attention_is_a_share_of_the_filled_slots(opened: tuple[TrainedModel, Reader]) -> None:

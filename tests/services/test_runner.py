@@ -55,6 +55,7 @@ def test_a_finished_run_tells_everything_about_itself(finished):
     assert {"auroc", "accuracy"} <= set(run.metrics["test"])
     assert "LightGBM on aggregates" in run.baselines
     assert all(set(parts) == {"validation", "test"} for parts in run.baselines.values())
+    assert set(run.leads) == set(run.baselines) and all(low <= high for low, high in run.leads.values())
     assert has_model(store, "r-01")
 
 

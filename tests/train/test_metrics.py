@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexusflow.data.task import TaskKind
-from nexusflow.train.metrics import bootstrap_interval, primary_metric, score
+from nexusflow.train.metrics import paired_lead, primary_metric, score
 
 
 @pytest.fixture(autouse=True)
@@ -128,30 +128,41 @@ def test_rows_of_unknown_target_do_not_count(kind):
     assert primary_metric(kind)[0] in score(kind, target, prediction)
 
 
-def test_the_interval_holds_the_score_and_narrows_with_rows():
+def test_a_lead_is_turned_around_with_the_models_and_narrows_with_rows():
     rng = np.random.default_rng(0)
     widths = []
-    for rows in (40, 400):
+    for rows in (60, 600):
         target = rng.integers(0, 2, rows).astype(float)
-        probability = np.clip(0.3 * target + 0.7 * rng.random(rows), 0, 1)
-        low, high = bootstrap_interval(TaskKind.BINARY, target, probability, "auroc", seed=0, draws=60)
-        assert low < score(TaskKind.BINARY, target, probability)["auroc"] < high
+        good, bad = (np.clip(s * target + (1 - s) * rng.random(rows), 0, 1) for s in (0.4, 0.1))
+        low, high = paired_lead(TaskKind.BINARY, target, good, bad, seed=0, draws=80)
+        back = paired_lead(TaskKind.BINARY, target, bad, good, seed=0, draws=80)
+        assert back == pytest.approx((-high, -low))
+        one, other = (score(TaskKind.BINARY, target, p)["auroc"] for p in (good, bad))
+        assert low < one - other < high
         widths.append(high - low)
     assert widths[1] < widths[0]
 
 
-def test_the_interval_of_a_mean_is_that_of_the_central_limit():
-    """The mean absolute error is a mean: its interval is about 1.96 standard errors to each side."""
+def test_the_lead_in_a_mean_is_that_of_the_central_limit():
+    """The mean absolute error is a mean: the interval is about 1.96 standard errors to each side."""
     rng = np.random.default_rng(3)
-    errors = rng.exponential(size=500)
-    low, high = bootstrap_interval(TaskKind.REGRESSION, np.zeros(500), errors, "mae", seed=1, draws=300)
-    standard_error = errors.std() / 500**0.5
-    assert low == pytest.approx(errors.mean() - 1.96 * standard_error, abs=0.5 * standard_error)
-    assert high == pytest.approx(errors.mean() + 1.96 * standard_error, abs=0.5 * standard_error)
+    mine, theirs = rng.exponential(size=(2, 500))
+    low, high = paired_lead(TaskKind.REGRESSION, np.zeros(500), mine, theirs, seed=1, draws=300)
+    difference = theirs - mine
+    error = difference.std() / 500**0.5
+    assert low == pytest.approx(difference.mean() - 1.96 * error, abs=0.5 * error)
+    assert high == pytest.approx(difference.mean() + 1.96 * error, abs=0.5 * error)
 
 
-def test_the_interval_is_repeatable_and_absent_where_undefined():
-    target, probability = np.array([0.0, 0, 1, 1]), np.array([0.1, 0.6, 0.4, 0.9])
-    given = (TaskKind.BINARY, target, probability, "auroc")
-    assert bootstrap_interval(*given, seed=5, draws=30) == bootstrap_interval(*given, seed=5, draws=30)
-    assert bootstrap_interval(TaskKind.BINARY, np.ones(4), probability, "auroc", seed=5) is None
+def test_a_lead_is_repeatable_and_absent_where_undefined():
+    target, mine, theirs = np.array([0.0, 0, 1, 1]), np.array([0.1, 0.6, 0.4, 0.9]), np.full(4, 0.5)
+    given = (TaskKind.BINARY, target, mine, theirs)
+    assert paired_lead(*given, seed=5, draws=30) == paired_lead(*given, seed=5, draws=30)
+    assert paired_lead(TaskKind.BINARY, np.ones(4), mine, theirs, seed=5) is None
+    assert paired_lead(TaskKind.BINARY, np.zeros(0), mine[:0], theirs[:0], seed=5) is None
+
+
+def test_equal_predictions_lead_by_nothing():
+    rng = np.random.default_rng(1)
+    target, chance = rng.integers(0, 3, 50).astype(float), rng.dirichlet(np.ones(3), 50)
+    assert paired_lead(TaskKind.MULTICLASS, target, chance, chance, seed=0) == (0.0, 0.0)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from nexusflow.data.task import Part
@@ -38,21 +40,28 @@ def test_table_has_the_network_first_and_baselines_from_best_to_worst() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "mine", "theirs", "ahead"),
+    ("kind", "mine", "theirs", "lead", "ahead"),
     [
-        ("binary", {"auroc": 0.8}, {"auroc": 0.7}, True),
-        ("binary", {"auroc": 0.7}, {"auroc": 0.8}, False),
-        ("binary", {"auroc": 0.800}, {"auroc": 0.801}, None),
-        ("regression", {"mae": 2.0}, {"mae": 3.0}, True),
-        ("regression", {"mae": 3.0}, {"mae": 2.0}, False),
+        ("binary", {"auroc": 0.8}, {"auroc": 0.7}, (0.05, 0.15), True),
+        ("binary", {"auroc": 0.7}, {"auroc": 0.8}, (-0.15, -0.05), False),
+        ("binary", {"auroc": 0.8}, {"auroc": 0.7}, (-0.01, 0.2), None),
+        ("binary", {"auroc": 0.8}, {"auroc": 0.7}, None, None),
+        ("regression", {"mae": 2.0}, {"mae": 3.0}, (0.5, 1.5), True),
+        ("regression", {"mae": 3.0}, {"mae": 2.0}, (-1.5, -0.5), False),
     ],
 )
-def test_verdict_names_the_better_one(
-    kind: str, mine: dict[str, float], theirs: dict[str, float], ahead: bool | None
+def test_verdict_names_the_better_one_if_the_rows_can_tell(
+    kind: str,
+    mine: dict[str, float],
+    theirs: dict[str, float],
+    lead: tuple[float, float] | None,
+    ahead: bool | None,
 ) -> None:
-    found = verdict(run(kind, mine, weak={}, other=theirs))
+    given = replace(run(kind, mine, weak={}, other=theirs), leads={"other": lead} if lead else {})
+    found = verdict(given)
     assert found.ahead is ahead
     assert "other" in found.sentence
+    assert ("cannot be told apart" in found.sentence) == (ahead is None)
 
 
 def test_verdict_without_anything_to_compare_claims_nothing() -> None:
