@@ -29,7 +29,9 @@ def table() -> str:
                 f"| {title} | {method} | {validation} | {test} | {scores['seconds']['median']:.0f} |"
             )
         if "ceiling" in report:
-            lines.append(f"| {title} | the generator's own probability | | {report['ceiling']:.3f} | |")
+            best = report["ceiling"]
+            figure = f"{best['mean']:.3f} ± {best['sd']:.3f}"
+            lines.append(f"| {title} | the generator's own probability | | {figure} | |")
     return "\n".join(lines)
 
 

@@ -1,17 +1,18 @@
 """Does NexusFormer earn its keep on the churn sample? `python -m benchmarks.churn.run`
 
-Three seeds of the default settings on one split, beside LightGBM on the same aggregates and the generator's own
-probability, which is the ceiling.
+Three seeds of the default settings, each with its own split (750 test rows alone would measure the luck of one draw),
+beside LightGBM on the same aggregates and the generator's own probability, which is the ceiling.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.compare import Question, compare
-from benchmarks.report import write_report
+from benchmarks.report import spread, write_report
 from nexusflow.config import ArchitectureConfig, TrainingConfig
 from nexusflow.data.examples import make_examples
 from nexusflow.data.load import load_files
@@ -23,13 +24,14 @@ SEEDS = [0, 1, 2]
 ENCODER = "ft_transformer"
 
 
-def question() -> Question:
-    """The churn sample with its own schema and task."""
+def question(seed: int) -> Question:
+    """The churn sample with its own schema and task, split by this seed."""
     folder = SAMPLES["churn"].folder
+    task = Task.from_dict(json.loads((folder / "task.json").read_text(encoding="utf-8")))
     return Question(
         tables=load_files(sample_tables("churn")),
         schema=Schema.from_dict(json.loads((folder / "schema.json").read_text(encoding="utf-8"))),
-        task=Task.from_dict(json.loads((folder / "task.json").read_text(encoding="utf-8"))),
+        task=replace(task, split=replace(task.split, seed=seed)),
     )
 
 
@@ -43,18 +45,17 @@ def ceiling(asked: Question) -> float:
 
 def main() -> None:
     """Run, and write the report beside this file."""
-    asked = question()
     architecture, training = ArchitectureConfig(), TrainingConfig()
-    results = compare(asked, architecture, training, SEEDS, ENCODER)
-    best = ceiling(asked)
-    test = results["methods"]["NexusFormer"]["test"]["mean"]
+    results = compare(question, architecture, training, SEEDS, ENCODER)
+    best = spread([ceiling(question(seed)) for seed in SEEDS])
+    below = best["mean"] - results["methods"]["NexusFormer"]["test"]["mean"]
     config = {
         "seeds": SEEDS,
         "encoder": ENCODER,
         "architecture": architecture.model_dump(mode="json"),
         "training": training.model_dump(mode="json"),
     }
-    write_report(Path(__file__).parent, config, {**results, "ceiling": best, "below_ceiling": best - test})
+    write_report(Path(__file__).parent, config, {**results, "ceiling": best, "below_ceiling": below})
 
 
 if __name__ == "__main__":

@@ -67,7 +67,8 @@ def main() -> None:
     default = os.environ.get("NEXUSFLOW_DATA", "../shared/data")
     parser.add_argument("folder", type=Path, nargs="?", default=Path(default) / "rel-f1")
     given = parser.parse_args()
-    results = compare(question(given.folder), ARCHITECTURE, TRAINING, SEEDS, ENCODER)
+    asked = question(given.folder)
+    results = compare(lambda seed: asked, ARCHITECTURE, TRAINING, SEEDS, ENCODER)
     config = {
         "task": TASK,
         "seeds": SEEDS,
