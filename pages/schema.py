@@ -10,12 +10,11 @@ from nexusflow.data.schema import ForeignKey, Kind, Schema, TableSchema
 from nexusflow.errors import Severity
 from nexusflow.services.workspace import Workspace
 from ui import state
-from ui.diagram import drawing_height, schema_diagram
 from ui.escape import code, counted, md_escape, plain
 from ui.navigation import go_to
 from ui.page import begin, empty
-from ui.palette import current_palette
 from ui.problems import attempt, show_problems
+from ui.schema_canvas import schema_canvas
 from ui.schema_edit import (
     KIND_LABELS,
     accept,
@@ -28,19 +27,6 @@ from ui.schema_edit import (
 
 ALWAYS_KNOWN = "Always known (no time column)"
 _SUBJECTS = ("primary key", "foreign key", "time column")
-
-
-def drawing(workspace: Workspace, schema: Schema) -> None:
-    """The tables and relations."""
-    rows = {name: len(table) for name, table in workspace.tables().items()}
-    with st.container(border=True, key="diagram"):
-        st.graphviz_chart(
-            schema_diagram(schema, rows, current_palette()),
-            width="stretch",
-            height=drawing_height(schema),
-            alt=f"{len(schema.tables)} tables and {len(schema.foreign_keys)} relations between them",
-        )
-        st.caption("PK: primary key. FK: foreign key; its arrow leads to the column it names.")
 
 
 def save(workspace: Workspace, schema: Schema, news: str = "") -> None:
@@ -222,7 +208,7 @@ def main() -> None:
             workspace.save_schema(schema)
             state.tell("The schema is accepted.")
             go_to("task")
-    drawing(workspace, schema)
+    schema_canvas(workspace)
     checks = f"Checks ({len(problems)})" if problems else "Checks"
     tabs = st.tabs(["Suggestions", "Relations", "Tables", checks])
     with tabs[0]:

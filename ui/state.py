@@ -7,6 +7,7 @@ to show once.
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -26,6 +27,7 @@ _WATCHED = "watched_runs"
 _PREDICTION = "prediction"
 _FRAMED = "framed"
 _WANTED = "wanted"
+_SCHEMA_CHANGED = "schema_changed"
 
 VIEW = "interpret_view"
 VIEWS = ("Tables", "Columns", "TabNet masks", "One row")
@@ -107,6 +109,22 @@ def want(name: str) -> None:
 def is_wanted(name: str) -> bool:
     """Whether something slow was asked for in this session."""
     return name in st.session_state.get(_WANTED, set())
+
+
+def component_value(key: str, name: str) -> Any:
+    """What the component with this key has last sent under this name; None where it has not."""
+    sent = st.session_state.get(key)
+    return None if sent is None else sent.get(name)
+
+
+def note_schema_changed(changed: bool) -> None:
+    """Remember that the page around the drawing shows an older schema, or that it is up to date."""
+    st.session_state[_SCHEMA_CHANGED] = changed
+
+
+def is_schema_changed() -> bool:
+    """Whether the page around the drawing shows an older schema."""
+    return bool(st.session_state.get(_SCHEMA_CHANGED))
 
 
 def tell(message: str) -> None:

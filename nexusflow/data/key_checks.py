@@ -94,7 +94,7 @@ def _check_values(
 
 def key_types(child: pd.Series, parent: pd.Series) -> tuple[str, str] | None:
     """What both columns hold, with an example each, where the one can never match the other; else None."""
-    sides = [(_type(values), values) for values in (child, parent)]
+    sides = [(held_type(values), values) for values in (child, parent)]
     (mine, _), (theirs, _) = sides
     if mine is None or theirs is None or mine == theirs or {mine, theirs} == {"text", "times"}:
         return None
@@ -102,7 +102,8 @@ def key_types(child: pd.Series, parent: pd.Series) -> tuple[str, str] | None:
     return a, b
 
 
-def _type(values: pd.Series) -> str | None:
+def held_type(values: pd.Series) -> str | None:
+    """What a column holds as a key sees it: `numbers`, `text` or `times`; None where it is empty."""
     if not values.notna().any():
         return None
     if pd.api.types.is_datetime64_any_dtype(values):

@@ -7,6 +7,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -16,10 +17,16 @@ from nexusflow.errors import TrainingError
 from nexusflow.train.events import Event, event_from_dict, event_to_dict
 from nexusflow.train.run import Run, RunStatus
 
+try:
+    import fcntl
+except ImportError:  # pragma: no cover
+    fcntl = None  # type: ignore[assignment]
+
 log = logging.getLogger(__name__)
 
 RUN_FILE = "run.json"
 EVENTS_FILE = "events.jsonl"
+LOCK_FILE = ".lock"
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _UNFINISHED = (RunStatus.QUEUED, RunStatus.RUNNING)
 
@@ -59,6 +66,19 @@ def read_json(path: Path) -> dict[str, Any] | None:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Hold the folder against other threads and processes that do the same; where the system has no such locks
+    (Windows) against nobody.
+    """
+    if fcntl is None:
+        yield
+        return
+    with (folder / LOCK_FILE).open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 class RunStore:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -13,15 +13,17 @@ from typing import Any
 from nexusflow.config import ArchitectureConfig, RunConfig, TrainingConfig
 from nexusflow.data.checks import check_schema
 from nexusflow.data.infer import Proposal, propose
+from nexusflow.data.key_checks import held_type
 from nexusflow.data.load import read_bytes
 from nexusflow.data.relations import RelationStats, relatable, relate
 from nexusflow.data.schema import ForeignKey, Schema
 from nexusflow.data.tables import Table, TableSet
 from nexusflow.data.task import Task
 from nexusflow.errors import DataError, NexusFlowError, Problem, Severity, TaskError
+from nexusflow.services.drawing import DRAWING_FILE, Drawing, read_drawing, write_drawing
 from nexusflow.services.projects import EncoderChoice, schema_from_config, task_from_config, to_config
 from nexusflow.services.reconcile import covers, merge, prune, task_stands
-from nexusflow.services.storage import RunStore, home, read_json, write_bytes, write_json
+from nexusflow.services.storage import RunStore, home, one_at_a_time, read_json, write_bytes, write_json
 from nexusflow.services.tablefiles import TableFiles
 
 _WORKSPACE_ID = re.compile(r"[a-z0-9-]{8,64}")
@@ -95,7 +97,7 @@ class Workspace:
     def clear(self) -> None:
         """Empty the workspace; runs, and the models they made, stay."""
         self._files.replace_all(())
-        for file in ("schema.json", "task.json", "settings.json"):
+        for file in ("schema.json", "task.json", "settings.json", DRAWING_FILE):
             (self.folder / file).unlink(missing_ok=True)
 
     # What the tables mean
@@ -114,8 +116,34 @@ class Workspace:
         return kept if covers(kept, tables) else merge(kept, self.proposal().schema)
 
     def save_schema(self, schema: Schema) -> None:
-        """Keep the schema, with its problems if it has any; `checks` tells them."""
-        write_json(self.folder / "schema.json", schema.to_dict())
+        """Keep the schema, with its problems if it has any; `checks` tells them. It is a step that can be undone."""
+        with one_at_a_time(self.folder):
+            drawing = self.drawing()
+            recorded = drawing.recorded(drawing.sheet(self.schema()), drawing.sheet(schema))
+            write_json(self.folder / "schema.json", schema.to_dict())
+            if recorded != drawing:
+                write_drawing(self.folder, recorded)
+
+    def drawing(self) -> Drawing:
+        """How the schema is drawn, and the steps by which it came about."""
+        return read_drawing(self.folder)
+
+    def redraw(self, change: Callable[[Schema, Drawing], tuple[Schema, Drawing]]) -> None:
+        """Change schema and drawing together; no other tab comes in between.
+
+        A schema that stays the same is not saved, so that looking at a proposal does not accept it.
+        """
+        with one_at_a_time(self.folder):
+            before, drawing = self.schema(), self.drawing()
+            schema, drawn = change(before, drawing)
+            if schema != before:
+                write_json(self.folder / "schema.json", schema.to_dict())
+            if drawn != drawing:
+                write_drawing(self.folder, drawn)
+
+    def held(self) -> Mapping[str, Mapping[str, str | None]]:
+        """What each column of each table holds (numbers, text or times), which decides what can be joined."""
+        return _held(self.folder, self._files.stamp())
 
     def schema_accepted(self) -> bool:
         """Whether a schema has been saved that speaks of every present table and column."""
@@ -236,6 +264,14 @@ def _check(folder: Path, stamp: str, schema: str) -> tuple[Problem, ...]:
 @lru_cache(maxsize=_KEYS_IN_MEMORY)
 def _relate(folder: Path, stamp: str, key: ForeignKey) -> RelationStats:
     return relate(TableFiles(folder).read(), key)
+
+
+@lru_cache(maxsize=_IN_MEMORY)
+def _held(folder: Path, stamp: str) -> Mapping[str, Mapping[str, str | None]]:
+    return {
+        name: {str(column): held_type(table.frame[column]) for column in table.frame.columns}
+        for name, table in TableFiles(folder).read().items()
+    }
 
 
 def _same_name(table: Table, other: Table) -> Problem:

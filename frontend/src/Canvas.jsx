@@ -1,0 +1,175 @@
+// The canvas: what is drawn comes from Python and the queue; what is looked at (places, view, choice) is held here.
+
+import { Background, ConnectionMode, MiniMap, ReactFlow, ReactFlowProvider, useReactFlow } from "@xyflow/react";
+import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { Actions, Card, toneOf } from "./Card.jsx";
+import { DragLine } from "./DragLine.jsx";
+import { cardsOf, edgesOf, handlesFrom, linksOf, nodeData } from "./graph.js";
+import { WIDTH } from "./geometry.js";
+import { useKeys } from "./keyboard.js";
+import { usePlaces } from "./places.js";
+import { KeyPanel, Legend, Notice, PickBar } from "./panels.jsx";
+import { usePicking } from "./picking.js";
+import { Markers, Relation } from "./Relation.jsx";
+import { Toolbar } from "./Toolbar.jsx";
+import { keyId, shareTables, withPending } from "./view.js";
+
+const NODE_TYPES = { card: Card };
+const EDGE_TYPES = { relation: Relation };
+const LOOKS = { padding: 0.12, maxZoom: 1 };
+const VIEW_SETTLES_MS = 500;
+
+function useView(data, queue) {
+  const pending = useSyncExternalStore(queue.subscribe, queue.pending);
+  const last = useRef(null);
+  const shared = useMemo(() => {
+    last.current = shareTables(last.current, data);
+    return last.current;
+  }, [data]);
+  return useMemo(() => withPending(shared, pending), [shared, pending]);
+}
+
+function Flow({ data, queue, engine, root }) {
+  const view = useView(data, queue);
+  const flow = useReactFlow();
+  const [chosen, setChosen] = useState(null);
+  const [notice, setNotice] = useState(null);
+  const [found, setFound] = useState(null);
+  const picking = usePicking({ view, queue, setNotice, setChosen });
+  const { picked } = picking;
+  const cards = useMemo(() => cardsOf(view, picked), [view, picked]);
+  const links = useMemo(() => linksOf(view, cards), [view, cards]);
+  const places = usePlaces({ data, cards, links, queue, engine, flow });
+  const memory = useRef(new Map());
+  const edges = useMemo(() => edgesOf(view, cards, chosen), [view, cards, chosen]);
+  const target = view.target;
+
+  const nodes = useMemo(
+    () =>
+      cards
+        .filter((card) => places.at[card.id])
+        .map((card) => {
+          const made = nodeData(card, { picked, found, target }, memory.current);
+          const [x, y] = places.at[card.id];
+          const size = { width: WIDTH, height: card.height };
+          return {
+            id: card.id,
+            type: "card",
+            position: { x, y },
+            data: made,
+            ...size,
+            measured: size,
+            handles: handlesFrom(memory.current, card.id),
+            selected: places.selected.has(card.id),
+            dragHandle: ".head",
+            focusable: false,
+          };
+        }),
+    [cards, places.at, places.selected, picked, found, target],
+  );
+
+  useEffect(() => queue.settle(data.acked), [data, queue]);
+  useRefusals(data, queue, setNotice);
+
+  const keys = useKeys({ view, cards, queue, picking, places, root, flow, setChosen, setFound, chosen });
+  const actions = useMemo(() => ({ ...picking.actions, ...keys, chooseEdge: setChosen }), [picking.actions, keys]);
+  const latest = useRef(actions);
+  latest.current = actions;
+  const stable = useRef(null);
+  stable.current ??= new Proxy({}, { get: (_, name) => (...given) => latest.current[name](...given) });
+
+  const viewSaver = useRef(null);
+  const onMoveEnd = useCallback(
+    (_, { x, y, zoom }) => {
+      clearTimeout(viewSaver.current);
+      const now = [x, y, zoom].map((value) => Math.round(value * 1000) / 1000);
+      viewSaver.current = setTimeout(() => queue.push({ op: "view", view: now }), VIEW_SETTLES_MS);
+    },
+    [queue],
+  );
+  const start = data.view;
+  const chosenKey = view.keys.find((key) => keyId(key) === chosen) ?? null;
+
+  return (
+    <Actions.Provider value={stable.current}>
+      <Toolbar view={view} cards={cards} places={places} queue={queue} flow={flow} edges={edges} root={root} jump={keys.jump} setNotice={setNotice} />
+      <div className="flow">
+        <Markers />
+        <ReactFlow
+          nodes={nodes}
+          edges={edges}
+          nodeTypes={NODE_TYPES}
+          edgeTypes={EDGE_TYPES}
+          onNodesChange={places.change}
+          onNodeDragStop={places.dropped}
+          onSelectionDragStop={places.dropped}
+          onConnect={picking.connect}
+          onConnectEnd={picking.connectEnd}
+          isValidConnection={picking.isValid}
+          connectionLineComponent={DragLine}
+          connectionMode={ConnectionMode.Loose}
+          connectionRadius={14}
+          connectionDragThreshold={4}
+          connectOnClick={false}
+          onEdgeClick={(_, edge) => setChosen(edge.id)}
+          onPaneClick={() => {
+            setChosen(null);
+            picking.clear();
+          }}
+          onMoveEnd={onMoveEnd}
+          onInit={(instance) => !start && instance.fitView(LOOKS)}
+          defaultViewport={start ? { x: start[0], y: start[1], zoom: start[2] } : undefined}
+          fitView={!start}
+          fitViewOptions={LOOKS}
+          minZoom={0.05}
+          maxZoom={2}
+          onlyRenderVisibleElements
+          nodesFocusable={false}
+          edgesFocusable={false}
+          disableKeyboardA11y
+          deleteKeyCode={null}
+          zoomOnScroll={false}
+          preventScrolling={false}
+          zoomActivationKeyCode={["Control", "Meta"]}
+          zoomOnDoubleClick={false}
+          elevateNodesOnSelect={false}
+          multiSelectionKeyCode={["Control", "Meta"]}
+          proOptions={{ hideAttribution: false }}
+        >
+          <Background gap={24} size={1} />
+          <MiniMap
+            pannable
+            zoomable
+            ariaLabel="Overview of the drawing"
+            nodeClassName={(node) => `tone-${toneOf(node.data.table?.hop, target)}`}
+          />
+        </ReactFlow>
+        <PickBar picking={picking} view={view} queue={queue} />
+        {chosenKey && <KeyPanel relation={chosenKey} picking={picking} queue={queue} close={() => setChosen(null)} setNotice={setNotice} view={view} />}
+        <Notice notice={notice} close={() => setNotice(null)} />
+        <Legend view={view} />
+      </div>
+    </Actions.Provider>
+  );
+}
+
+/** What Python refused of this page load's operations, each told once. */
+function useRefusals(data, queue, setNotice) {
+  const told = useRef(0);
+  useEffect(() => {
+    for (const { client, seq, reason } of data.refused) {
+      if (client === queue.client && seq > told.current) {
+        told.current = seq;
+        setNotice({ text: reason, bad: true });
+      }
+    }
+  }, [data.refused, queue, setNotice]);
+}
+
+export function Canvas(props) {
+  return (
+    <ReactFlowProvider>
+      <Flow {...props} />
+    </ReactFlowProvider>
+  );
+}
