@@ -1,10 +1,15 @@
 """How every page begins, and what it shows while there is nothing to work with."""
 
+from pathlib import Path
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ui import state
 from ui.navigation import go_to, screen, sections
+
+# Streamlit fetches the picture of a named icon from another server.
+PICTURE = str(Path(__file__).parent / "icon.svg")
 
 
 def begin(name: str, purpose: str) -> None:
@@ -12,6 +17,7 @@ def begin(name: str, purpose: str) -> None:
     if not state.within_frame():
         # Until app.py has run once, Streamlit takes `pages/` for its own kind of page folder and opens a page
         # by its address without the frame. Naming our pages ends that, and the next run is framed.
+        st.set_page_config(page_icon=PICTURE)
         st.navigation(sections())
         st.rerun()
     st.title(screen(name).title, anchor=False)

@@ -82,7 +82,7 @@ function Flow({ data, queue, engine, root }) {
   const onMoveEnd = useCallback(
     (_, { x, y, zoom }) => {
       clearTimeout(viewSaver.current);
-      const now = [x, y, zoom].map((value) => Math.round(value * 1000) / 1000);
+      const now = [x, y, zoom].map((value) => Math.round(value * 1e6) / 1e6);
       viewSaver.current = setTimeout(() => queue.push({ op: "view", view: now }), VIEW_SETTLES_MS);
     },
     [queue],

@@ -43,6 +43,12 @@ export function badgeText(key) {
   return `${key.cardinality} · ${isDoubtful(key) ? "only " : ""}${percent(key.match)}${isDoubtful(key) ? " match" : ""}`;
 }
 
+// Badges are children of their edge for React, and a click on a button is not one on the edge.
+const only = (act) => (event) => {
+  event.stopPropagation();
+  act();
+};
+
 function RelationView({ id, sourceX, sourceY, targetX, targetY, data, selected }) {
   const actions = useContext(Actions);
   const { relation, more, suggested } = data;
@@ -74,7 +80,7 @@ function RelationView({ id, sourceX, sourceY, targetX, targetY, data, selected }
             aria-label={`${suggested ? "Suggested relation" : "Relation"} ${keyText(relation)}. ${keyFacts(relation)}`}
             aria-pressed={selected}
             data-edge={id}
-            onClick={() => actions.chooseEdge(id)}
+            onClick={only(() => actions.chooseEdge(id))}
             onKeyDown={(event) => actions.edgeKey(event, relation, suggested)}
           >
             {relation.child_columns.length > 1 ? `${relation.child_columns.length} columns · ` : ""}
@@ -87,7 +93,7 @@ function RelationView({ id, sourceX, sourceY, targetX, targetY, data, selected }
                 className="yes"
                 title="Use this suggestion"
                 aria-label={`Accept ${keyText(relation)}`}
-                onClick={() => actions.accept(relation)}
+                onClick={only(() => actions.accept(relation))}
               >
                 <Icon name="check" size={12} />
               </button>
@@ -96,7 +102,7 @@ function RelationView({ id, sourceX, sourceY, targetX, targetY, data, selected }
                 className="no"
                 title="Reject this suggestion"
                 aria-label={`Reject ${keyText(relation)}`}
-                onClick={() => actions.decline(relation)}
+                onClick={only(() => actions.decline(relation))}
               >
                 <Icon name="cross" size={12} />
               </button>

@@ -54,11 +54,17 @@ def _free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def app_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the app keeps its files."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def app_url(app_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an app that keeps its files in a temporary folder."""
     port = _free_port()
     log = tmp_path_factory.mktemp("app") / "server.log"
-    environment = {**os.environ, "NEXUSFLOW_HOME": str(tmp_path_factory.mktemp("home"))}
+    environment = {**os.environ, "NEXUSFLOW_HOME": str(app_home)}
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
     with log.open("wb") as output:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)

@@ -33,7 +33,7 @@ def test_from_the_sample_to_predictions_and_the_reasons_for_them(
     page.get_by_role("button", name="Continue to Schema").click()
 
     on_page(page, "Schema")
-    expect(page.locator("svg text", has_text="transactions").first).to_be_visible(timeout=30_000)
+    expect(page.locator(".card .name", has_text="transactions").first).to_be_visible(timeout=30_000)
     press(page, "accept_schema")
 
     on_page(page, "Task")
