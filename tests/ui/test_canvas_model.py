@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexusflow.data.infer import Evidence
-from nexusflow.data.links import link_facts
+from nexusflow.data.relations import relatable, relate
 from nexusflow.data.schema import Column, ForeignKey, Kind, Schema, TableSchema
 from nexusflow.services.drawing import Drawing
 from ui.schema_canvas.model import describe, hop_distances, open_suggestions
@@ -16,7 +16,7 @@ from ui.schema_canvas.model import describe, hop_distances, open_suggestions
 
 def test_hostile_names_go_through_unchanged() -> None:
     schema, tables = SCHEMA, hostile_database()
-    links = {key: link_facts(tables, key) for key in schema.foreign_keys}
+    links = {key: relate(tables, key) for key in relatable(tables, SCHEMA)}
     data = describe(schema, Drawing(), rows={n: len(t) for n, t in tables.items()}, held={}, links=links)
     back = json.loads(json.dumps(data))
     assert [t["name"] for t in back["tables"]] == list(schema.tables)
