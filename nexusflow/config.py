@@ -123,10 +123,13 @@ class SplitConfig(_Settings):
 
 
 class TrainingConfig(_Settings):
-    """How to train. `patience` counts epochs without a better validation score; None picks device and precision."""
+    """How to train. `patience` counts epochs without a better validation score.
+
+    Without `epochs` there are as many as the rows and tables leave time for, at most 30 (`nexusflow.train.budget`).
+    """
 
     batch_size: int = Field(default=256, ge=1)
-    epochs: int = Field(default=30, ge=1, le=1000)
+    epochs: int | None = Field(default=None, ge=1, le=1000)
     optimizer: OptimizerConfig = OptimizerConfig()
     split_config: SplitConfig = SplitConfig()
     early_stopping: bool = True

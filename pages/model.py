@@ -134,7 +134,14 @@ def training_inputs(now: TrainingConfig) -> TrainingConfig:
     one, two, three = st.columns(3)
     values = {
         "epochs": one.number_input(
-            "Epochs", 1, 1000, now.epochs, help="At most; early stopping may end sooner.", key="epochs"
+            "Epochs",
+            1,
+            1000,
+            now.epochs,
+            placeholder="By the rows",
+            help="At most; early stopping may end sooner. Left empty: as many as the rows and tables leave time for "
+            "in about ten minutes on two cores, 30 at most.",
+            key="epochs",
         ),
         "batch_size": two.number_input("Batch size", 1, 8192, now.batch_size, key="batch_size"),
         "patience": three.number_input(

@@ -50,6 +50,11 @@ def plan(workspace: Workspace) -> None:
     task, training, network = workspace.task(), workspace.training(), workspace.architecture()
     assert task is not None
     done = ":green[:material/check_circle:]"
+    epochs = (
+        f"At most {counted(training.epochs, 'epoch')}"
+        if training.epochs
+        else "As many epochs as the rows leave time for"
+    )
     encoders = Counter(choice.transformer_type for choice in workspace.encoders().values())
     kinds = ", ".join(f"{number} by {ENCODERS[kind]}" for kind, number in encoders.items())
     with st.container(border=True, gap="xsmall", key="plan"):
@@ -58,7 +63,7 @@ def plan(workspace: Workspace) -> None:
             f"{done} Tables read: {kinds}; "
             f"{counted(network.num_blocks, 'block')} of width {network.global_embed_dim}, "
             f"up to {counted(network.refinement_iterations, 'pass', 'passes')}  \n"
-            f"{done} At most {counted(training.epochs, 'epoch')}"
+            f"{done} {epochs}"
             + (
                 f", stopping after {training.patience} without a better score"
                 if training.early_stopping

@@ -27,7 +27,7 @@ ENCODER = "ft_transformer"
 VALIDATION_FROM, TEST_FROM = "2005-01-01", "2010-01-01"
 LABELS, TARGET, TASK = "dnf_labels", "did_not_finish", "driver-dnf"
 ARCHITECTURE = ArchitectureConfig()
-TRAINING = TrainingConfig(epochs=8)
+TRAINING = TrainingConfig()
 
 
 def question(folder: Path) -> Question:

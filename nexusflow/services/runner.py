@@ -188,7 +188,7 @@ class _Training:
         result = fit(
             model=model,
             reader=reader,
-            training=settings,
+            training=self.config.training,
             on_event=self.record.pass_on,
             should_stop=self.should_stop,
             run_id=self.record.run.id,
@@ -214,6 +214,7 @@ class _Training:
         from nexusflow.data.examples import make_examples
         from nexusflow.data.preprocessing import fit_preprocessing
         from nexusflow.data.reader import Reader
+        from nexusflow.train.budget import settle
 
         architecture = self.config.architecture
         digests = {name: self.tables[name].sha256 for name in self.schema.tables}
@@ -228,8 +229,13 @@ class _Training:
             rows_per_key=architecture.rows_per_key,
         )
         model = build_model(self.config, preprocessing)
-        self.record.update(parameters=sum(p.numel() for p in model.parameters()))
-        return Reader(preprocessing, self.tables, examples), model
+        reader = Reader(preprocessing, self.tables, examples)
+        training = settle(self.config.training, reader)
+        self.config = self.config.model_copy(update={"training": training})
+        self.record.update(
+            config=self.config.model_dump(mode="json"), parameters=sum(p.numel() for p in model.parameters())
+        )
+        return reader, model
 
     def _evaluate(self, reader: "Reader", model: "NexusFormer") -> None:
         """Score every row as `predict` does, to the bit; test rows are first seen here."""

@@ -19,6 +19,7 @@ from nexusflow.nn.embed import SummaryEmbedding, TableEmbedding
 from nexusflow.nn.heads import task_loss
 from nexusflow.nn.nexusformer import NexusFormer
 from nexusflow.train.averaging import WeightAverage
+from nexusflow.train.budget import settle
 from nexusflow.train.events import BatchDone, EpochEnded, OnEvent, RunStarted, ShouldStop
 from nexusflow.train.metrics import primary_metric, score
 from nexusflow.train.predictor import Stopped, predict_logits
@@ -85,7 +86,9 @@ class _Fit:
     ) -> None:
         from lightning_fabric import Fabric
 
-        self.reader, self.training, self.on_event, self.should_stop = reader, training, on_event, should_stop
+        self.reader, self.on_event, self.should_stop = reader, on_event, should_stop
+        training = self.training = settle(training, reader)
+        self.epochs = training.epochs or 1
         self.run_id, self.kind = run_id, reader.preprocessing.task.kind
         self.device = choose_device(training)
         self.fabric = Fabric(
@@ -101,7 +104,7 @@ class _Fit:
         self.plain = model
         optimizer = make_optimizer(model, training.optimizer)
         self.loss_of, self.optimizer = self.fabric.setup(_LossOfRows(model, reader, self.device), optimizer)
-        total = self.batches * training.epochs
+        total = self.batches * self.epochs
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: rate(step, total))
         self.average = WeightAverage(model, training.weight_averaging)
         self.shuffle = np.random.default_rng(training.seed)
@@ -109,11 +112,11 @@ class _Fit:
 
     def run(self) -> FitResult:
         weights = sum(p.numel() for p in self.plain.parameters())
-        self.on_event(RunStarted(run_id=self.run_id, parameters=weights, epochs=self.training.epochs))
+        self.on_event(RunStarted(run_id=self.run_id, parameters=weights, epochs=self.epochs))
         history: list[EpochRecord] = []
         best: tuple[float, float] | None = None
         best_epoch, best_state, stopped = 0, self._state(), False
-        for epoch in range(1, self.training.epochs + 1):
+        for epoch in range(1, self.epochs + 1):
             try:
                 record = self._epoch(epoch)
             except Stopped:
@@ -124,7 +127,7 @@ class _Fit:
             if best is None or place < best:
                 best, best_epoch, best_state = place, epoch, self._state()
             left = self._seconds_left(history)
-            self.on_event(EpochEnded(record=record, epochs=self.training.epochs, seconds_left=left))
+            self.on_event(EpochEnded(record=record, epochs=self.epochs, seconds_left=left))
             if self._finished(epoch, best_epoch):
                 break
         self.plain.load_state_dict(best_state)
@@ -154,7 +157,7 @@ class _Fit:
         return self.training.max_minutes is not None and minutes >= self.training.max_minutes
 
     def _seconds_left(self, history: list[EpochRecord]) -> float:
-        left = (self.training.epochs - len(history)) * float(np.mean([e.seconds for e in history]))
+        left = (self.epochs - len(history)) * float(np.mean([e.seconds for e in history]))
         if self.training.max_minutes is None:
             return left
         return max(0.0, min(left, self.training.max_minutes * 60 - (time.monotonic() - self.started)))
