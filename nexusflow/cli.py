@@ -92,9 +92,17 @@ def predict(
         list[str], typer.Option("--table", help="A table and its file, as in customers=data/customers.csv.")
     ],
     file: Annotated[Path, typer.Option("--out", help="Where predictions go: .csv or .parquet.")],
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of",
+            help="The date to ask a question over time on, as 2024-01-31; default: where the data end.",
+        ),
+    ] = None,
 ) -> None:
     """Score every row of the entity table with a trained model.
 
+    A model of a question over time scores its entities as of one date, and needs no labels.
     In a CSV, text that a spreadsheet would run as a formula gets a leading apostrophe;
     Parquet keeps it as it is.
     """
@@ -106,7 +114,7 @@ def predict(
 
         tables = _read_tables(table)
         _tell(tables.problems)
-        prediction = predict_tables(model, tables)
+        prediction = predict_tables(model, tables, as_of=as_of)
         _tell(prediction.problems)
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.suffix == ".csv":

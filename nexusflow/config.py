@@ -1,5 +1,6 @@
 """The settings of a run, as the YAML file and the app write them; every key has an effect or is refused."""
 
+import datetime
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,15 +23,113 @@ def _names(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-class TargetConfig(_Settings):
-    """What to predict. `kind` is read from the column where it is not given."""
+def _date_text(value: Any) -> Any:
+    """YAML reads 2024-01-31 as a date; here it is text."""
+    return str(value) if isinstance(value, datetime.date) else value
 
-    target_table: str
-    target_column: str
+
+class ConditionConfig(_Settings):
+    """Only events of which this holds count; `value` is a list for `in`, and nothing for `is missing`."""
+
+    column: str
+    comparison: Literal["=", "!=", "<", "<=", ">", ">=", "in", "is missing", "is not missing"] = "="
+    value: bool | int | float | str | tuple[bool | int | float | str, ...] | None = None
+
+    _texts = field_validator("value", mode="before")(_date_text)
+
+
+class PathStepConfig(_Settings):
+    """The foreign key of `table` with these columns, as a step from the events up to the entity."""
+
+    table: str
+    columns: tuple[str, ...]
+
+    _listed = field_validator("columns", mode="before")(_names)
+
+
+class DateSpanConfig(_Settings):
+    """The moments `first`, `first` + `every`, and so on up to `last`."""
+
+    first: str
+    every: str
+    last: str
+
+    _texts = field_validator("first", "last", mode="before")(_date_text)
+
+
+class AsOfConfig(_Settings):
+    """When the question is asked: spans and lists of dates, or each entity as of each of its own events."""
+
+    spans: tuple[DateSpanConfig, ...] = ()
+    dates: tuple[str, ...] = ()
+    each_event: bool = False
+
+    @field_validator("dates", mode="before")
+    @classmethod
+    def _texts(cls, value: Any) -> Any:
+        return [_date_text(date) for date in value] if isinstance(value, list) else value
+
+
+class EligibilityConfig(_Settings):
+    """Who is asked. `in window` looks into the future: only entities with an event in the window."""
+
+    who: Literal["known", "active", "in window"] = "known"
+    within: str | None = None
+    since: str | None = None
+
+
+class QuestionConfig(_Settings):
+    """A question over time: for each entity, the aggregate over its events in (date, date + horizon].
+
+    Lengths of time read like `30 days`. `path` is needed only where several foreign keys lead to the entity.
+    """
+
+    entity_table: str
+    event_table: str
+    aggregate: Literal["exists", "not exists", "count", "sum", "mean", "min", "max", "last"]
+    value_column: str | None = None
+    where: tuple[ConditionConfig, ...] = ()
+    comparison: Literal["=", "!=", "<", "<=", ">", ">="] | None = None
+    threshold: bool | int | float | str | None = None
+    horizon: str
+    as_of: AsOfConfig
+    eligibility: EligibilityConfig = EligibilityConfig()
+    path: tuple[PathStepConfig, ...] = ()
+    time_column: str | None = None
+    observed_until: str | None = None
+
+    _texts = field_validator("observed_until", mode="before")(_date_text)
+
+
+class TargetConfig(_Settings):
+    """What to predict: a column, or a question over time.
+
+    `kind` is read from the column where it is not given; a question has its own kind and dates.
+    """
+
+    target_table: str | None = None
+    target_column: str | None = None
     kind: Literal["binary", "multiclass", "regression"] | None = None
     cutoff_column: str | None = None
+    question: QuestionConfig | None = None
     frozen_at: str | None = None
     hidden_columns: tuple[tuple[str, str], ...] = ()
+
+    _texts = field_validator("frozen_at", mode="before")(_date_text)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        column = {"target_table": self.target_table, "target_column": self.target_column}
+        if self.question is None:
+            missing = [name for name, value in column.items() if value is None]
+            if missing:
+                raise ValueError(f"{' and '.join(missing)} must be given, or a question")
+            return self
+        rest = {**column, "kind": self.kind, "cutoff_column": self.cutoff_column}
+        given = [name for name, value in rest.items() if value is not None]
+        if given:
+            raise ValueError(f"{' and '.join(given)} has no effect beside a question")
+        return self
 
 
 class ForeignKeyConfig(_Settings):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from nexusflow.data.task import Task
 from nexusflow.services.workspace import Workspace
 from nexusflow.train.run import RunStatus
 from ui.escape import counted, md_escape, shorten
@@ -31,7 +32,7 @@ def steps(workspace: Workspace) -> tuple[Step, ...]:
     return (
         Step(screen="data", title="Data", detail=_count(len(tables), "table"), done=bool(tables)),
         Step(screen="schema", title="Schema", detail=_count(relations, "relation"), done=accepted),
-        Step(screen="task", title="Task", detail=task.target_column if task else "", done=task is not None),
+        Step(screen="task", title="Task", detail=_asked(task), done=task is not None),
         Step(screen="model", title="Model", detail="", done=bool(runs) or _settings_saved(workspace)),
         Step(screen="train", title="Train", detail=trained, done=bool(finished)),
         Step(screen="interpret", title="Understand", detail="", done=False),
@@ -69,6 +70,12 @@ def show_checklist(workspace: Workspace) -> None:
 
 def _count(number: int, what: str) -> str:
     return counted(number, what) if number else ""
+
+
+def _asked(task: Task | None) -> str:
+    if task is None:
+        return ""
+    return task.title if task.over_time else task.target_column
 
 
 def _settings_saved(workspace: Workspace) -> bool:

@@ -53,6 +53,13 @@ def question_task(
     return replace(task, over_time=resolved)
 
 
+def asked_tables(tables: TableSet, schema: Schema, task: Task) -> tuple[TableSet, Schema]:
+    """Tables and schema as the task speaks of them: those of a question over time with its label table."""
+    if task.over_time is None:
+        return tables, schema
+    return with_labels(tables, schema, task.over_time, task.entity_table, evaluate(tables, task.over_time))
+
+
 def with_labels(
     tables: TableSet, schema: Schema, question: Question, name: str, labels: Labels
 ) -> tuple[TableSet, Schema]:

@@ -45,6 +45,17 @@ def sentence(question: Question, name: Name = str) -> str:
     )
 
 
+def short(question: Question) -> str:
+    """The question in a few words, such as `any results in 30 days`."""
+    events, value = question.event_table, question.value_column
+    words = {Aggregate.EXISTS: "any", Aggregate.NOT_EXISTS: "no", Aggregate.COUNT: "number of"}
+    made = words.get(question.aggregate) or f"{question.aggregate} {value} of"
+    compared = (
+        "" if question.comparison is None else f" {question.comparison} {_value(question.threshold, str)}"
+    )
+    return f"{made} {events} in {question.horizon}{compared}"
+
+
 def _what(question: Question, name: Name) -> str:
     events = f"{name(question.event_table)}{_filter(question.where, name)}"
     window = f"in the {question.horizon} after"

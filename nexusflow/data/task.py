@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nexusflow.data.question import Question
+from nexusflow.data.question_words import short
 
 
 class TaskKind(StrEnum):
@@ -75,6 +76,11 @@ class Task:
     def outputs(self) -> int:
         """How many numbers the model gives for a row (O)."""
         return len(self.classes) if self.kind is TaskKind.MULTICLASS else 1
+
+    @property
+    def title(self) -> str:
+        """The task in a few words, for lists."""
+        return short(self.over_time) if self.over_time else f"{self.target_column} of {self.entity_table}"
 
     @property
     def regime(self) -> str:

@@ -12,7 +12,8 @@ import pandas as pd
 from nexusflow.data.schema import Schema
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Examples, TaskKind
-from nexusflow.errors import ArtifactError, Problem, Severity
+from nexusflow.errors import ArtifactError, DataError, Problem, Severity
+from nexusflow.services.asof import ask_as_of, needed_for_asking
 from nexusflow.train.events import ShouldStop
 
 if TYPE_CHECKING:
@@ -37,29 +38,39 @@ class Prediction:
     problems: tuple[Problem, ...]
 
 
-def predict(model_folder: Path, tables: TableSet) -> Prediction:
+def predict(model_folder: Path, tables: TableSet, *, as_of: str | None = None) -> Prediction:
     """Score every row of the entity table; the target column may be absent.
 
+    A model of a question over time scores its entities as of a date, or, without one, as of where the data end.
     ArtifactError names every table and column that the model reads and these tables lack.
     """
     from nexusflow.artifact import load_model
 
     trained = load_model(model_folder)
-    return predict_with(trained, tables)
+    return predict_with(trained, tables, as_of=as_of)
 
 
-def predict_with(trained: "TrainedModel", tables: TableSet) -> Prediction:
+def predict_with(trained: "TrainedModel", tables: TableSet, *, as_of: str | None = None) -> Prediction:
     """`predict` with a model that is already in memory."""
     from nexusflow.data.reader import Reader
 
-    preprocessing = trained.preprocessing
-    missing = _missing(preprocessing, tables)
+    preprocessing, task = trained.preprocessing, trained.preprocessing.task
+    if as_of and task.over_time is None:
+        raise DataError(
+            "The model asks about rows as of their own times; a date has no effect. Leave it out."
+        )
+    missing = _missing(preprocessing, tables, dated=bool(as_of))
     if missing:
         raise ArtifactError(*missing)
+    unused = _unused(preprocessing, tables)
+    asked: tuple[Problem, ...] = ()
+    if task.over_time is not None:
+        now = ask_as_of(tables, task, as_of)
+        tables, asked = now.tables, now.problems
     examples, undated = scoreable(preprocessing, tables)
     reader = Reader(preprocessing, tables, examples)
     logit_NO = score_rows(_placed(trained), reader)
-    problems = (*undated, *_unused(preprocessing, tables), *_unknown(reader))
+    problems = (*asked, *undated, *unused, *_unknown(reader))
     return Prediction(frame=_frame(reader, answers(preprocessing, logit_NO)), problems=problems)
 
 
@@ -130,6 +141,8 @@ def _frame(reader: "Reader", answer: Answers) -> pd.DataFrame:
     task, examples = reader.preprocessing.task, reader.examples
     entity = reader.tables[task.entity_table].frame
     keys = reader.preprocessing.schema[task.entity_table].primary_key
+    if task.over_time is not None:
+        keys = task.over_time.entity_key
     columns: dict[str, object] = {key: entity[key].iloc[examples.row_N].array for key in keys}
     if not keys:
         columns["row"] = examples.row_N + 1
@@ -166,13 +179,18 @@ def _disarm(value: object) -> object:
     return f"'{text}" if text is not None and text.startswith(_FORMULA_STARTS) else value
 
 
-def _needed(preprocessing: "Preprocessing") -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Every table that the model reads, and the columns of it."""
+def _needed(preprocessing: "Preprocessing", *, dated: bool) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Every table that must be given, and the columns of it."""
     schema, task = preprocessing.schema, preprocessing.task
+    asking = needed_for_asking(task.over_time, dated=dated) if task.over_time else {}
+    yield from ((name, columns) for name, columns in asking.items() if name not in schema.tables)
     for name, table in schema.tables.items():
+        if table.seeds_only:
+            continue
         features = preprocessing.featurizers[name].layout.columns if name in preprocessing.featurizers else ()
         columns = [*table.primary_key, *_key_columns(schema, name), *features]
         columns += [table.time_column] if table.time_column else []
+        columns += asking.get(name, ())
         if name == task.entity_table and task.cutoff_column:
             columns.append(task.cutoff_column)
         yield name, tuple(dict.fromkeys(columns))
@@ -185,9 +203,9 @@ def _key_columns(schema: Schema, table: str) -> list[str]:
     ]
 
 
-def _missing(preprocessing: "Preprocessing", tables: TableSet) -> list[Problem]:
+def _missing(preprocessing: "Preprocessing", tables: TableSet, *, dated: bool) -> list[Problem]:
     found = []
-    for name, columns in _needed(preprocessing):
+    for name, columns in _needed(preprocessing, dated=dated):
         if name not in tables.tables:
             message = "The model was trained with this table, and it was not given."
             found.append(
@@ -206,7 +224,10 @@ def _missing(preprocessing: "Preprocessing", tables: TableSet) -> list[Problem]:
 def _unused(preprocessing: "Preprocessing", tables: TableSet) -> list[Problem]:
     found = []
     known = preprocessing.schema.tables
+    asked = preprocessing.task.over_time
     for name, table in tables.items():
+        if name not in known and asked is not None and name == asked.event_table:
+            continue
         if name not in known:
             found.append(
                 _problem(Severity.NOTE, "The model does not know this table; it was not used.", name)

@@ -17,6 +17,7 @@ from nexusflow.config import (
     TransformerType,
     load_config,
 )
+from nexusflow.data.asking import asked_tables, question_task
 from nexusflow.data.checks import check_schema
 from nexusflow.data.examples import resolve_task
 from nexusflow.data.infer import propose
@@ -25,6 +26,7 @@ from nexusflow.data.schema import ForeignKey, Kind, Schema, TableSchema
 from nexusflow.data.tables import Table, TableSet
 from nexusflow.data.task import Split, Task
 from nexusflow.errors import ConfigError, DataError, Problem, SchemaError, Severity
+from nexusflow.services.questions import question_from_config, question_to_config
 
 ENDINGS = (".csv", ".tsv", ".parquet")
 _KIND_LISTS = {
@@ -46,7 +48,7 @@ class EncoderChoice:
 
 
 def load_project(config_path: Path) -> tuple[RunConfig, TableSet, Schema, Task]:
-    """A configuration file with the tables, schema and task that it names.
+    """A configuration file with the tables, schema and task that it names, the label table of a question among them.
 
     What the file does not say of kinds and keys is proposed from the values. ConfigError, DataError,
     SchemaError or TaskError where it does not fit the tables.
@@ -57,7 +59,8 @@ def load_project(config_path: Path) -> tuple[RunConfig, TableSet, Schema, Task]:
     errors = [p for p in check_schema(tables, schema) if p.severity is Severity.ERROR]
     if errors:
         raise SchemaError(*errors)
-    return config, tables, schema, task_from_config(config, tables, schema)
+    task = task_from_config(config, tables, schema)
+    return config, *asked_tables(tables, schema, task), task
 
 
 def schema_from_config(config: RunConfig, tables: TableSet, proposed: Schema) -> Schema:
@@ -85,20 +88,30 @@ def schema_from_config(config: RunConfig, tables: TableSet, proposed: Schema) ->
 def task_from_config(config: RunConfig, tables: TableSet, schema: Schema) -> Task:
     """The question that the configuration asks of these tables."""
     target = config.target
-    entity = _known_dataset(config, target.target_table, "target_table").table
-    _known_column(tables[entity], target.target_column, "target_column")
-    if target.cutoff_column:
-        _known_column(tables[entity], target.cutoff_column, "cutoff_column")
     hidden = []
     for name, column in target.hidden_columns:
         table = _known_dataset(config, name, "hidden_columns").table
         _known_column(tables[table], column, "hidden_columns")
         hidden.append((table, column))
+    if target.question is not None:
+        return question_task(
+            tables,
+            schema,
+            question_from_config(target.question, config, schema),
+            split=split_from_config(config.training),
+            hidden=tuple(hidden),
+            frozen_at=target.frozen_at,
+        )
+    # The configuration has seen to it that both are there where no question is.
+    entity = _known_dataset(config, target.target_table or "", "target_table").table
+    _known_column(tables[entity], target.target_column or "", "target_column")
+    if target.cutoff_column:
+        _known_column(tables[entity], target.cutoff_column, "cutoff_column")
     return resolve_task(
         tables,
         schema,
         entity,
-        target.target_column,
+        target.target_column or "",
         kind=target.kind,
         cutoff_column=target.cutoff_column,
         split=split_from_config(config.training),
@@ -140,20 +153,29 @@ def to_config(
         test_from=task.split.test_from,
     )
     return RunConfig(
-        target=TargetConfig(
-            target_table=task.entity_table,
-            target_column=task.target_column,
-            kind=task.kind.value,
-            cutoff_column=task.cutoff_column,
-            frozen_at=task.frozen_at,
-            hidden_columns=task.hidden,
-        ),
+        target=_target(task),
         datasets=tuple(
             _dataset(schema, table, sources.get(table.name, ""), encoders.get(table.name, EncoderChoice()))
             for table in schema.tables.values()
+            if not table.seeds_only
         ),
         architecture=architecture,
         training=training.model_copy(update={"split_config": split}),
+    )
+
+
+def _target(task: Task) -> TargetConfig:
+    if task.over_time is not None:
+        return TargetConfig(
+            question=question_to_config(task.over_time), frozen_at=task.frozen_at, hidden_columns=task.hidden
+        )
+    return TargetConfig(
+        target_table=task.entity_table,
+        target_column=task.target_column,
+        kind=task.kind.value,
+        cutoff_column=task.cutoff_column,
+        frozen_at=task.frozen_at,
+        hidden_columns=task.hidden,
     )
 
 

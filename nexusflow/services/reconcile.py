@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+from nexusflow.data.question_checks import resolve_question
 from nexusflow.data.schema import ForeignKey, Schema, TableSchema
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Task
+from nexusflow.errors import NexusFlowError
 
 
 def covers(schema: Schema, tables: TableSet) -> bool:
@@ -47,6 +49,18 @@ def merge(saved: Schema, proposed: Schema) -> Schema:
         if key not in saved.foreign_keys and {key.child_table, key.parent_table} & new
     )
     return Schema(tables=tables, foreign_keys=saved.foreign_keys + added)
+
+
+def standing(task: Task, tables: TableSet, schema: Schema) -> Task | None:
+    """The task if all that it speaks of is still there; a question over time with the keys of the present schema."""
+    if task.over_time is None:
+        return task if task_stands(task, schema) else None
+    try:
+        question = resolve_question(tables, schema, task.over_time)
+    except NexusFlowError:
+        return None
+    there = all(table in schema.tables and column in schema[table] for table, column in task.hidden)
+    return replace(task, over_time=question) if there and task.entity_table not in schema.tables else None
 
 
 def task_stands(task: Task, schema: Schema) -> bool:

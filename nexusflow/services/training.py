@@ -84,13 +84,12 @@ def start_training(workspace: Workspace, manager: JobManager, name: str | None =
         raise TrainingError(*stopping)
     config, tables, schema, task = (
         workspace.config(),
-        workspace.tables(),
-        workspace.schema(),
+        *workspace.asked(),
         workspace.task(),
     )
     assert task is not None
     run_id, store = new_run_id(), workspace.runs
-    title = name or f"{task.target_column} of {task.entity_table}"
+    title = name or task.title
 
     def work(on_event: OnEvent, should_stop: ShouldStop) -> None:
         from nexusflow.train.runtime import set_threads
@@ -158,8 +157,8 @@ def warm_up() -> None:
 def _check_task(workspace: Workspace, task: Task) -> list[Problem]:
     from nexusflow.data.examples import make_examples, resolve_task
 
-    tables, schema = workspace.tables(), workspace.schema()
     try:
+        tables, schema = workspace.asked()
         now = resolve_task(tables, schema, task.entity_table, task.target_column, kind=task.kind)
         make_examples(tables, schema, task)
     except NexusFlowError as error:

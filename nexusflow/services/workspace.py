@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nexusflow.config import ArchitectureConfig, RunConfig, TrainingConfig
+from nexusflow.data.asking import with_labels
 from nexusflow.data.checks import check_schema
 from nexusflow.data.infer import Proposal, propose
 from nexusflow.data.key_checks import held_type
@@ -22,7 +23,8 @@ from nexusflow.data.task import Task
 from nexusflow.errors import DataError, NexusFlowError, Problem, Severity, TaskError
 from nexusflow.services.drawing import DRAWING_FILE, Drawing, read_drawing, write_drawing
 from nexusflow.services.projects import EncoderChoice, schema_from_config, task_from_config, to_config
-from nexusflow.services.reconcile import covers, merge, prune, task_stands
+from nexusflow.services.questions import LabelFiles
+from nexusflow.services.reconcile import covers, merge, prune, standing
 from nexusflow.services.storage import RunStore, home, one_at_a_time, read_json, write_bytes, write_json
 from nexusflow.services.tablefiles import TableFiles
 
@@ -47,6 +49,7 @@ class Workspace:
         self.folder = folder
         self.runs = RunStore(folder / "runs")
         self._files = TableFiles(folder)
+        self._labels = LabelFiles(folder)
 
     @classmethod
     def open(cls, workspace_id: str, root: Path | None = None) -> "Workspace":
@@ -97,6 +100,7 @@ class Workspace:
     def clear(self) -> None:
         """Empty the workspace; runs, and the models they made, stay."""
         self._files.replace_all(())
+        self._labels.clear()
         for file in ("schema.json", "task.json", "settings.json", DRAWING_FILE):
             (self.folder / file).unlink(missing_ok=True)
 
@@ -175,12 +179,22 @@ class Workspace:
         data = read_json(self.folder / "task.json")
         if data is None:
             return None
-        task = Task.from_dict(data)
-        return task if task_stands(task, self.schema()) else None
+        return standing(Task.from_dict(data), self.tables(), self.schema())
 
     def save_task(self, task: Task) -> None:
         """Keep the question."""
         write_json(self.folder / "task.json", task.to_dict())
+
+    def asked(self) -> tuple[TableSet, Schema]:
+        """Tables and schema as the question speaks of them: with its label table, where it is one over time.
+
+        TaskError where the tables give it no label any more.
+        """
+        tables, schema, task = self.tables(), self.schema(), self.task()
+        if task is None or task.over_time is None:
+            return tables, schema
+        labels = self._labels.read(tables, task.over_time)
+        return with_labels(tables, schema, task.over_time, task.entity_table, labels)
 
     # How to answer it
 

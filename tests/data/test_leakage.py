@@ -1,0 +1,169 @@
+"""The leak check: planted leaks are found, the bundled samples raise no false alarm."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nexusflow.data.asking import asked_tables, question_task
+from nexusflow.data.examples import make_examples, resolve_task
+from nexusflow.data.leakage import Leak, find_leaks
+from nexusflow.data.load import load_files
+from nexusflow.data.question import Aggregate, AsOf, DateSpan, Question
+from nexusflow.data.schema import Column, ForeignKey, Kind, Schema, TableSchema
+from nexusflow.data.tables import Table, TableSet
+from nexusflow.data.task import Split, Task
+from nexusflow.services.storage import read_json
+from sample_data import SAMPLES, sample_tables
+
+ROWS = 400
+
+
+def project(**planted: object) -> tuple[TableSet, Schema]:
+    """People who leave or not, with columns that say nothing, and their visits, which carry a time or not."""
+    rng = np.random.default_rng(0)
+    asked = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(ROWS), unit="D")
+    left = answers()
+    people = pd.DataFrame(
+        {
+            "id": np.arange(ROWS),
+            "asked": asked,
+            "born": pd.Timestamp("1980-01-01"),
+            "region": rng.choice(["north", "south"], ROWS),
+            "street": [f"street {n}" for n in rng.permutation(ROWS)],
+            "income": rng.normal(size=ROWS) + left,
+            "left": left,
+            "worth": spend(),
+            "size": np.array(["s", "m", "l"])[rng.integers(0, 3, ROWS)],
+            **planted,
+        }
+    )
+    visits = pd.DataFrame(
+        {
+            "who": rng.integers(0, ROWS, 900),
+            "when": asked[rng.integers(0, ROWS, 900)],
+            "minutes": rng.normal(size=900),
+        }
+    )
+    kinds = {
+        "id": Kind.KEY,
+        "asked": Kind.TIMESTAMP,
+        "born": Kind.TIMESTAMP,
+        "who": Kind.KEY,
+        "when": Kind.TIMESTAMP,
+    }
+
+    def table(name: str, frame: pd.DataFrame, **known: object) -> TableSchema:
+        def kind(c: str) -> Kind:
+            if c in kinds:
+                return kinds[c]
+            if pd.api.types.is_datetime64_any_dtype(frame[c]):
+                return Kind.TIMESTAMP
+            return Kind.NUMERIC if pd.api.types.is_numeric_dtype(frame[c]) else Kind.CATEGORICAL
+
+        return TableSchema(name=name, columns=tuple(Column(name=c, kind=kind(c)) for c in frame), **known)  # type: ignore[arg-type]
+
+    schemas = {
+        "people": table("people", people, primary_key=("id",)),
+        "visits": table("visits", visits, time_column="when"),
+    }
+    key = ForeignKey(
+        child_table="visits", child_columns=("who",), parent_table="people", parent_columns=("id",)
+    )
+    tables = {name: Table(name=name, frame=frame) for name, frame in (("people", people), ("visits", visits))}
+    return TableSet(tables=tables), Schema(tables=schemas, foreign_keys=(key,))
+
+
+def answers() -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 2, ROWS)
+
+
+def spend() -> np.ndarray:
+    return np.random.default_rng(2).normal(size=ROWS)
+
+
+def leaks(
+    target: str = "left", *, cutoff: str | None = "asked", hidden: tuple = (), **planted: object
+) -> tuple[Leak, ...]:
+    tables, schema = project(**planted)
+    # Size and worth would tell of each other if they did.
+    others = tuple(("people", c) for c in ("left", "worth", "size") if c != target)
+    task = resolve_task(tables, schema, "people", target, cutoff_column=cutoff, hidden=(*hidden, *others))
+    return find_leaks(tables, schema, task, make_examples(tables, schema, task))
+
+
+def late(days: int) -> pd.Series:
+    return pd.Series(pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(ROWS) + days, unit="D"))
+
+
+PLANTED = {
+    "a category": ("left", np.where(answers() == 1, "price", "stayed"), "AUROC 1.000"),
+    "a number": ("left", answers() + np.random.default_rng(3).normal(0, 0.2, ROWS), "by itself"),
+    "a number against": ("left", -answers() + np.random.default_rng(3).normal(0, 0.2, ROWS), "by itself"),
+    "filled in afterwards": (
+        "left",
+        pd.Series(np.where(np.random.default_rng(4).random(ROWS) < 0.5, "reason", None)).where(
+            answers() == 1
+        ),
+        "only where the answer is '1'",
+    ),
+    "a later time": ("left", late(9).where(np.arange(ROWS) % 7 == 0), "lies after the cutoff"),
+    "a number for a number": ("worth", np.exp(spend()), "rank correlation"),
+    "a class for a class": ("size", project()[0]["people"].frame["size"].str.upper(), "by itself in 100.0%"),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_leak_is_found_and_gone_once_it_is_hidden(name: str) -> None:
+    target, values, message = PLANTED[name]
+    (leak,) = leaks(target, planted=values)
+    assert message in leak.problem.message
+    assert leak.hide == (("people", "planted"),)
+    assert leaks(target, planted=values, hidden=leak.hide) == ()
+
+
+@pytest.mark.parametrize("target", ["left", "worth", "size"])
+def test_columns_that_say_little_are_no_leak(target: str) -> None:
+    assert leaks(target) == ()
+
+
+def test_a_question_without_a_moment_is_told_where_tables_have_times() -> None:
+    (leak,) = leaks(cutoff=None)
+    assert "Without a cutoff" in leak.problem.message
+
+
+def test_rows_without_a_time_are_told_with_the_column_that_could_date_them() -> None:
+    tables, schema = project()
+    schema = schema.with_table(replace(schema["visits"], time_column=None))
+    hidden = (("people", "worth"), ("people", "size"))
+    task = resolve_task(tables, schema, "people", "left", cutoff_column="asked", hidden=hidden)
+    (leak,) = find_leaks(tables, schema, task, make_examples(tables, schema, task))
+    assert leak.time == ("visits", "when")
+    dated = schema.with_table(replace(schema["visits"], time_column=leak.time[1]))
+    assert find_leaks(tables, dated, task, make_examples(tables, dated, task)) == ()
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_samples_raise_no_false_alarm(name: str) -> None:
+    tables = load_files(sample_tables(name))
+    schema = Schema.from_dict(read_json(SAMPLES[name].folder / "schema.json") or {})
+    task = Task.from_dict(read_json(SAMPLES[name].folder / "task.json") or {})
+    assert find_leaks(tables, schema, task, make_examples(tables, schema, task)) == ()
+
+
+def test_a_question_over_time_is_warned_of_columns_of_the_entity_written_later() -> None:
+    tables = load_files(sample_tables("churn"))
+    schema = Schema.from_dict(read_json(SAMPLES["churn"].folder / "schema.json") or {})
+    span = DateSpan(first="2024-01-01", every="30 days", last="2024-12-01")
+    question = Question(
+        entity_table="customers",
+        event_table="transactions",
+        aggregate=Aggregate.NOT_EXISTS,
+        horizon="30 days",
+        as_of=AsOf(spans=(span,)),
+    )
+    task = question_task(tables, schema, question, split=Split(method="time"))
+    asked = asked_tables(tables, schema, task)
+    found = find_leaks(*asked, task, make_examples(*asked, task))
+    assert {leak.hide for leak in found} == {(("customers", "snapshot_date"),)}
