@@ -6,12 +6,15 @@ import pandas as pd
 import streamlit as st
 
 from nexusflow.data.load import load_files
+from nexusflow.data.question import Question
+from nexusflow.data.question_words import short
 from nexusflow.data.tables import TableSet
 from nexusflow.services.prediction import Prediction, predict, safe_csv
 from nexusflow.services.training import has_model, model_folder
 from nexusflow.services.workspace import Workspace
 from nexusflow.train.run import Run
 from ui import state
+from ui.ask import NEWEST, OLDEST
 from ui.escape import code, codes
 from ui.page import begin, empty
 from ui.problems import problems_shown, show_problems
@@ -41,12 +44,32 @@ def chosen_tables(workspace: Workspace, run: Run) -> TableSet | None:
     return tables
 
 
-def score(workspace: Workspace, run: Run, tables: TableSet) -> None:
-    """Score on request, and keep the result while run and tables stay the same."""
-    stamp = f"{run.id}:{':'.join(table.sha256 for table in tables.values())}"
+def moment_input(run: Run) -> str | None:
+    """The date to ask a question over time as of; None where the data end, and for every other task."""
+    if not run.task.get("over_time"):
+        return None
+    question = Question.from_dict(run.task["over_time"])
+    st.caption(
+        f"The model answers: {short(question, code)}. It is asked of every row of {code(question.entity_table)}."
+    )
+    date = st.date_input(
+        "As of",
+        None,
+        min_value=OLDEST,
+        max_value=NEWEST,
+        help="No answers are needed. Left empty, it is the time of the latest event.",
+        key="score_as_of",
+        width=220,
+    )
+    return f"{date:%Y-%m-%d}" if date else None
+
+
+def score(workspace: Workspace, run: Run, tables: TableSet, as_of: str | None) -> None:
+    """Score on request, and keep the result while run, tables and date stay the same."""
+    stamp = f"{run.id}:{as_of}:{':'.join(table.sha256 for table in tables.values())}"
     if st.button("Score the rows", type="primary", key="score", icon=":material/bolt:"):
         with st.spinner("Scoring…"), problems_shown():
-            state.keep_prediction(stamp, predict(model_folder(workspace.runs, run.id), tables))
+            state.keep_prediction(stamp, predict(model_folder(workspace.runs, run.id), tables, as_of=as_of))
     result = state.prediction(stamp)
     if result is not None:
         show(run, result)
@@ -115,7 +138,7 @@ def main() -> None:
     run = pick_run(runs, key="predict_run")
     tables = chosen_tables(workspace, run)
     if tables:
-        score(workspace, run, tables)
+        score(workspace, run, tables, moment_input(run))
 
 
 main()

@@ -6,25 +6,29 @@ import pandas as pd
 import streamlit as st
 
 from nexusflow.data.examples import make_examples, resolve_task
+from nexusflow.data.leakage import find_leaks
 from nexusflow.data.schema import Kind, Schema
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Examples, Split, Task, TaskKind
 from nexusflow.errors import NexusFlowError
-from nexusflow.services.workspace import Workspace
+from nexusflow.services.workspace import Asked, Workspace
 from ui import state
+from ui.ask import question_inputs
+from ui.ask_split import hidden_inputs, regime_input, split_inputs
 from ui.charts import columns as column_chart
 from ui.escape import counted, md_escape, plain, shorten
 from ui.figure import show_chart
+from ui.leaks import show_leaks
 from ui.navigation import go_to
 from ui.page import begin, empty, two_cards
 from ui.palette import current_palette
 from ui.problems import attempt, show_problems
-from ui.task_facts import KIND_WORDS, balance, leak_hints, part_sizes, question
+from ui.see_labels import label_balance, label_rows
+from ui.task_facts import KIND_WORDS, balance, part_sizes, question, regime
 
 NO_CUTOFF = "None: everything in the tables is taken as known"
 FROM_VALUES = "Read from the values"
-MOMENTS_FOR_TIME_SPLIT = 10
-_RANDOM, _TIME = "At random, by entity", "By time"
+A_COLUMN, OVER_TIME = "A column", "A question over time"
 
 
 def target_inputs(
@@ -70,85 +74,10 @@ def target_inputs(
     return table, column, kind or None, cutoff
 
 
-def split_inputs(before: Task | None, moments: pd.Series | None) -> Split:
-    """How the rows are divided; `moments` are the cutoffs, None where there are none."""
-    spread = moments is not None and moments.nunique() >= MOMENTS_FOR_TIME_SPLIT
-    old = before.split if before else Split(method="time" if spread else "random")
-    cutoff = moments is not None
-    left, middle, right = st.columns([2, 1, 1])
-    ways = [_RANDOM, _TIME] if cutoff else [_RANDOM]
-    usual = _TIME if old.method == "time" and cutoff else _RANDOM
-    way = left.selectbox(
-        "Split",
-        ways,
-        index=ways.index(usual),
-        help="By time: trained on the past, tested on the latest rows. At random: rows with the same "
-        "primary key stay together.",
-        key=f"split_way_{len(ways)}",
-    )
-    validation = middle.number_input(
-        "Validation share", 0.05, 0.5, float(old.validation_size), 0.05, key="validation_size"
-    )
-    test = right.number_input("Test share", 0.0, 0.5, float(old.test_size), 0.05, key="test_size")
-    if way != _TIME:
-        return replace(
-            old,
-            method="random",
-            validation_size=validation,
-            test_size=test,
-            validation_from=None,
-            test_from=None,
-        )
-    start, end = split_dates(old)
-    return replace(
-        old, method="time", validation_size=validation, test_size=test, validation_from=start, test_from=end
-    )
-
-
-def split_dates(old: Split) -> tuple[str | None, str | None]:
-    """The borders of a split by time; both None where the shares decide."""
-    by_hand = st.toggle("Set the dates by hand", value=bool(old.validation_from), key="split_by_hand")
-    if not by_hand:
-        return None, None
-    left, right = st.columns(2)
-    start = left.text_input(
-        "Validation from", old.validation_from or "", placeholder="2024-01-01", key="validation_from"
-    )
-    end = right.text_input("Test from", old.test_from or "", placeholder="2024-03-01", key="test_from")
-    return start or None, end or None
-
-
-def hidden_inputs(
-    schema: Schema, before: Task | None, target: tuple[str, str]
-) -> tuple[tuple[str, str], ...]:
-    """Columns that are known only afterwards."""
-    choices = [
-        (table.name, c.name)
-        for table in schema.tables.values()
-        for c in table.columns
-        if c.kind not in (Kind.KEY, Kind.IGNORED) and (table.name, c.name) != target
-    ]
-    old = [pair for pair in (before.hidden if before else ()) if pair in choices]
-    chosen = st.multiselect(
-        "Columns to hide (known only afterwards)",
-        choices,
-        default=old,
-        format_func=lambda pair: plain(f"{pair[0]}.{pair[1]}"),
-        placeholder="None",
-        help="Never read for any row, such as the reason given after a customer has left.",
-        key="hidden_columns",
-    )
-    return tuple(chosen)
-
-
-def carried_over(task: Task, before: Task | None) -> Task:
-    """The task with what this page does not ask for, kept from the saved one where it asks the same."""
-    if before is None or (before.entity_table, before.target_column) != (
-        task.entity_table,
-        task.target_column,
-    ):
-        return task
-    return replace(task, frozen_at=before.frozen_at, question=before.question)
+def titled(task: Task, before: Task | None) -> Task:
+    """The task with the words that the saved one was given, where it asks the same."""
+    same = before and (before.entity_table, before.target_column) == (task.entity_table, task.target_column)
+    return replace(task, question=before.question) if before and same else task
 
 
 def answers(task: Task, examples: Examples) -> None:
@@ -178,60 +107,103 @@ def parts(task: Task, examples: Examples, *, rows: int) -> None:
     left_out = rows - len(examples)
     known = f"{counted(len(examples), 'row')} with a known answer."
     later = f" {counted(left_out, 'row')} without an answer or cutoff: left out here, and can be scored."
+    if task.over_time is not None:
+        later = f" {counted(left_out, 'row')} left out: the window reaches into the next part."
     st.caption(known + (later if left_out else ""))
 
 
-def facts(workspace: Workspace, task: Task) -> None:
+def facts(workspace: Workspace, found: Asked) -> None:
     """The question in words, its balance, its split, and what may give the answer away."""
-    tables, schema = workspace.tables(), workspace.schema()
-    examples = make_examples(tables, schema, task)
+    task = found.task
     with st.container(border=True, key="question"):
-        asked = f"**{md_escape(task.question)}**  \n" if task.question else ""
-        st.markdown(f":material/target: {asked}{question(task)}")
+        asked = f"**{md_escape(task.question)}**  \n" if task.question and not task.over_time else ""
+        st.markdown(f":material/target: {asked}{question(task)}  \n:gray[{md_escape(regime(task))}]")
+    examples = make_examples(found.tables, found.schema, task)
     left, right = two_cards()
     with left:
-        answers(task, examples)
+        if found.labels is not None:
+            label_balance(task, found.labels)
+        else:
+            answers(task, examples)
     with right:
-        parts(task, examples, rows=len(tables[task.entity_table]))
-    hints = leak_hints(tables, schema, task)
-    st.markdown("##### Could the answer leak?")
-    if hints:
-        show_problems(hints)
-    else:
-        st.success(
-            "No sign of it: nothing read lies after the cutoff or tells the answer by itself.",
-            icon=":material/verified:",
+        parts(task, examples, rows=len(found.tables[task.entity_table]))
+        if found.labels is not None:
+            label_rows(found.labels, task)
+    show_leaks(workspace, find_leaks(found.tables, found.schema, task, examples))
+
+
+def column_task(workspace: Workspace, before: Task | None) -> Asked | None:
+    """The task of predicting a column; None until one is chosen."""
+    tables, schema = workspace.tables(), workspace.schema()
+    before = before if before and not before.over_time else None
+    table, column, kind, cutoff = target_inputs(tables, schema, before)
+    if column is None:
+        st.info("Choose the column to predict; the rest follows from it.", icon=":material/arrow_upward:")
+        return None
+    with st.expander("Split and hidden columns", icon=":material/call_split:", expanded=True):
+        split = split_inputs(
+            before.split if before else None, tables[table].frame[cutoff] if cutoff else None
         )
+        frozen_at = regime_input(before, split) if cutoff else None
+        hidden = hidden_inputs(schema, before, (table, column))
+    task = resolve_task(
+        tables,
+        schema,
+        table,
+        column,
+        kind=kind,
+        cutoff_column=cutoff,
+        split=split,
+        hidden=hidden,
+        frozen_at=frozen_at,
+    )
+    return Asked(task=titled(task, before), tables=tables, schema=schema, labels=None)
+
+
+def question_over_time(workspace: Workspace, before: Task | None) -> Asked | None:
+    """The task of a question over time; None where no table could be asked about."""
+    tables, schema = workspace.tables(), workspace.schema()
+    before = before if before and before.over_time else None
+    stated = question_inputs(tables, schema, before.over_time if before else None)
+    if stated is None:
+        st.info(
+            "A question over time needs a table with a primary key, and events with a time column that lead to it by "
+            "foreign keys. The Schema page is where keys and times are set.",
+            icon=":material/schema:",
+        )
+        return None
+    with st.expander("Split and hidden columns", icon=":material/call_split:", expanded=True):
+        split = split_inputs(
+            before.split if before else Split(method="time"),
+            pd.Series(dtype="datetime64[ns]"),
+            of="question_",
+        )
+        frozen_at = regime_input(before, split, of="question_")
+        hidden = hidden_inputs(schema, before, None)
+    return workspace.ask(stated, split=split, hidden=hidden, frozen_at=frozen_at)
 
 
 def main() -> None:
     """Draw the page."""
     workspace = state.workspace()
     begin("task", "Ask the question: what to predict, for which rows, and as of when.")
-    tables = workspace.tables()
-    if not tables:
+    if not workspace.tables():
         empty("No tables yet", "A question needs tables to be asked of.", to="data", label="Go to Data")
         return
-    schema, before = workspace.schema(), workspace.task()
-    table, column, kind, cutoff = target_inputs(tables, schema, before)
-    if column is None:
-        st.info("Choose the column to predict; the rest follows from it.", icon=":material/arrow_upward:")
-        return
-    with st.expander("Split and hidden columns", icon=":material/call_split:", expanded=True):
-        split = split_inputs(before, tables[table].frame[cutoff] if cutoff else None)
-        hidden = hidden_inputs(schema, before, (table, column))
+    before = workspace.task()
+    usual = OVER_TIME if before and before.over_time else A_COLUMN
+    way = st.segmented_control("Predict", [A_COLUMN, OVER_TIME], default=usual, required=True, key="ask_what")
     try:
-        task = resolve_task(
-            tables, schema, table, column, kind=kind, cutoff_column=cutoff, split=split, hidden=hidden
-        )
-        task = carried_over(task, before)
-        facts(workspace, task)
+        found = (column_task if way == A_COLUMN else question_over_time)(workspace, before)
+        if found is None:
+            return
+        facts(workspace, found)
     except NexusFlowError as error:
         show_problems(error.problems)
         return
-    saved = before == task
+    task = found.task
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
-        if saved:
+        if before == task:
             st.markdown(":green[:material/check_circle: Saved]")
         if st.button("Save the task", type="primary", key="save_task", icon=":material/save:") and attempt(
             lambda: workspace.save_task(task)

@@ -162,6 +162,29 @@ def columns(labels: Sequence[str], counts: Sequence[float], *, title: str, palet
     }
 
 
+def stacked(labels: Sequence[str], parts: Sequence[Curve], *, title: str, palette: Palette) -> Option:
+    """Upright bars, one per label, each made of its parts, the first at the bottom."""
+    series = [
+        {
+            "type": "bar",
+            "name": plain(part["name"]),
+            "data": [_number(value) for value in part["values"]],
+            "stack": "all",
+            "color": palette.series[number % len(palette.series)],
+        }
+        for number, part in enumerate(parts)
+    ]
+    return {
+        **_frame(title, palette),
+        "grid": {"left": 12, "right": 12, "top": 72, "bottom": 8, "containLabel": True},
+        "legend": {"top": 32, "left": 0, "textStyle": {"color": palette.text}, "icon": "roundRect"},
+        "tooltip": {"trigger": "axis", "confine": True},
+        "xAxis": _names(distinct_labels(labels), palette),
+        "yAxis": _numbers(palette),
+        "series": series,
+    }
+
+
 def curves(lines: Sequence[Curve], *, title: str, palette: Palette, marked: int | None = None) -> Option:
     """Values by epoch, counted from 1, thinned to at most POINTS_SHOWN; `marked` names the best epoch."""
     length = max((len(line["values"]) for line in lines), default=0)

@@ -30,6 +30,7 @@ _WANTED = "wanted"
 _SCHEMA_CHANGED = "schema_changed"
 
 VIEW = "interpret_view"
+HIDDEN = "hidden_columns"
 VIEWS = ("Tables", "Columns", "TabNet masks", "One row")
 
 
@@ -146,6 +147,18 @@ def keep_findings(problems: Sequence[Problem]) -> None:
 def findings() -> tuple[Problem, ...]:
     """What the last upload found."""
     return st.session_state.get(_FOUND, ())
+
+
+def hidden_columns(choices: Sequence[tuple[str, str]], saved: Sequence[tuple[str, str]]) -> None:
+    """Make ready the field of hidden columns: what is chosen there, or saved, as far as it is among the choices."""
+    now = st.session_state.get(HIDDEN, saved)
+    st.session_state[HIDDEN] = [pair for pair in choices if pair in now]
+
+
+def hide_columns(pairs: Sequence[tuple[str, str]]) -> None:
+    """Add columns to the field of hidden ones; for a button's callback."""
+    now = st.session_state.get(HIDDEN, [])
+    st.session_state[HIDDEN] = [*now, *(pair for pair in pairs if pair not in now)]
 
 
 def uploader_key() -> str:

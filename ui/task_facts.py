@@ -1,16 +1,13 @@
-"""What the Task page tells of a question: its sentence, its balance, and what may give it away."""
+"""What the Task page tells of a question: its sentence, its balance, and the sizes of its parts."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from nexusflow.data.schema import FEATURE_KINDS, Kind, Schema
-from nexusflow.data.tables import TableSet
+from nexusflow.data.labels import Labels
+from nexusflow.data.question_words import sentence
 from nexusflow.data.task import PARTS, Examples, Task, TaskKind
-from nexusflow.data.times import parse_times
-from nexusflow.errors import Problem, Severity
 from ui.escape import code, codes
 
 KIND_WORDS = {
@@ -19,8 +16,7 @@ KIND_WORDS = {
     TaskKind.REGRESSION: "a number",
 }
 BINS = 24
-_GIVEAWAY = 0.999
-_MOST_VALUES = 50
+MOMENTS_SHOWN = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +29,11 @@ class Balance:
 
 def question(task: Task) -> str:
     """The task as one English sentence in safe Markdown."""
+    hidden = [f"{table}.{column}" for table, column in task.hidden]
+    without = f", and never {codes(hidden)}" if hidden else ""
+    if task.over_time is not None:
+        read = f" Only rows known by then are read{without}."
+        return sentence(task.over_time, code) + read
     what = {
         TaskKind.BINARY: "whether",
         TaskKind.MULTICLASS: "which",
@@ -48,9 +49,30 @@ def question(task: Task) -> str:
         if task.cutoff_column
         else "with everything in the tables taken as known"
     )
-    hidden = [f"{table}.{column}" for table, column in task.hidden]
-    without = f", and never {codes(hidden)}" if hidden else ""
     return f"For each row of {code(task.entity_table)}, predict {what} {target}, {when}{without}."
+
+
+def regime(task: Task) -> str:
+    """The regime in words: what a row may read."""
+    if task.regime == "frozen":
+        return f"Frozen regime: no row reads anything from after {task.frozen_at}, and no figure compares with rolling."
+    if task.regime == "rolling":
+        return "Rolling regime: every row reads all that is known by its own cutoff."
+    return "No cutoff: every row reads everything."
+
+
+def labels_over_time(labels: Labels, task: Task) -> pd.DataFrame:
+    """The label table by moment, in at most MOMENTS_SHOWN steps of time: `from`, `rows`, and `positive` or `mean`."""
+    when, label = labels.frame[labels.cutoff_column], labels.frame[labels.label_column]
+    moments = when.drop_duplicates().sort_values(ignore_index=True)
+    step = max(1, -(-len(moments) // MOMENTS_SHOWN))
+    groups = label.groupby(np.asarray(moments.searchsorted(when)) // step)
+    frame = pd.DataFrame({"from": moments.iloc[::step].to_numpy(), "rows": groups.size().to_numpy()})
+    if task.kind is TaskKind.BINARY:
+        frame["positive"] = groups.sum().to_numpy()
+    elif pd.api.types.is_numeric_dtype(label):
+        frame["mean"] = groups.mean().to_numpy()
+    return frame
 
 
 def balance(task: Task, examples: Examples) -> Balance:
@@ -85,76 +107,3 @@ def part_sizes(task: Task, examples: Examples) -> pd.DataFrame:
             line["mean"] = float(here.target_N.mean())
         lines.append(line)
     return pd.DataFrame(lines)
-
-
-def leak_hints(tables: TableSet, schema: Schema, task: Task) -> tuple[Problem, ...]:
-    """Signs that a model could see what it should predict; warnings, never errors."""
-    return (*_no_cutoff(schema, task), *_later_times(tables, schema, task), *_giveaways(tables, schema, task))
-
-
-def _no_cutoff(schema: Schema, task: Task) -> Sequence[Problem]:
-    timed = [table.name for table in schema.tables.values() if table.time_column]
-    if task.cutoff_column or not timed:
-        return ()
-    return (
-        Problem(
-            severity=Severity.WARNING,
-            message="Without a cutoff, rows from after the outcome are read too "
-            f"({', '.join(timed[:4])} carry times).",
-            fix="Choose a cutoff column if the outcome has a moment.",
-        ),
-    )
-
-
-def _later_times(tables: TableSet, schema: Schema, task: Task) -> Sequence[Problem]:
-    if not task.cutoff_column:
-        return ()
-    table = schema[task.entity_table]
-    frame = tables[task.entity_table].frame
-    cutoff = parse_times(frame[task.cutoff_column])
-    hints = []
-    for name in table.names(Kind.TIMESTAMP):
-        if name == task.cutoff_column or (table.name, name) in task.hidden:
-            continue
-        later = float((parse_times(frame[name]) > cutoff).mean())
-        if later > 0:
-            hints.append(
-                _hint(
-                    table.name,
-                    name,
-                    f"lies after the cutoff in {later:.1%} of the rows, so it was known later.",
-                )
-            )
-    return hints
-
-
-def _giveaways(tables: TableSet, schema: Schema, task: Task) -> Sequence[Problem]:
-    if task.kind is TaskKind.REGRESSION:
-        return ()
-    frame = tables[task.entity_table].frame
-    target = frame[task.target_column].astype("str")
-    base = float(target.value_counts(normalize=True).iloc[0])
-    hints = []
-    for name in schema[task.entity_table].names(*FEATURE_KINDS):
-        known_later = (task.entity_table, name) in task.hidden
-        if known_later or name in (task.target_column, task.cutoff_column):
-            continue
-        values = frame[name].astype("str")
-        if values.nunique() > _MOST_VALUES:
-            continue
-        purity = float(pd.crosstab(values, target).max(axis=1).sum() / len(target))
-        if purity >= _GIVEAWAY > base:
-            hints.append(
-                _hint(task.entity_table, name, f"tells the target by itself in {purity:.1%} of the rows.")
-            )
-    return hints
-
-
-def _hint(table: str, column: str, message: str) -> Problem:
-    return Problem(
-        severity=Severity.WARNING,
-        table=table,
-        column=column,
-        message=message,
-        fix="Hide it if it is known only afterwards.",
-    )

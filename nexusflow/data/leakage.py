@@ -11,7 +11,7 @@ from nexusflow.data.examples import frozen_time
 from nexusflow.data.featurize import category_names, finite_numbers
 from nexusflow.data.index import NEVER, row_times
 from nexusflow.data.keys import Rows, match_keys
-from nexusflow.data.roles import Role, find_roles
+from nexusflow.data.roles import Hop, Role, find_roles
 from nexusflow.data.schema import FEATURE_KINDS, Kind, Schema
 from nexusflow.data.tables import Table, TableSet
 from nexusflow.data.task import Examples, Part, Task, TaskKind
@@ -93,7 +93,7 @@ def _columns(tables: TableSet, schema: Schema, task: Task, examples: Examples) -
     until = np.minimum(train.cutoff_N, frozen_time(task))
     roles = [role for role in find_roles(schema, task.entity_table, hops=HOPS) if role.single]
     rows: list[Rows] = [train.row_N]
-    places = {(): 0}
+    places: dict[tuple[Hop, ...], int] = {(): 0}
     for role in roles[1:]:
         before = rows[places[role.path[:-1]]]
         places[role.path] = len(rows)

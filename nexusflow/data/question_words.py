@@ -45,13 +45,13 @@ def sentence(question: Question, name: Name = str) -> str:
     )
 
 
-def short(question: Question) -> str:
-    """The question in a few words, such as `any results in 30 days`."""
-    events, value = question.event_table, question.value_column
+def short(question: Question, name: Name = str) -> str:
+    """The question in a few words, such as `any results in 30 days`; `name` marks up names and values."""
+    events, value = name(question.event_table), name(question.value_column or "")
     words = {Aggregate.EXISTS: "any", Aggregate.NOT_EXISTS: "no", Aggregate.COUNT: "number of"}
     made = words.get(question.aggregate) or f"{question.aggregate} {value} of"
     compared = (
-        "" if question.comparison is None else f" {question.comparison} {_value(question.threshold, str)}"
+        "" if question.comparison is None else f" {question.comparison} {_value(question.threshold, name)}"
     )
     return f"{made} {events} in {question.horizon}{compared}"
 

@@ -5,21 +5,24 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from nexusflow.config import ArchitectureConfig, RunConfig, TrainingConfig
-from nexusflow.data.asking import with_labels
+from nexusflow.data.asking import question_task, with_labels
 from nexusflow.data.checks import check_schema
 from nexusflow.data.infer import Proposal, propose
 from nexusflow.data.key_checks import held_type
+from nexusflow.data.labels import Labels
 from nexusflow.data.load import read_bytes
+from nexusflow.data.question import Question
+from nexusflow.data.question_checks import resolve_question
 from nexusflow.data.relations import RelationStats, relatable, relate
 from nexusflow.data.schema import ForeignKey, Schema
 from nexusflow.data.tables import Table, TableSet
-from nexusflow.data.task import Task
+from nexusflow.data.task import Split, Task
 from nexusflow.errors import DataError, NexusFlowError, Problem, Severity, TaskError
 from nexusflow.services.drawing import DRAWING_FILE, Drawing, read_drawing, write_drawing
 from nexusflow.services.projects import EncoderChoice, schema_from_config, task_from_config, to_config
@@ -36,6 +39,16 @@ _KEYS_IN_MEMORY = 4096
 def new_workspace_id() -> str:
     """An id that nobody can guess; who holds it holds the workspace."""
     return secrets.token_hex(16)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A task with the tables and the schema that it speaks of; `labels` where it is a question over time."""
+
+    task: Task
+    tables: TableSet
+    schema: Schema
+    labels: Labels | None = None
 
 
 class Workspace:
@@ -195,6 +208,24 @@ class Workspace:
             return tables, schema
         labels = self._labels.read(tables, task.over_time)
         return with_labels(tables, schema, task.over_time, task.entity_table, labels)
+
+    def ask(
+        self,
+        question: Question,
+        *,
+        split: Split | None = None,
+        hidden: tuple[tuple[str, str], ...] = (),
+        frozen_at: str | None = None,
+    ) -> Asked:
+        """The task of a question over time with its label table, which is kept; TaskError where it cannot be asked."""
+        tables, schema = self.tables(), self.schema()
+        resolved = resolve_question(tables, schema, question)
+        labels = self._labels.read(tables, resolved)
+        task = question_task(
+            tables, schema, resolved, split=split, hidden=hidden, frozen_at=frozen_at, labels=labels
+        )
+        found = with_labels(tables, schema, resolved, task.entity_table, labels)
+        return Asked(task=task, tables=found[0], schema=found[1], labels=labels)
 
     # How to answer it
 

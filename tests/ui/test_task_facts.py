@@ -6,7 +6,7 @@ from nexusflow.data.examples import make_examples, resolve_task
 from nexusflow.data.schema import Column, Kind, Schema, TableSchema
 from nexusflow.data.tables import Table, TableSet
 from nexusflow.data.task import Task
-from ui.task_facts import balance, leak_hints, part_sizes, question
+from ui.task_facts import balance, part_sizes, question
 
 ROWS = 200
 
@@ -34,22 +34,6 @@ def project() -> tuple[TableSet, Schema]:
 
 def task(column: str = "left", **settings: object) -> Task:
     return resolve_task(*project(), "people", column, **settings)
-
-
-def test_the_column_that_tells_the_answer_and_the_later_time_are_pointed_out() -> None:
-    hints = leak_hints(*project(), task(cutoff_column="asked"))
-    assert [hint.column for hint in hints] == ["closed", "reason"]
-
-
-def test_hidden_columns_are_not_pointed_out_again() -> None:
-    hidden = (("people", "closed"), ("people", "reason"))
-    assert leak_hints(*project(), task(cutoff_column="asked", hidden=hidden)) == ()
-
-
-def test_a_question_without_a_moment_is_pointed_out_where_tables_have_times() -> None:
-    hints = leak_hints(*project(), task(hidden=(("people", "reason"),)))
-    assert len(hints) == 1
-    assert "cutoff" in hints[0].message
 
 
 @pytest.mark.parametrize(

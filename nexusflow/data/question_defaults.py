@@ -1,0 +1,73 @@
+"""A question over time to begin with, guessed from the tables: what an analyst would most likely change least."""
+
+import numpy as np
+import pandas as pd
+
+from nexusflow.data.index import NEVER, row_times
+from nexusflow.data.question import SECOND, Aggregate, AsOf, DateSpan, Eligibility, Question, Who, written
+from nexusflow.data.question_checks import event_tables
+from nexusflow.data.schema import Schema
+from nexusflow.data.tables import TableSet
+
+DAY = 86_400 * SECOND
+HORIZONS = (30, 14, 7, 3, 1)
+LOOK_BACKS = 3
+WARM_UP = 0.25
+MOST_DATES = 24
+
+
+def entities(schema: Schema) -> tuple[str, ...]:
+    """The tables of which a question over time can be asked: with a primary key, and events that lead to them."""
+    return tuple(n for n, t in schema.tables.items() if t.primary_key and event_tables(schema, n))
+
+
+def suggest_question(
+    tables: TableSet, schema: Schema, entity_table: str | None = None, event_table: str | None = None
+) -> Question | None:
+    """Will nothing happen in the next while? Of the tables named, or the most eventful ones; None where there are none.
+
+    The horizon is at most a tenth of the history; dates leave a quarter of it to look back on.
+    """
+    pairs = [
+        (entity, events)
+        for entity in entities(schema)
+        for events in event_tables(schema, entity)
+        if entity_table in (None, entity) and event_table in (None, events)
+    ]
+    dated = [(pair, _span(tables, schema, pair[1])) for pair in pairs]
+    # Events that are no entity themselves, and of those the most; the entity table before the look-up tables.
+    best = max(
+        ((pair, span) for pair, span in dated if span is not None),
+        key=lambda found: (len(tables[found[0][1]]), len(tables[found[0][0]])),
+        default=None,
+    )
+    if best is None or best[1] is None:
+        return None
+    (entity, events), (start, end) = best
+    days = next((d for d in HORIZONS if (end - start) >= 10 * d * DAY), 1)
+    horizon = f"{days} day{'s' * (days != 1)}"
+    first = _midnight(int(start + WARM_UP * (end - start)))
+    last = _midnight(end - days * DAY)
+    step = days * max(1, -(-(last - first) // (days * DAY * MOST_DATES)))
+    every = f"{step} day{'s' * (step != 1)}"
+    return Question(
+        entity_table=entity,
+        event_table=events,
+        aggregate=Aggregate.NOT_EXISTS,
+        horizon=horizon,
+        as_of=AsOf(spans=(DateSpan(first=written(min(first, last)), every=every, last=written(last)),)),
+        eligibility=Eligibility(who=Who.ACTIVE, within=f"{LOOK_BACKS * days} days"),
+    )
+
+
+def _span(tables: TableSet, schema: Schema, events: str) -> tuple[int, int] | None:
+    """When the bulk of the events begins, and when they end."""
+    time = row_times(tables[events], schema[events].time_column)
+    time = time[time != NEVER]
+    if not len(time):
+        return None
+    return int(np.quantile(time, 0.01)), int(time.max())
+
+
+def _midnight(time: int) -> int:
+    return int(pd.Timestamp(time).normalize().value)
