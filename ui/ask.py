@@ -34,6 +34,7 @@ WHO = {
 UNITS = ("days", "weeks", "hours", "minutes")
 EVERY, LISTED, EACH = "At regular dates", "On listed dates", "At each event"
 MOST_SPANS = 6
+WIDTHS = (6, 5, 5)
 OLDEST, NEWEST = datetime.date(1700, 1, 1), datetime.date(2260, 1, 1)
 
 
@@ -43,7 +44,7 @@ def question_inputs(tables: TableSet, schema: Schema, before: Question | None) -
     if start is None:
         return None
     with st.container(border=True, key="ask"):
-        left, middle, right = st.columns(3)
+        left, middle, right = st.columns(WIDTHS, vertical_alignment="bottom")
         asked = list(entities(schema))
         entity = _choose(left, "For each row of", asked, start.entity_table, "ask_entity")
         events = list(event_tables(schema, entity))
@@ -76,7 +77,7 @@ def question_inputs(tables: TableSet, schema: Schema, before: Question | None) -
 
 
 def _what(tables: TableSet, schema: Schema, now: Question, same: Question | None, at: str) -> Question:
-    left, middle, right = st.columns(3)
+    left, middle, right = st.columns(WIDTHS, vertical_alignment="bottom")
     usual = same or now
     aggregate = left.selectbox(
         "and predict",
@@ -140,7 +141,7 @@ def _as_of(before: AsOf, at: str) -> AsOf:
 
 
 def _span(before: DateSpan | None, key: str, *, first: bool) -> DateSpan:
-    left, middle, right = st.columns(3)
+    left, middle, right = st.columns(WIDTHS, vertical_alignment="bottom")
     show = "visible" if first else "collapsed"
     start = _date(left, "from", before.first if before else "2024-01-01", f"ask_first_{key}", show)
     number, unit = _length(middle, "every", before.every if before else "30 days", f"ask_every_{key}", show)
@@ -149,7 +150,7 @@ def _span(before: DateSpan | None, key: str, *, first: bool) -> DateSpan:
 
 
 def _who(schema: Schema, now: Question, here: Question, same: Question | None, at: str) -> Question:
-    left, middle, right = st.columns(3)
+    left, middle, right = st.columns(WIDTHS, vertical_alignment="bottom")
     before = same.eligibility if same else here.eligibility
     who = left.selectbox(
         "Who is asked",
@@ -160,7 +161,7 @@ def _who(schema: Schema, now: Question, here: Question, same: Question | None, a
     )
     within = since = None
     if who is Who.ACTIVE:
-        number, unit = _length(middle, "within the last", before.within or "90 days", f"ask_within_{at}")
+        number, unit = _length(middle, "in the last", before.within or "90 days", f"ask_within_{at}")
         within = f"{number} {unit}"
     if who is Who.KNOWN:
         times: list[str | None] = [None, *schema[now.entity_table].names(Kind.TIMESTAMP)]
@@ -173,7 +174,7 @@ def _who(schema: Schema, now: Question, here: Question, same: Question | None, a
             key=f"ask_since_{at}",
         )
     until = right.date_input(
-        "The data are complete until",
+        "Data complete until",
         _as_date(same.observed_until) if same and same.observed_until else None,
         min_value=OLDEST,
         max_value=NEWEST,
@@ -203,7 +204,7 @@ def _length(
 ) -> tuple[int, str]:
     number, _, unit = before.partition(" ")
     unit = unit if unit.endswith("s") else f"{unit}s"
-    left, right = place.columns(2, vertical_alignment="bottom")
+    left, right = place.columns([2, 3], vertical_alignment="bottom", gap="xsmall")
     count = left.number_input(label, 1, 100_000, int(number), key=f"{key}_n", label_visibility=show)
     word = right.selectbox(
         f"unit of {label}", UNITS, UNITS.index(unit), key=f"{key}_unit", label_visibility="collapsed"

@@ -15,6 +15,9 @@ from nexusflow.data.times import parse_times
 from nexusflow.errors import Problem, Severity, TaskError
 
 MAX_CLASSES = 50
+_WINDOWS_COUNT = (
+    " Rows whose window reaches into the next part are left out, so each part must outlast the window."
+)
 FEW_NUMBERS = 10
 
 
@@ -245,7 +248,8 @@ def _require_parts(task: Task, examples: Examples) -> None:
                 task.entity_table,
                 task.target_column,
                 f"leaves no {part} rows with this split ({len(examples)} rows in all).",
-                "Change the split sizes or dates.",
+                "Change the split sizes or dates."
+                + (_WINDOWS_COUNT if task.over_time and task.split.method == "time" else ""),
             )
         if part is Part.TRAIN and task.kind is not TaskKind.REGRESSION and len(np.unique(here.target_N)) < 2:
             raise _error(
