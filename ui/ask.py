@@ -56,7 +56,7 @@ def question_inputs(tables: TableSet, schema: Schema, before: Question | None) -
             here = suggest_question(tables, schema, entity, event) or here
         same = before if before and (before.entity_table, before.event_table) == (entity, event) else None
         at = f"{_at(schema, entity)}_{_at(schema, event)}"
-        number, unit = _length(right, "in the next", here.horizon, f"ask_horizon_{at}")
+        number, unit = _length(right, "within", here.horizon, f"ask_horizon_{at}")
         now = replace(
             here, entity_table=entity, event_table=event, horizon=f"{number} {unit}", where=(), path=()
         )
@@ -161,7 +161,7 @@ def _who(schema: Schema, now: Question, here: Question, same: Question | None, a
     )
     within = since = None
     if who is Who.ACTIVE:
-        number, unit = _length(middle, "in the last", before.within or "90 days", f"ask_within_{at}")
+        number, unit = _length(middle, "in the past", before.within or "90 days", f"ask_within_{at}")
         within = f"{number} {unit}"
     if who is Who.KNOWN:
         times: list[str | None] = [None, *schema[now.entity_table].names(Kind.TIMESTAMP)]

@@ -154,7 +154,7 @@ def test_paths_lead_from_the_events_up_to_the_entity() -> None:
     assert event_tables(SCHEMA, EVENTS) == ()
 
 
-@given(step=st.integers(1, 400), count=st.integers(0, 300))
+@given(step=st.integers(1, 400), count=st.integers(0, 250))
 def test_a_span_of_dates_holds_its_last_date(step: int, count: int) -> None:
     last = pd.Timestamp("1950-01-01") + pd.Timedelta(days=step * count)
     moments = AsOf(
