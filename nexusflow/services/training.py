@@ -1,6 +1,5 @@
 """Training in the background: whether it can start, starting it, and how far it is."""
 
-import os
 from dataclasses import dataclass, replace
 
 from nexusflow.data.roles import find_roles
@@ -92,10 +91,10 @@ def start_training(workspace: Workspace, manager: JobManager, name: str | None =
     title = name or task.title
 
     def work(on_event: OnEvent, should_stop: ShouldStop) -> None:
-        from nexusflow.train.runtime import set_threads
+        from nexusflow.train.runtime import cores, set_threads
 
         # One core is left to the pages, which would not answer otherwise.
-        set_threads(max(1, len(os.sched_getaffinity(0)) - 1))
+        set_threads(cores() - 1 or 1)
         run_training(
             config=config,
             tables=tables,

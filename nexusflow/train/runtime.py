@@ -36,9 +36,15 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
+def cores() -> int:
+    """How many cores this process may use; not every system tells more than how many there are."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
 def set_threads(threads: int | None = None) -> None:
     """Let PyTorch use this many threads; all cores where none is given."""
-    torch.set_num_threads(max(1, threads or os.cpu_count() or 1))
+    torch.set_num_threads(max(1, threads or cores()))
 
 
 def describe(training: TrainingConfig) -> dict[str, Any]:

@@ -195,7 +195,7 @@ def test_one_core_is_left_to_the_pages(shop, manager, monkeypatch):
 
     seen = []
     monkeypatch.setattr(training, "run_training", lambda **given: seen.append(torch.get_num_threads()))
-    monkeypatch.setattr(training.os, "sched_getaffinity", lambda pid: range(4))
+    monkeypatch.setattr("nexusflow.train.runtime.cores", lambda: 4)
     run_id = start_training(shop, manager)
     manager.wait(run_id, shop.id, WAIT)
     assert seen == [3]
