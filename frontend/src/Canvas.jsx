@@ -1,6 +1,6 @@
 // The canvas: what is drawn comes from Python and the queue; what is looked at (places, view, choice) is held here.
 
-import { Background, ConnectionMode, MiniMap, ReactFlow, ReactFlowProvider, useReactFlow } from "@xyflow/react";
+import { Background, ConnectionMode, MiniMap, ReactFlow, ReactFlowProvider, useReactFlow, useStoreApi } from "@xyflow/react";
 import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { Actions, Card, toneOf } from "./Card.jsx";
 import { DragLine } from "./DragLine.jsx";
@@ -8,7 +8,7 @@ import { cardsOf, edgesOf, handlesFrom, linksOf, nodeData } from "./graph.js";
 import { WIDTH } from "./geometry.js";
 import { useKeys } from "./keyboard.js";
 import { usePlaces } from "./places.js";
-import { KeyPanel, Legend, Notice, PickBar } from "./panels.jsx";
+import { Bar, Legend, Notice } from "./panels.jsx";
 import { usePicking } from "./picking.js";
 import { Markers, Relation } from "./Relation.jsx";
 import { Toolbar } from "./Toolbar.jsx";
@@ -78,21 +78,30 @@ function Flow({ data, queue, engine, root }) {
   const stable = useRef(null);
   stable.current ??= new Proxy({}, { get: (_, name) => (...given) => latest.current[name](...given) });
 
+  // The view is kept as what is in the middle, and how large: windows differ.
   const viewSaver = useRef(null);
+  const store = useStoreApi();
+  const lastView = useRef(data.view);
   const onMoveEnd = useCallback(
     (_, { x, y, zoom }) => {
       clearTimeout(viewSaver.current);
-      const now = [x, y, zoom].map((value) => Math.round(value * 1e6) / 1e6);
+      const { width, height } = store.getState();
+      const now = [(width / 2 - x) / zoom, (height / 2 - y) / zoom, zoom].map((value) => Math.round(value * 1e6) / 1e6);
+      const same = lastView.current?.every((value, at) => Math.abs(value - now[at]) < 1e-3);
+      if (same) return;
+      lastView.current = now;
       viewSaver.current = setTimeout(() => queue.push({ op: "view", view: now }), VIEW_SETTLES_MS);
     },
-    [queue],
+    [queue, store],
   );
+  const closeNotice = useCallback(() => setNotice(null), []);
   const start = data.view;
   const chosenKey = view.keys.find((key) => keyId(key) === chosen) ?? null;
 
   return (
     <Actions.Provider value={stable.current}>
       <Toolbar view={view} cards={cards} places={places} queue={queue} flow={flow} edges={edges} root={root} jump={keys.jump} setNotice={setNotice} />
+      <Bar picking={picking} view={view} relation={chosenKey} close={() => setChosen(null)} />
       <div className="flow">
         <Markers />
         <ReactFlow
@@ -117,10 +126,7 @@ function Flow({ data, queue, engine, root }) {
             picking.clear();
           }}
           onMoveEnd={onMoveEnd}
-          onInit={(instance) => !start && instance.fitView(LOOKS)}
-          defaultViewport={start ? { x: start[0], y: start[1], zoom: start[2] } : undefined}
-          fitView={!start}
-          fitViewOptions={LOOKS}
+          onInit={(instance) => (start ? instance.setCenter(start[0], start[1], { zoom: start[2] }) : instance.fitView(LOOKS))}
           minZoom={0.05}
           maxZoom={2}
           onlyRenderVisibleElements
@@ -144,11 +150,9 @@ function Flow({ data, queue, engine, root }) {
             nodeClassName={(node) => `tone-${toneOf(node.data.table?.hop, target)}`}
           />
         </ReactFlow>
-        <PickBar picking={picking} view={view} queue={queue} />
-        {chosenKey && <KeyPanel relation={chosenKey} picking={picking} queue={queue} close={() => setChosen(null)} setNotice={setNotice} view={view} />}
-        <Notice notice={notice} close={() => setNotice(null)} />
-        <Legend view={view} />
+        <Notice notice={notice} close={closeNotice} />
       </div>
+      <Legend view={view} />
     </Actions.Provider>
   );
 }

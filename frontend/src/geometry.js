@@ -47,12 +47,19 @@ function side(card, direction) {
   return { x: direction > 0 ? card.x + WIDTH : card.x, y: card.y, direction };
 }
 
-/** The curve between both ends as SVG path data, and its middle, where the badge stands. */
+function along(t, from, a, b, to) {
+  const weights = [(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t ** 3];
+  const sum = (axis) => [from, a, b, to].reduce((total, point, at) => total + weights[at] * point[axis], 0);
+  return { x: sum("x"), y: sum("y") };
+}
+
+/** The curve between both ends as SVG path data, the place of the badge, and to which side of it the badge stands. */
 export function edgePath({ from, to, loop }) {
   const reach = loop ? REACH + Math.min(40, Math.abs(from.y - to.y) / 8) : Math.max(REACH, Math.abs(to.x - from.x) / 2);
   const a = { x: from.x + from.direction * reach, y: from.y };
   const b = { x: to.x + to.direction * reach, y: to.y };
   const path = `M${from.x},${from.y} C${a.x},${a.y} ${b.x},${b.y} ${to.x},${to.y}`;
-  const middle = { x: (from.x + 3 * a.x + 3 * b.x + to.x) / 8, y: (from.y + 3 * a.y + 3 * b.y + to.y) / 8 };
-  return { path, middle };
+  // Nearer to the child: edges to one column meet at the parent, and their badges would lie on each other.
+  const middle = loop ? along(0.5, from, a, b, to) : along(0.38, from, a, b, to);
+  return { path, middle, side: loop ? from.direction : 0 };
 }

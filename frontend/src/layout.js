@@ -4,7 +4,7 @@ import dagre from "@dagrejs/dagre";
 import { WIDTH } from "./geometry.js";
 
 const BETWEEN = 36;
-const BETWEEN_RANKS = 110;
+const BETWEEN_RANKS = 200;
 const TALL = 1.5;
 const FEW = 6;
 

@@ -1,6 +1,6 @@
 // What floats over the drawing: what is being picked, the chosen relation, the last news, and the legend.
 
-import { useContext, useEffect, useState } from "react";
+import { useContext, useEffect } from "react";
 import { Actions, hopWords } from "./Card.jsx";
 import { Icon } from "./icons.jsx";
 import { keyFacts, keyText } from "./Relation.jsx";
@@ -10,39 +10,56 @@ const STAYS_MS = 6000;
 
 const list = (columns) => columns.join(", ");
 
-export function PickBar({ picking, view }) {
+/** One line that is always there: what to do next, what is being picked, or the chosen relation. */
+export function Bar({ picking, view, relation, close }) {
+  const { picked, widening } = picking;
+  if (picked || widening) return <PickBar picking={picking} view={view} />;
+  if (relation) return <KeyBar relation={relation} picking={picking} close={close} />;
+  return (
+    <div className="bar quiet">
+      <span className="say">
+        {view.keys.length + view.suggestions.length === 0 && view.tables.length < 2
+          ? "Add a second table on the Data page to relate it with this one."
+          : "Drag from a column to the column it refers to, or click one and then the other. Ctrl + click picks several for one key."}
+      </span>
+    </div>
+  );
+}
+
+function PickBar({ picking, view }) {
   const actions = useContext(Actions);
   const { picked, targets, widening } = picking;
-  if (!picked && !widening) return null;
   const place = targets ? targets.columns.length : 0;
   return (
-    <div className="panel pick" role="status">
-      {widening && !picked && (
-        <span>
-          Click the further column of <b>{widening.child}</b> that belongs to this key.
-        </span>
-      )}
-      {widening && picked && (
-        <span>
-          Now the column of <b>{widening.parent}</b> that <b>{list(picked.columns)}</b> refers to.
-        </span>
-      )}
-      {!widening && picked && (
-        <span>
-          <b>{picked.table}</b>: <b>{list(picked.columns)}</b> picked.{" "}
-          {picked.columns.length > 1
-            ? `Now the column that ${picked.columns[place]} refers to${place ? ` in ${targets.table}` : ""}, or the other table's primary key.`
-            : "Now the column that it refers to. Ctrl + click picks several."}
-        </span>
-      )}
+    <div className="bar active" role="status">
+      <span className="say">
+        {widening && !picked && (
+          <>
+            Click the further column of <b>{widening.child}</b> that belongs to this key.
+          </>
+        )}
+        {widening && picked && (
+          <>
+            Now the column of <b>{widening.parent}</b> that <b>{list(picked.columns)}</b> refers to.
+          </>
+        )}
+        {!widening && (
+          <>
+            <b>{picked.table}</b>: <b>{list(picked.columns)}</b> picked.{" "}
+            {picked.columns.length > 1
+              ? `Now the column that ${picked.columns[place]} refers to${place ? ` in ${targets.table}` : ""}, or the other table's primary key.`
+              : "Now the column that it refers to."}
+          </>
+        )}
+      </span>
       {!widening && (
         <>
           <button type="button" onClick={() => actions.mark("key", picked.table, picked.columns)}>
-            {sameKey(view, picked) ? "Not the primary key" : "Primary key"}
+            <Icon name="key" size={12} /> {sameKey(view, picked) ? "Not the primary key" : "Primary key"}
           </button>
           {picked.columns.length === 1 && (
             <button type="button" onClick={() => actions.mark("time", picked.table, picked.columns)}>
-              {timeOf(view, picked) === picked.columns[0] ? "Not the time" : "Known from"}
+              <Icon name="timestamp" size={12} /> {timeOf(view, picked) === picked.columns[0] ? "Not the time" : "Known from"}
             </button>
           )}
         </>
@@ -58,7 +75,7 @@ const tableOf = (view, picked) => view.tables.find((table) => table.name === pic
 const timeOf = (view, picked) => tableOf(view, picked)?.time;
 const sameKey = (view, picked) => JSON.stringify(tableOf(view, picked)?.key) === JSON.stringify(picked.columns);
 
-export function KeyPanel({ relation, picking, close }) {
+function KeyBar({ relation, picking, close }) {
   const actions = useContext(Actions);
   const turned = {
     child: relation.parent,
@@ -67,11 +84,10 @@ export function KeyPanel({ relation, picking, close }) {
     parent_columns: relation.child_columns,
   };
   return (
-    <div className="panel chosen" role="region" aria-label="The chosen relation">
-      <div className="panel-text">
-        <b>{keyText(relation)}</b>
-        <span>{keyFacts(relation)}</span>
-      </div>
+    <div className="bar active" role="region" aria-label="The chosen relation">
+      <span className="say" title={`${keyText(relation)}\n${keyFacts(relation)}`}>
+        <b>{keyText(relation)}</b> <span className="quiet">{keyFacts(relation)}</span>
+      </span>
       <button type="button" onClick={() => picking.startWidening(bareKey(relation))} title="One key made of several columns">
         <Icon name="plus" size={12} /> Add a pair
       </button>
@@ -102,40 +118,37 @@ export function Notice({ notice, close }) {
 }
 
 export function Legend({ view }) {
-  const [open, setOpen] = useState(true);
   const hops = [...new Set(view.tables.map((table) => (table.hop === null ? null : Math.min(table.hop, 3))))];
   hops.sort((a, b) => (a ?? 9) - (b ?? 9));
   return (
-    <div className={`panel legend${open ? "" : " closed"}`}>
-      <button type="button" className="legend-head" aria-expanded={open} onClick={() => setOpen(!open)}>
-        Legend
-      </button>
-      {open && (
-        <ul>
-          {view.target ? (
-            hops.map((hop) => (
-              <li key={String(hop)}>
-                <i className={`swatch tone-${hop === null ? "none" : hop}`} />
-                {hop === 3 ? "3 or more hops" : hop === 0 ? `target: ${view.target}` : hop === null ? "not reached" : hopWords(hop, true).replace(" from the target", "")}
-              </li>
-            ))
-          ) : (
-            <li className="quiet">Colours follow once a question names its table.</li>
-          )}
-          <li>
-            <i className="stroke" /> relation, arrow at the row it names
+    <ul className="legend" aria-label="Legend">
+      {view.target ? (
+        hops.map((hop) => (
+          <li key={String(hop)}>
+            <i className={`swatch tone-${hop === null ? "none" : hop}`} /> {legendWords(hop, view.target)}
           </li>
-          {view.suggestions.length > 0 && (
-            <li>
-              <i className="stroke dashed" /> suggested
-            </li>
-          )}
-          <li>
-            <i className="stroke red" /> under half of the rows match
-          </li>
-          <li className="quiet">Ctrl + wheel zooms, Shift + drag selects</li>
-        </ul>
+        ))
+      ) : (
+        <li>Tables are coloured by their distance from the target once a question names it.</li>
       )}
-    </div>
+      <li>
+        <i className="stroke" /> relation, arrow at what it names
+      </li>
+      {view.suggestions.length > 0 && (
+        <li>
+          <i className="stroke dashed" /> suggested
+        </li>
+      )}
+      <li>
+        <i className="stroke red" /> under 50 % match
+      </li>
+      <li>Ctrl + wheel zooms, Shift + drag selects</li>
+    </ul>
   );
+}
+
+function legendWords(hop, target) {
+  if (hop === null) return "not reached";
+  if (hop === 0) return `target: ${target}`;
+  return hop === 3 ? "3 or more hops" : hopWords(hop, target).replace(" from the target", "");
 }

@@ -72,18 +72,19 @@ function edgeSvg(edge, byId, places, colours) {
   const ink = isDoubtful(relation) ? colours.bad : colours.edge;
   const dash = suggested ? ' stroke-dasharray="6 4"' : "";
   const draw = (from, to, ends) => {
-    const { path, middle } = edgePath(edgeEnds(from, to, itself));
-    return [`<path d="${path}" fill="none" stroke="${ink}" stroke-width="1.6"${dash}${ends}/>`, middle];
+    const { path, middle, side } = edgePath(edgeEnds(from, to, itself));
+    return [`<path d="${path}" fill="none" stroke="${ink}" stroke-width="1.6"${dash}${ends}/>`, middle, side];
   };
   const start = relation.cardinality === "1:1" ? "one" : "many";
   const mark = isDoubtful(relation) ? "bad" : "edge";
-  const [line, middle] = draw(child, parent, ` marker-start="url(#${start}-${mark})" marker-end="url(#arrow-${mark})"`);
+  const [line, middle, side] = draw(child, parent, ` marker-start="url(#${start}-${mark})" marker-end="url(#arrow-${mark})"`);
   const others = more.map(([down, up]) => draw({ ...child, y: child.y + down }, { ...parent, y: parent.y + up }, "")[0]);
   const text = `${relation.child_columns.length > 1 ? `${relation.child_columns.length} columns · ` : ""}${suggested ? "suggested · " : ""}${badgeText(relation)}`;
   const wide = 12 + 6.1 * text.length;
+  const x = middle.x + side * (wide / 2 - 8);
   const badge =
-    `<rect x="${middle.x - wide / 2}" y="${middle.y - 10}" width="${wide}" height="20" rx="10" fill="${colours.card}" stroke="${ink}"/>` +
-    `<text x="${middle.x}" y="${middle.y + 4}" text-anchor="middle" font-size="10.5" fill="${isDoubtful(relation) ? colours.bad : colours.text}">${xml(text)}</text>`;
+    `<rect x="${x - wide / 2}" y="${middle.y - 10}" width="${wide}" height="20" rx="10" fill="${colours.card}" stroke="${ink}"/>` +
+    `<text x="${x}" y="${middle.y + 4}" text-anchor="middle" font-size="10.5" fill="${isDoubtful(relation) ? colours.bad : colours.text}">${xml(text)}</text>`;
   return { lines: others.join("") + line, badge };
 }
 
@@ -105,7 +106,7 @@ export function drawSvg({ cards, places, edges, view, root }) {
   const byId = new Map(drawn.map((card) => [card.id, card]));
   const left = Math.min(...drawn.map((card) => places[card.id][0])) - PAD - 60;
   const top = Math.min(...drawn.map((card) => places[card.id][1])) - PAD;
-  const right = Math.max(...drawn.map((card) => places[card.id][0] + WIDTH)) + PAD + 60;
+  const right = Math.max(...drawn.map((card) => places[card.id][0] + WIDTH)) + PAD + 130;
   const bottom = Math.max(...drawn.map((card) => places[card.id][1] + card.height)) + PAD;
   const [width, height] = [right - left, bottom - top];
   const lines = edges.filter((edge) => byId.has(edge.source) && byId.has(edge.target)).map((edge) => edgeSvg(edge, byId, places, colours));
