@@ -1,6 +1,6 @@
 // The canvas: what is drawn comes from Python and the queue; what is looked at (places, view, choice) is held here.
 
-import { Background, ConnectionMode, MiniMap, ReactFlow, ReactFlowProvider, useReactFlow, useStoreApi } from "@xyflow/react";
+import { Background, ConnectionMode, MiniMap, ReactFlow, ReactFlowProvider, useReactFlow, useStore, useStoreApi } from "@xyflow/react";
 import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { Actions, Card, toneOf } from "./Card.jsx";
 import { DragLine } from "./DragLine.jsx";
@@ -18,6 +18,10 @@ const NODE_TYPES = { card: Card };
 const EDGE_TYPES = { relation: Relation };
 const LOOKS = { padding: 0.12, maxZoom: 1 };
 const VIEW_SETTLES_MS = 500;
+// Up to this many rows all cards stay in the page: making them anew at the edges of a pan costs more than keeping them.
+const MOST_ROWS = 1500;
+// Below this zoom columns cannot be read, and only the names of the tables are shown.
+const FAR = 0.4;
 
 function useView(data, queue) {
   const pending = useSyncExternalStore(queue.subscribe, queue.pending);
@@ -72,21 +76,30 @@ function Flow({ data, queue, engine, root }) {
   useRefusals(data, queue, setNotice);
 
   const keys = useKeys({ view, cards, queue, picking, places, root, flow, setChosen, setFound, chosen });
-  const actions = useMemo(() => ({ ...picking.actions, ...keys, chooseEdge: setChosen }), [picking.actions, keys]);
+  const choose = useCallback(
+    (id) => {
+      picking.clear();
+      setChosen(id);
+    },
+    [picking],
+  );
+  const actions = useMemo(() => ({ ...picking.actions, ...keys, chooseEdge: choose }), [picking.actions, keys, choose]);
   const latest = useRef(actions);
   latest.current = actions;
   const stable = useRef(null);
   stable.current ??= new Proxy({}, { get: (_, name) => (...given) => latest.current[name](...given) });
 
-  // The view is kept as what is in the middle, and how large: windows differ.
+  // The view is kept as its middle and the width that is seen: windows differ.
   const viewSaver = useRef(null);
+  const flowElement = useRef(null);
   const store = useStoreApi();
   const lastView = useRef(data.view);
   const onMoveEnd = useCallback(
     (_, { x, y, zoom }) => {
+      flowElement.current?.classList.remove("moving");
       clearTimeout(viewSaver.current);
       const { width, height } = store.getState();
-      const now = [(width / 2 - x) / zoom, (height / 2 - y) / zoom, zoom].map((value) => Math.round(value * 1e6) / 1e6);
+      const now = [(width / 2 - x) / zoom, (height / 2 - y) / zoom, width / zoom].map((value) => Math.round(value * 1e6) / 1e6);
       const same = lastView.current?.every((value, at) => Math.abs(value - now[at]) < 1e-3);
       if (same) return;
       lastView.current = now;
@@ -95,6 +108,8 @@ function Flow({ data, queue, engine, root }) {
     [queue, store],
   );
   const closeNotice = useCallback(() => setNotice(null), []);
+  const rows = useMemo(() => cards.reduce((sum, card) => sum + card.shown.length, 0), [cards]);
+  const far = useStore((state) => state.transform[2] < FAR);
   const start = data.view;
   const chosenKey = view.keys.find((key) => keyId(key) === chosen) ?? null;
 
@@ -102,7 +117,7 @@ function Flow({ data, queue, engine, root }) {
     <Actions.Provider value={stable.current}>
       <Toolbar view={view} cards={cards} places={places} queue={queue} flow={flow} edges={edges} root={root} jump={keys.jump} setNotice={setNotice} />
       <Bar picking={picking} view={view} relation={chosenKey} close={() => setChosen(null)} />
-      <div className="flow">
+      <div className={far ? "flow far" : "flow"} ref={flowElement}>
         <Markers />
         <ReactFlow
           nodes={nodes}
@@ -120,16 +135,17 @@ function Flow({ data, queue, engine, root }) {
           connectionRadius={14}
           connectionDragThreshold={4}
           connectOnClick={false}
-          onEdgeClick={(_, edge) => setChosen(edge.id)}
+          onEdgeClick={(_, edge) => choose(edge.id)}
           onPaneClick={() => {
             setChosen(null);
             picking.clear();
           }}
+          onMoveStart={() => flowElement.current.classList.add("moving")}
           onMoveEnd={onMoveEnd}
-          onInit={(instance) => (start ? instance.setCenter(start[0], start[1], { zoom: start[2] }) : instance.fitView(LOOKS))}
+          onInit={(instance) => (start ? instance.setCenter(start[0], start[1], { zoom: store.getState().width / start[2] }) : instance.fitView(LOOKS))}
           minZoom={0.05}
           maxZoom={2}
-          onlyRenderVisibleElements
+          onlyRenderVisibleElements={rows > MOST_ROWS}
           nodesFocusable={false}
           edgesFocusable={false}
           disableKeyboardA11y

@@ -6,9 +6,6 @@ import { Actions } from "./Card.jsx";
 import { edgeEnds, edgePath, WIDTH } from "./geometry.js";
 import { Icon } from "./icons.jsx";
 
-// Beside a loop, so that the loop can be seen; on the middle of every other edge.
-const SHIFT = { 0: "-50%", 1: "-8px", "-1": "calc(-100% + 8px)" };
-
 export const DOUBTFUL = 0.5;
 
 export function percent(share) {
@@ -54,11 +51,11 @@ const only = (act) => (event) => {
 
 function RelationView({ id, sourceX, sourceY, targetX, targetY, data, selected }) {
   const actions = useContext(Actions);
-  const { relation, more, suggested } = data;
+  const { relation, more, suggested, nth } = data;
   const child = { x: sourceX - WIDTH, y: sourceY };
   const parent = { x: targetX - WIDTH, y: targetY };
   const itself = relation.child === relation.parent;
-  const { path, middle, side } = edgePath(edgeEnds(child, parent, itself));
+  const { path, badge, side } = edgePath(edgeEnds(child, parent, itself), nth);
   const others = more.map(([down, up]) =>
     edgePath(edgeEnds({ x: child.x, y: child.y + down }, { x: parent.x, y: parent.y + up }, itself)),
   );
@@ -74,7 +71,7 @@ function RelationView({ id, sourceX, sourceY, targetX, targetY, data, selected }
       <EdgeLabelRenderer>
         <div
           className={`badge nodrag nopan${state}`}
-          style={{ transform: `translate(${SHIFT[side]},-50%) translate(${middle.x}px,${middle.y}px)` }}
+          style={{ transform: `translate(${side > 0 ? 0 : -100}%,-50%) translate(${badge.x}px,${badge.y}px)` }}
         >
           <button
             type="button"

@@ -2,9 +2,11 @@
 
 export const WIDTH = 248;
 export const HEAD = 46;
-export const ROW = 26;
+export const ROW = 28;
 export const FOOT = 6;
 const REACH = 46;
+const BADGE = 22;
+const BADGE_WIDE = 120;
 
 /** Columns that take part in a key, a suggestion or the table's time, per table name. */
 export function keyColumns(view) {
@@ -47,19 +49,17 @@ function side(card, direction) {
   return { x: direction > 0 ? card.x + WIDTH : card.x, y: card.y, direction };
 }
 
-function along(t, from, a, b, to) {
-  const weights = [(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t ** 3];
-  const sum = (axis) => [from, a, b, to].reduce((total, point, at) => total + weights[at] * point[axis], 0);
-  return { x: sum("x"), y: sum("y") };
-}
-
-/** The curve between both ends as SVG path data, the place of the badge, and to which side of it the badge stands. */
-export function edgePath({ from, to, loop }) {
+/** The curve between both ends as SVG path data, and where its badge begins: beside the child's row.
+ *
+ * There badges of a table's keys stand below each other; `nth` counts those that start from the same column.
+ */
+export function edgePath({ from, to, loop }, nth = 0) {
   const reach = loop ? REACH + Math.min(40, Math.abs(from.y - to.y) / 8) : Math.max(REACH, Math.abs(to.x - from.x) / 2);
   const a = { x: from.x + from.direction * reach, y: from.y };
   const b = { x: to.x + to.direction * reach, y: to.y };
   const path = `M${from.x},${from.y} C${a.x},${a.y} ${b.x},${b.y} ${to.x},${to.y}`;
-  // Nearer to the child: edges to one column meet at the parent, and their badges would lie on each other.
-  const middle = loop ? along(0.5, from, a, b, to) : along(0.38, from, a, b, to);
-  return { path, middle, side: loop ? from.direction : 0 };
+  const slope = Math.max(-3, Math.min(3, (to.y - from.y) / 25));
+  const away = (loop ? 0.75 * reach - 8 : BADGE) + nth * BADGE_WIDE;
+  const badge = { x: from.x + from.direction * away, y: loop ? (from.y + to.y) / 2 : from.y + slope };
+  return { path, badge, side: from.direction };
 }

@@ -53,6 +53,7 @@ export function handlesFrom(memory, id) {
 
 export function edgesOf(view, cards, chosen) {
   const byName = new Map(cards.map((card) => [card.table.name, card]));
+  const starts = new Map();
   const edge = (key, suggested) => {
     const child = byName.get(key.child);
     const parent = byName.get(key.parent);
@@ -67,6 +68,9 @@ export function edgesOf(view, cards, chosen) {
       place(child, column) - place(child, key.child_columns[0]),
       place(parent, key.parent_columns[at + 1]) - place(parent, key.parent_columns[0]),
     ]);
+    const start = JSON.stringify([key.child, key.child_columns[0]]);
+    const nth = starts.get(start) ?? 0;
+    starts.set(start, nth + 1);
     return {
       id,
       type: "relation",
@@ -76,7 +80,7 @@ export function edgesOf(view, cards, chosen) {
       targetHandle: handle(parent, key.parent_columns[0]),
       selected: chosen === id,
       focusable: false,
-      data: { relation: key, more, suggested },
+      data: { relation: key, more, suggested, nth },
     };
   };
   return [...view.suggestions.map((key) => edge(key, true)), ...view.keys.map((key) => edge(key, false))].filter(Boolean);

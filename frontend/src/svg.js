@@ -59,7 +59,7 @@ function cardSvg(card, [x, y], view, colours) {
 }
 
 function edgeSvg(edge, byId, places, colours) {
-  const { relation, more, suggested } = edge.data;
+  const { relation, more, suggested, nth } = edge.data;
   const end = (id, handle) => {
     const card = byId.get(id);
     const [x, y] = places[id];
@@ -72,19 +72,19 @@ function edgeSvg(edge, byId, places, colours) {
   const ink = isDoubtful(relation) ? colours.bad : colours.edge;
   const dash = suggested ? ' stroke-dasharray="6 4"' : "";
   const draw = (from, to, ends) => {
-    const { path, middle, side } = edgePath(edgeEnds(from, to, itself));
-    return [`<path d="${path}" fill="none" stroke="${ink}" stroke-width="1.6"${dash}${ends}/>`, middle, side];
+    const { path, badge, side } = edgePath(edgeEnds(from, to, itself), nth);
+    return [`<path d="${path}" fill="none" stroke="${ink}" stroke-width="1.6"${dash}${ends}/>`, badge, side];
   };
   const start = relation.cardinality === "1:1" ? "one" : "many";
   const mark = isDoubtful(relation) ? "bad" : "edge";
-  const [line, middle, side] = draw(child, parent, ` marker-start="url(#${start}-${mark})" marker-end="url(#arrow-${mark})"`);
+  const [line, at, side] = draw(child, parent, ` marker-start="url(#${start}-${mark})" marker-end="url(#arrow-${mark})"`);
   const others = more.map(([down, up]) => draw({ ...child, y: child.y + down }, { ...parent, y: parent.y + up }, "")[0]);
   const text = `${relation.child_columns.length > 1 ? `${relation.child_columns.length} columns · ` : ""}${suggested ? "suggested · " : ""}${badgeText(relation)}`;
   const wide = 12 + 6.1 * text.length;
-  const x = middle.x + side * (wide / 2 - 8);
+  const x = at.x + (side * wide) / 2;
   const badge =
-    `<rect x="${x - wide / 2}" y="${middle.y - 10}" width="${wide}" height="20" rx="10" fill="${colours.card}" stroke="${ink}"/>` +
-    `<text x="${x}" y="${middle.y + 4}" text-anchor="middle" font-size="10.5" fill="${isDoubtful(relation) ? colours.bad : colours.text}">${xml(text)}</text>`;
+    `<rect x="${x - wide / 2}" y="${at.y - 10}" width="${wide}" height="20" rx="10" fill="${colours.card}" stroke="${ink}"/>` +
+    `<text x="${x}" y="${at.y + 4}" text-anchor="middle" font-size="10.5" fill="${isDoubtful(relation) ? colours.bad : colours.text}">${xml(text)}</text>`;
   return { lines: others.join("") + line, badge };
 }
 

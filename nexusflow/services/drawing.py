@@ -28,8 +28,8 @@ class Refusal:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """`places` are the cards' upper left corners, `view` is what is in the middle of the window
-    and how large (x, y, zoom), `folded` the cards that show keys only.
+    """`places` are the cards' upper left corners, `view` is the middle of what is seen and its
+    width (x, y, width), `folded` the cards that show keys only.
 
     `declined` are suggestions turned down. `acked` is the last operation received per browser tab, the latest tab
     at the end.

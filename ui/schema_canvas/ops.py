@@ -51,8 +51,8 @@ def _apply(canvas: Canvas, op: Op, held: Held) -> Canvas:
         return _of_schema(canvas, op, held)
     drawing = canvas.drawing
     if name == "view":
-        x, y, zoom = (float(value) for value in op["view"])
-        return replace(canvas, drawing=replace(drawing, view=(x, y, zoom)))
+        x, y, width = (float(value) for value in op["view"])
+        return replace(canvas, drawing=replace(drawing, view=(x, y, width)))
     if name == "fold":
         folded = {table: bool(fold) for table, fold in op["tables"].items() if table in canvas.schema.tables}
         return replace(canvas, drawing=replace(drawing, folded={**drawing.folded, **folded}))
