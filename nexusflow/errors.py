@@ -17,7 +17,7 @@ class Problem:
     """One thing found in what the user gave.
 
     `message` says what is wrong and what was found, `fix` the way out; `row` counts data rows from 1,
-    the header not counted.
+    the header not counted. `code` names the finding for programs, such as `orphans`; it is not shown.
     """
 
     severity: Severity
@@ -27,6 +27,7 @@ class Problem:
     table: str | None = None
     column: str | None = None
     row: int | None = None
+    code: str = ""
 
     @property
     def place(self) -> str:

@@ -13,6 +13,8 @@ from nexusflow.data.schema import ForeignKey, Schema, TableSchema
 from nexusflow.data.tables import TableSet
 from nexusflow.errors import Problem, Severity
 
+Found = tuple[Problem, ForeignKey | None]
+
 
 def check_schema(
     tables: TableSet,
@@ -25,6 +27,17 @@ def check_schema(
 
     `stats` are figures of foreign keys that have been counted; others are counted here.
     """
+    return tuple(problem for problem, _ in find_problems(tables, schema, now=now, stats=stats))
+
+
+def find_problems(
+    tables: TableSet,
+    schema: Schema,
+    *,
+    now: pd.Timestamp | None = None,
+    stats: Mapping[ForeignKey, RelationStats] | None = None,
+) -> list[Found]:
+    """The same, each with the foreign key that it is about, if any."""
     now = pd.Timestamp.now("UTC").tz_localize(None) if now is None else now
     found: list[Problem] = []
     usable: set[str] = set()
@@ -38,14 +51,21 @@ def check_schema(
         found += _check_size(name, len(frame))
         found += check_primary_key(name, frame, table.primary_key)
         found += check_columns(frame, table, now)
+    pairs: list[Found] = [(problem, None) for problem in found]
     for key in schema.foreign_keys:
-        found += check_foreign_key(tables, schema, key, usable, (stats or {}).get(key))
-    found += _unjoined_for_type(tables, schema, usable)
-    found += _check_shape(schema)
+        counted = (stats or {}).get(key)
+        pairs += [(problem, key) for problem in check_foreign_key(tables, schema, key, usable, counted)]
+    pairs += [(problem, None) for problem in _unjoined_for_type(tables, schema, usable)]
+    pairs += [(problem, None) for problem in _check_shape(schema)]
     order = list(Severity)
-    sources = {name: table.source or None for name, table in tables.items()}
-    placed = [replace(p, file=p.file or sources.get(p.table or "")) for p in found]
-    return tuple(sorted(placed, key=lambda p: order.index(p.severity)))
+    placed = [(placed_in(tables, problem), key) for problem, key in pairs]
+    return sorted(placed, key=lambda pair: order.index(pair[0].severity))
+
+
+def placed_in(tables: TableSet, problem: Problem) -> Problem:
+    """The problem with the file that its table came from."""
+    table = tables.tables.get(problem.table or "")
+    return replace(problem, file=problem.file or (table.source if table is not None else "") or None)
 
 
 def _find_absent(tables: TableSet, schema: TableSchema) -> Iterator[Problem]:
@@ -54,19 +74,32 @@ def _find_absent(tables: TableSet, schema: TableSchema) -> Iterator[Problem]:
     if name not in tables.tables:
         fix = "Upload it, or remove it from the schema."
         yield Problem(
-            severity=Severity.ERROR, table=name, message="is in the schema but was not uploaded.", fix=fix
+            severity=Severity.ERROR,
+            table=name,
+            message="is in the schema but was not uploaded.",
+            fix=fix,
+            code="absent",
         )
         return
     missing = [c for c in schema.names() if c not in tables[name].frame.columns]
     for column in missing:
         message = "is in the schema, but the uploaded table has no such column."
         fix = "Upload a file that has it, or remove it from the schema."
-        yield Problem(severity=Severity.ERROR, table=name, column=column, message=message, fix=fix)
+        yield Problem(
+            severity=Severity.ERROR, table=name, column=column, message=message, fix=fix, code="absent"
+        )
     if len(set(schema.primary_key)) < len(schema.primary_key):
         message = "is the primary key and names a column twice."
         named_key = ", ".join(schema.primary_key)
         fix = "Name every column once."
-        yield Problem(severity=Severity.ERROR, table=name, column=named_key, message=message, fix=fix)
+        yield Problem(
+            severity=Severity.ERROR,
+            table=name,
+            column=named_key,
+            message=message,
+            fix=fix,
+            code="primary-key-unknown",
+        )
     named = [("primary key", c) for c in dict.fromkeys(schema.primary_key)]
     named += [("time column", schema.time_column)] if schema.time_column is not None else []
     for use, column in named:
@@ -74,16 +107,23 @@ def _find_absent(tables: TableSet, schema: TableSchema) -> Iterator[Problem]:
             known = ", ".join(schema.names()[:20])
             fix = f"Choose another {use}; the columns are: {known}."
             message = f"is named as {use}, but is no column of this table."
-            yield Problem(severity=Severity.ERROR, table=name, column=column, message=message, fix=fix)
+            yield Problem(
+                severity=Severity.ERROR,
+                table=name,
+                column=column,
+                message=message,
+                fix=fix,
+                code=f"{use.replace(' ', '-')}-unknown",
+            )
 
 
 def _check_size(table: str, rows: int) -> Iterator[Problem]:
     if rows == 0:
         fix = "It will add nothing to predictions; upload it with rows, or remove it."
-        yield Problem(severity=Severity.WARNING, table=table, message="has no rows.", fix=fix)
+        yield Problem(severity=Severity.WARNING, table=table, message="has no rows.", fix=fix, code="no-rows")
     elif rows == 1:
         fix = "Its columns are the same for every row that refers to it, so they tell nothing apart."
-        yield Problem(severity=Severity.NOTE, table=table, message="has one row.", fix=fix)
+        yield Problem(severity=Severity.NOTE, table=table, message="has one row.", fix=fix, code="one-row")
 
 
 def _unjoined_for_type(tables: TableSet, schema: Schema, usable: set[str]) -> Iterator[Problem]:
@@ -103,7 +143,14 @@ def _unjoined_for_type(tables: TableSet, schema: Schema, usable: set[str]) -> It
                     f"has the name of the key of {parent}, but holds {types[0]} where that holds {types[1]}."
                 )
                 fix = "Write both in the same way, and they can be joined."
-                yield Problem(severity=Severity.WARNING, table=child, column=column, message=message, fix=fix)
+                yield Problem(
+                    severity=Severity.WARNING,
+                    table=child,
+                    column=column,
+                    message=message,
+                    fix=fix,
+                    code="type-differs",
+                )
 
 
 def _joined(schema: Schema, table: str, column: str) -> bool:
@@ -118,27 +165,38 @@ def _check_shape(schema: Schema) -> Iterator[Problem]:
             message = f"refers to its own table: {key}."
             fix = "Rows of the same table are read as parents and as children."
             yield Problem(
-                severity=Severity.NOTE, table=key.child_table, column=named, message=message, fix=fix
+                severity=Severity.NOTE,
+                table=key.child_table,
+                column=named,
+                message=message,
+                fix=fix,
+                code="self-reference",
             )
     cycle = _find_cycle(keys)
     if cycle:
         message = f"stands in a circle of keys: {' → '.join(cycle)}."
         fix = "That is allowed: paths end after the chosen number of hops."
-        yield Problem(severity=Severity.NOTE, table=cycle[0], message=message, fix=fix)
-    groups = _groups(schema)
+        yield Problem(severity=Severity.NOTE, table=cycle[0], message=message, fix=fix, code="cycle")
+    groups = joined_groups(schema)
     for group in groups[1:]:
         if len(group) == 1:
             fix = "Add a foreign key, or it will not be read."
             yield Problem(
-                severity=Severity.WARNING, table=group[0], message="is joined to no other table.", fix=fix
+                severity=Severity.WARNING,
+                table=group[0],
+                message="is joined to no other table.",
+                fix=fix,
+                code="unconnected",
             )
         else:
             message = f"is joined to {', '.join(group[1:])}, but to none of {', '.join(groups[0])}."
             fix = "Add a foreign key between the two groups; only the group of the target will be read."
-            yield Problem(severity=Severity.WARNING, table=group[0], message=message, fix=fix)
+            yield Problem(
+                severity=Severity.WARNING, table=group[0], message=message, fix=fix, code="unconnected"
+            )
 
 
-def _groups(schema: Schema) -> list[list[str]]:
+def joined_groups(schema: Schema) -> list[list[str]]:
     """The tables that keys join, directly or not, in groups; the largest first."""
     group = {name: {name} for name in schema.tables}
     for key in schema.foreign_keys:

@@ -14,6 +14,7 @@ from nexusflow.errors import Problem, Severity
 MANY_CATEGORIES = 500
 LOOK = 1000
 SHOWN = 40
+EARLIEST = pd.Timestamp("1900-01-01")
 
 
 def check_columns(frame: pd.DataFrame, schema: TableSchema, now: pd.Timestamp) -> Iterator[Problem]:
@@ -57,13 +58,12 @@ def _check_numbers(table: str, column: str, values: pd.Series) -> Iterator[Probl
         message = f"is numeric, but holds {counted(unread)} that cannot be read as numbers; the first is "
         message += f"{shown(values.iat[at - 1])}."
         fix = "They count as missing; correct them, or make the column categorical to keep them."
-        yield _warn(table, column, message, fix, at)
+        yield _warn("not-numbers", table, column, message, fix, at)
     infinite = np.isinf(numbers)
     if infinite.any():
         message = f"holds {counted(infinite, 'infinite value')}."
-        yield _warn(
-            table, column, message, "They count as missing; correct them if they should not.", first(infinite)
-        )
+        fix = "They count as missing; correct them if they should not."
+        yield _warn("infinite", table, column, message, fix, first(infinite))
 
 
 def _check_categories(table: str, column: str, values: pd.Series) -> Iterator[Problem]:
@@ -71,7 +71,7 @@ def _check_categories(table: str, column: str, values: pd.Series) -> Iterator[Pr
     if distinct > MANY_CATEGORIES:
         message = f"has {distinct:,} categories; only the {MANY_CATEGORIES} most frequent are told apart."
         fix = "Make it text, or a key if it names rows of another table, or ignore it."
-        yield Problem(severity=Severity.NOTE, table=table, column=column, message=message, fix=fix)
+        yield _note("many-categories", table, column, message, fix)
 
 
 def _check_time(table: str, column: str, values: pd.Series, now: pd.Timestamp) -> Iterator[Problem]:
@@ -81,7 +81,15 @@ def _check_time(table: str, column: str, values: pd.Series, now: pd.Timestamp) -
         example = f", such as {shown(values.dropna().iloc[0])}" if values.notna().any() else ""
         message = f"is the time column, but none of its values is a date or time{example}."
         fix = "Choose another time column, or none; write dates as 2024-01-31."
-        yield Problem(severity=Severity.ERROR, table=table, column=column, message=message, fix=fix, row=1)
+        yield Problem(
+            severity=Severity.ERROR,
+            table=table,
+            column=column,
+            message=message,
+            fix=fix,
+            row=1,
+            code="time-column-unreadable",
+        )
         return
     if unknown.any():
         message = (
@@ -90,7 +98,7 @@ def _check_time(table: str, column: str, values: pd.Series, now: pd.Timestamp) -
         fix = (
             "Those rows are never read, because nobody can say since when they are known; fill the times in."
         )
-        yield _warn(table, column, message, fix, first(unknown))
+        yield _warn("time-column-gaps", table, column, message, fix, first(unknown))
     yield from _check_stamps(table, column, values, stamps, now)
 
 
@@ -102,7 +110,7 @@ def _check_timestamp(table: str, column: str, values: pd.Series, now: pd.Timesta
         message = f"holds {counted(unread)} that cannot be read as dates or times; the first is "
         message += f"{shown(values.iat[at - 1])}."
         fix = "They count as missing; write dates as 2024-01-31, or choose another kind for the column."
-        yield _warn(table, column, message, fix, at)
+        yield _warn("not-times", table, column, message, fix, at)
     yield from _check_stamps(table, column, values, stamps, now)
 
 
@@ -114,14 +122,20 @@ def _check_stamps(
             "writes dates in which day and month cannot be told apart; they were read as month, then day"
         )
         message += " where slashes stand between, and as day, then month otherwise."
-        yield _warn(table, column, message, "Write dates as 2024-01-31, if that is wrong.", None)
+        fix = "Write dates as 2024-01-31, if that is wrong."
+        yield _warn("ambiguous-dates", table, column, message, fix, None)
+    early = (stamps < EARLIEST).to_numpy()
+    if early.any():
+        message = (
+            f"holds {counted(early, 'date')} before {EARLIEST:%Y}, the earliest {stamps.min():%Y-%m-%d}."
+        )
+        fix = "Such dates often stand for a missing one; leave them empty if so."
+        yield _warn("out-of-range", table, column, message, fix, first(early))
     future = (stamps > now).to_numpy()
     if future.any():
         message = f"holds {counted(future, 'date')} after today, the latest {stamps.max():%Y-%m-%d}."
         fix = "That is allowed; correct them if they are typing errors."
-        yield Problem(
-            severity=Severity.NOTE, table=table, column=column, message=message, fix=fix, row=first(future)
-        )
+        yield _note("future", table, column, message, fix, first(future))
 
 
 def _check_doubles(frame: pd.DataFrame, schema: TableSchema) -> Iterator[Problem]:
@@ -140,8 +154,16 @@ def _check_doubles(frame: pd.DataFrame, schema: TableSchema) -> Iterator[Problem
         if twin is not None:
             message = f"holds the same as column {twin!r} in every row."
             fix = "Ignore one of them; together they tell nothing more."
-            yield Problem(severity=Severity.NOTE, table=schema.name, column=name, message=message, fix=fix)
+            yield _note("same-column", schema.name, name, message, fix)
 
 
-def _warn(table: str, column: str, message: str, fix: str, row: int | None) -> Problem:
-    return Problem(severity=Severity.WARNING, table=table, column=column, message=message, fix=fix, row=row)
+def _warn(code: str, table: str, column: str, message: str, fix: str, row: int | None) -> Problem:
+    return Problem(
+        severity=Severity.WARNING, table=table, column=column, message=message, fix=fix, row=row, code=code
+    )
+
+
+def _note(code: str, table: str, column: str, message: str, fix: str, row: int | None = None) -> Problem:
+    return Problem(
+        severity=Severity.NOTE, table=table, column=column, message=message, fix=fix, row=row, code=code
+    )

@@ -22,14 +22,21 @@ def check_primary_key(table: str, frame: pd.DataFrame, columns: tuple[str, ...])
     empty = keys.isna().any(axis=1).to_numpy()
     if empty.any():
         message = f"is the primary key, and is missing in {empty.sum():,} of {len(keys):,} rows."
-        yield _error(table, named, message, "Fill it in, or choose another primary key.", first(empty))
+        yield _error(
+            "primary-key-missing",
+            table,
+            named,
+            message,
+            "Fill it in, or choose another primary key.",
+            first(empty),
+        )
     double = repeated_keys(keys)
     if double.any():
         at = first(double)
         message = f"is the primary key, but {counted(double, 'row')} repeat the key of an earlier row; "
         message += f"the first is {_value(frame, columns, at)}."
         fix = "Remove the copies, choose columns that are unique together, or choose no primary key."
-        yield _error(table, named, message, fix, at)
+        yield _error("primary-key-repeats", table, named, message, fix, at)
 
 
 def check_foreign_key(
@@ -44,22 +51,28 @@ def check_foreign_key(
     for table in (key.child_table, key.parent_table):
         if table not in schema.tables:
             message = f"{key} names the table {table!r}, which the schema does not have."
-            yield _error(child, named, message, "Remove this key, or upload that table.")
+            yield _error("relation-broken", child, named, message, "Remove this key, or upload that table.")
             return
     if not {key.child_table, key.parent_table} <= usable:
         return
     if len(key.child_columns) != len(key.parent_columns) or not key.child_columns:
         message = f"{key} joins {len(key.child_columns)} columns with {len(key.parent_columns)}."
-        yield _error(child, named, message, "Name as many columns on both sides, in the same order.")
+        yield _error(
+            "relation-broken", child, named, message, "Name as many columns on both sides, in the same order."
+        )
         return
     for table, columns in ((child, key.child_columns), (key.parent_table, key.parent_columns)):
         if len(set(columns)) < len(columns):
-            yield _error(child, named, f"{key} names a column twice.", "Name every column once.")
+            yield _error(
+                "relation-broken", child, named, f"{key} names a column twice.", "Name every column once."
+            )
             return
         for column in columns:
             if column not in schema[table]:
                 message = f"is named by the foreign key {key}, but is no column of this table."
-                yield _error(table, column, message, "Choose another column, or remove this key.")
+                yield _error(
+                    "relation-broken", table, column, message, "Choose another column, or remove this key."
+                )
                 return
     yield from _check_values(tables, schema, key, stats)
 
@@ -76,7 +89,7 @@ def _check_values(
                 "nothing can match."
             )
             fix = "Write both in the same way, or remove this key."
-            yield _error(key.child_table, child_column, message, fix)
+            yield _error("relation-types", key.child_table, child_column, message, fix)
             return
     stats = stats or relate(tables, key)
     if stats.first_repeated is not None:
@@ -87,7 +100,7 @@ def _check_values(
             )
             fix = "Refer to a key that is unique, or remove the copies."
             columns = ", ".join(key.parent_columns)
-            yield _error(key.parent_table, columns, message, fix, stats.first_repeated)
+            yield _error("parent-repeats", key.parent_table, columns, message, fix, stats.first_repeated)
         return
     yield from _tell_orphans(key, child, stats)
 
@@ -126,6 +139,7 @@ def _tell_orphans(key: ForeignKey, child: pd.DataFrame, stats: RelationStats) ->
             message=message,
             fix=fix,
             row=stats.first_missing,
+            code="missing-keys",
         )
     if stats.first_orphan is not None:
         share, at = stats.orphan_rows / stats.child_rows, stats.first_orphan
@@ -136,7 +150,9 @@ def _tell_orphans(key: ForeignKey, child: pd.DataFrame, stats: RelationStats) ->
         doubtful = share >= DOUBTFUL
         fix = "Check that this is the right key." if doubtful else "They are kept, and match nothing."
         severity = Severity.WARNING if doubtful else Severity.NOTE
-        yield Problem(severity=severity, table=table, column=named, message=message, fix=fix, row=at)
+        yield Problem(
+            severity=severity, table=table, column=named, message=message, fix=fix, row=at, code="orphans"
+        )
 
 
 def _rows(count: int) -> str:
@@ -147,5 +163,7 @@ def _value(frame: pd.DataFrame, columns: Sequence[str], row: int) -> str:
     return ", ".join(shown(frame[column].iat[row - 1]) for column in columns)
 
 
-def _error(table: str, column: str, message: str, fix: str, row: int | None = None) -> Problem:
-    return Problem(severity=Severity.ERROR, table=table, column=column, message=message, fix=fix, row=row)
+def _error(code: str, table: str, column: str, message: str, fix: str, row: int | None = None) -> Problem:
+    return Problem(
+        severity=Severity.ERROR, table=table, column=column, message=message, fix=fix, row=row, code=code
+    )

@@ -22,7 +22,7 @@ class RelationStats:
     Every child row is one of three: it matches, its key is missing in part (`missing_rows`), or it is an orphan: its
     key is filled in and no parent has it (`orphan_rows`). `repeated_parents` are parent rows with the key of an
     earlier row; children match that earlier one. `fanout_*` are children per parent, of the parents that have any;
-    0 where there are none. First rows count from 1.
+    0 where there are none; `busiest_parent` is the row with the most. Rows count from 1.
     """
 
     child_rows: int
@@ -37,6 +37,7 @@ class RelationStats:
     first_missing: int | None = None
     first_orphan: int | None = None
     first_repeated: int | None = None
+    busiest_parent: int | None = None
 
     @property
     def matched_rows(self) -> int:
@@ -84,6 +85,7 @@ def relate(tables: TableSet, key: ForeignKey) -> RelationStats:
         first_missing=_first(missing),
         first_orphan=_first(orphan),
         first_repeated=_first(repeated),
+        busiest_parent=int(children.argmax()) + 1 if len(fanout) else None,
     )
 
 

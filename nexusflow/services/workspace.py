@@ -13,6 +13,7 @@ from typing import Any
 from nexusflow.config import ArchitectureConfig, RunConfig, TrainingConfig
 from nexusflow.data.asking import question_task, with_labels
 from nexusflow.data.checks import check_schema
+from nexusflow.data.findings import Finding, examine
 from nexusflow.data.infer import Proposal, propose
 from nexusflow.data.key_checks import held_type
 from nexusflow.data.labels import Labels
@@ -171,6 +172,10 @@ class Workspace:
         """What is wrong, or odd, with the schema as it stands, given the tables."""
         return _check(self.folder, self._files.stamp(), json.dumps(self.schema().to_dict()))
 
+    def findings(self) -> tuple[Finding, ...]:
+        """The same, and doubts about keys and features, each with the changes that would end it."""
+        return _examine(self.folder, self._files.stamp(), json.dumps(self.schema().to_dict()))
+
     def relation_stats(self, schema: Schema | None = None) -> dict[ForeignKey, RelationStats]:
         """Match rate, cardinality and fan-out of each foreign key of the schema (default: the present one).
 
@@ -304,6 +309,13 @@ def _propose(folder: Path, stamp: str) -> Proposal:
 def _check(folder: Path, stamp: str, schema: str) -> tuple[Problem, ...]:
     workspace, parsed = Workspace(folder.name, folder), Schema.from_dict(json.loads(schema))
     return check_schema(workspace.tables(), parsed, stats=workspace.relation_stats(parsed))
+
+
+@lru_cache(maxsize=_IN_MEMORY)
+def _examine(folder: Path, stamp: str, schema: str) -> tuple[Finding, ...]:
+    workspace, parsed = Workspace(folder.name, folder), Schema.from_dict(json.loads(schema))
+    stats = workspace.relation_stats(parsed)
+    return examine(workspace.tables(), parsed, workspace.proposal().schema, stats=stats)
 
 
 @lru_cache(maxsize=_KEYS_IN_MEMORY)
