@@ -1,5 +1,6 @@
-"""The command line: train, predict, and the app."""
+"""The command line: inspect, train, predict, and the app."""
 
+import json
 import logging
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from nexusflow.errors import ConfigError, NexusFlowError, Problem, Severity
 
 if TYPE_CHECKING:
     from nexusflow.data.tables import TableSet
+    from nexusflow.services.inspection import Inspection
     from nexusflow.train.events import Event
     from nexusflow.train.run import Run
 
@@ -122,6 +124,33 @@ def predict(
         else:
             prediction.frame.to_parquet(file, index=False)
         out.print(f"{len(prediction.frame):,} rows: {escape(str(file))}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def inspect(
+    folder: Annotated[Path, typer.Argument(help="A folder of CSV, TSV or Parquet files.", metavar="FOLDER")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    export: Annotated[
+        Path | None, typer.Option("--export", help="Write the schema: .yaml, .dbml or .sql.")
+    ] = None,
+) -> None:
+    """Show what a folder of tables suggests: keys, relations with their figures, and what does not fit."""
+    with _told_plainly():
+        from nexusflow.data.schema_text.formats import format_of
+        from nexusflow.services.inspection import inspect_folder
+
+        if export is not None:
+            format_of(export.name)
+        found = inspect_folder(folder)
+        _tell(found.tables.problems)
+        if as_json:
+            print(json.dumps(found.to_dict(), indent=1))
+        else:
+            _print_inspection(found)
+        if export is not None:
+            export.parent.mkdir(parents=True, exist_ok=True)
+            export.write_text(found.text(export.name), encoding="utf-8", newline="")
+            err.print(f"Schema: {escape(str(export))}", soft_wrap=True, highlight=False)
 
 
 @app.command(name="app")
@@ -236,6 +265,25 @@ def _tell(problems: Sequence[Problem]) -> None:
     for problem in problems:
         label = f"[{colours[problem.severity]}]{problem.severity}[/]"
         err.print(f"{label} {escape(str(problem))}", soft_wrap=True, highlight=False)
+
+
+def _print_inspection(found: "Inspection") -> None:
+    tables = Grid(title="Tables")
+    for name in ("table", "rows", "columns", "primary key", "known from"):
+        tables.add_column(name, justify="right" if name in ("rows", "columns") else "left", overflow="fold")
+    for table in found.schema.tables.values():
+        counts = f"{len(found.tables[table.name]):,}", str(len(table.columns))
+        known = table.time_column if table.time_column is not None else "always"
+        tables.add_row(escape(table.name), *counts, escape(", ".join(table.primary_key)), escape(known))
+    out.print(tables)
+    for key, stats in found.stats.items():
+        matched = "no keys" if stats.match_rate is None else f"{stats.match_rate:.1%} matched"
+        children = (
+            f"{stats.fanout_median:,.0f} median, {stats.fanout_p99:,.0f} at 99 %, {stats.fanout_max:,} most"
+        )
+        figures = f"{stats.cardinality}, {matched}, {stats.orphan_rows:,} orphans; children: {children}"
+        out.print(f"{escape(str(key))}  [dim]{figures}[/]", soft_wrap=True, highlight=False)
+    _tell([finding.problem for finding in found.findings])
 
 
 def _print_metrics(run: "Run") -> None:

@@ -13,8 +13,9 @@ from ui import state
 from ui.escape import code, counted, md_escape, plain
 from ui.navigation import go_to
 from ui.page import begin, empty
-from ui.problems import attempt, show_problems
+from ui.problems import attempt
 from ui.schema_canvas import schema_canvas
+from ui.schema_checks import schema_checks
 from ui.schema_edit import (
     KIND_LABELS,
     accept,
@@ -24,6 +25,7 @@ from ui.schema_edit import (
     holds,
     remove_foreign_key,
 )
+from ui.schema_files import schema_files
 
 ALWAYS_KNOWN = "Always known (no time column)"
 _SUBJECTS = ("primary key", "foreign key", "time column")
@@ -209,8 +211,8 @@ def main() -> None:
             state.tell("The schema is accepted.")
             go_to("task")
     schema_canvas(workspace)
-    checks = f"Checks ({len(problems)})" if problems else "Checks"
-    tabs = st.tabs(["Suggestions", "Relations", "Tables", checks])
+    checks = f"Checks ({len(workspace.findings())})" if workspace.findings() else "Checks"
+    tabs = st.tabs(["Suggestions", "Relations", "Tables", checks, "Import and export"], key="schema_tabs")
     with tabs[0]:
         suggestions(workspace, schema)
     with tabs[1]:
@@ -218,9 +220,9 @@ def main() -> None:
     with tabs[2]:
         table_editor(workspace, schema)
     with tabs[3]:
-        if not problems:
-            st.success("Keys and relations fit the tables.", icon=":material/check_circle:")
-        show_problems(problems)
+        schema_checks(workspace)
+    with tabs[4]:
+        schema_files(workspace)
 
 
 main()

@@ -1,13 +1,13 @@
 """What the checks find, with the ways out that one click can take, and a few doubts about sound schemas."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 import pandas as pd
 
-from nexusflow.data.checks import find_problems, joined_groups, placed_in
+from nexusflow.data.checks import Found, joined_groups, placed_in
 from nexusflow.data.column_checks import shown
 from nexusflow.data.fixes import AddRelation, DropRelation, Fix, SetKind, SetPrimaryKey, SetTimeColumn
 from nexusflow.data.relations import RelationStats
@@ -59,22 +59,22 @@ def examine(
     proposed: Schema,
     *,
     stats: Mapping[ForeignKey, RelationStats],
-    now: pd.Timestamp | None = None,
+    found: Sequence[Found],
 ) -> tuple[Finding, ...]:
-    """Everything that `check_schema` finds, and doubts about keys and features, the gravest first.
+    """What `find_problems` has found, and doubts about keys and features, the gravest first.
 
     `proposed` is what the values suggest, from which some fixes are taken.
     """
-    found = [
+    findings = [
         Finding(
             problem=problem,
             topic=_TOPICS.get(problem.code, Topic.COLUMNS),
             fixes=tuple(_fixes(problem, key, schema, proposed))[:MOST_FIXES],
         )
-        for problem, key in find_problems(tables, schema, now=now, stats=stats)
+        for problem, key in found
     ]
     doubts = [*_crowds(tables, stats), *_looks(tables, schema, proposed), *_unsaid(schema, proposed)]
-    found += [
+    findings += [
         Finding(
             problem=placed_in(tables, problem),
             topic=_TOPICS.get(problem.code, Topic.COLUMNS),
@@ -84,7 +84,9 @@ def examine(
         if problem.table in tables
     ]
     order = list(Severity)
-    return tuple(sorted(found, key=lambda f: (order.index(f.problem.severity), list(Topic).index(f.topic))))
+    return tuple(
+        sorted(findings, key=lambda f: (order.index(f.problem.severity), list(Topic).index(f.topic)))
+    )
 
 
 def _fixes(problem: Problem, key: ForeignKey | None, schema: Schema, proposed: Schema) -> Iterator[Fix]:

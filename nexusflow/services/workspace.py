@@ -5,14 +5,14 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from nexusflow.config import ArchitectureConfig, RunConfig, TrainingConfig
 from nexusflow.data.asking import question_task, with_labels
-from nexusflow.data.checks import check_schema
+from nexusflow.data.checks import Found, find_problems
 from nexusflow.data.findings import Finding, examine
 from nexusflow.data.infer import Proposal, propose
 from nexusflow.data.key_checks import held_type
@@ -159,6 +159,17 @@ class Workspace:
             if drawn != drawing:
                 write_drawing(self.folder, drawn)
 
+    def undo(self) -> bool:
+        """Take back the last step of schema or drawing; False where there is none."""
+
+        def back(schema: Schema, drawing: Drawing) -> tuple[Schema, Drawing]:
+            history, sheet = drawing.history.undo(drawing.sheet(schema))
+            return sheet.schema, replace(drawing.with_sheet(sheet), history=history)
+
+        can = bool(self.drawing().history.done)
+        self.redraw(back)
+        return can
+
     def held(self) -> Mapping[str, Mapping[str, str | None]]:
         """What each column of each table holds (numbers, text or times), which decides what can be joined."""
         return _held(self.folder, self._files.stamp())
@@ -170,7 +181,8 @@ class Workspace:
 
     def checks(self) -> tuple[Problem, ...]:
         """What is wrong, or odd, with the schema as it stands, given the tables."""
-        return _check(self.folder, self._files.stamp(), json.dumps(self.schema().to_dict()))
+        found = _find(self.folder, self._files.stamp(), json.dumps(self.schema().to_dict()))
+        return tuple(problem for problem, _ in found)
 
     def findings(self) -> tuple[Finding, ...]:
         """The same, and doubts about keys and features, each with the changes that would end it."""
@@ -306,16 +318,16 @@ def _propose(folder: Path, stamp: str) -> Proposal:
 
 
 @lru_cache(maxsize=_IN_MEMORY)
-def _check(folder: Path, stamp: str, schema: str) -> tuple[Problem, ...]:
+def _find(folder: Path, stamp: str, schema: str) -> list[Found]:
     workspace, parsed = Workspace(folder.name, folder), Schema.from_dict(json.loads(schema))
-    return check_schema(workspace.tables(), parsed, stats=workspace.relation_stats(parsed))
+    return find_problems(workspace.tables(), parsed, stats=workspace.relation_stats(parsed))
 
 
 @lru_cache(maxsize=_IN_MEMORY)
 def _examine(folder: Path, stamp: str, schema: str) -> tuple[Finding, ...]:
     workspace, parsed = Workspace(folder.name, folder), Schema.from_dict(json.loads(schema))
-    stats = workspace.relation_stats(parsed)
-    return examine(workspace.tables(), parsed, workspace.proposal().schema, stats=stats)
+    stats, proposed = workspace.relation_stats(parsed), workspace.proposal().schema
+    return examine(workspace.tables(), parsed, proposed, stats=stats, found=_find(folder, stamp, schema))
 
 
 @lru_cache(maxsize=_KEYS_IN_MEMORY)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hostile import SCHEMA, hostile_database
 
+from nexusflow.data.checks import find_problems
 from nexusflow.data.findings import Finding, Topic, examine
 from nexusflow.data.fixes import AddRelation, DropRelation, SetKind, SetPrimaryKey, SetTimeColumn
 from nexusflow.data.infer import propose
@@ -20,7 +21,8 @@ NOW = pd.Timestamp("2025-01-01")
 
 def _examine(tables: TableSet, schema: Schema, proposed: Schema | None = None) -> tuple[Finding, ...]:
     stats = {key: relate(tables, key) for key in relatable(tables, schema)}
-    return examine(tables, schema, proposed or propose(tables).schema, stats=stats, now=NOW)
+    found = find_problems(tables, schema, now=NOW, stats=stats)
+    return examine(tables, schema, proposed or propose(tables).schema, stats=stats, found=found)
 
 
 def _key(child: str, column: str, parent: str, to: str) -> ForeignKey:

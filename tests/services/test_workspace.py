@@ -21,7 +21,7 @@ FRAMES = shop_frames()
 
 def reopened(other: Workspace) -> Workspace:
     """The same workspace as a new process sees it."""
-    for cache in (tablefiles._read, workspace._propose, workspace._check):
+    for cache in (tablefiles._read, workspace._propose, workspace._find, workspace._examine):
         cache.cache_clear()
     return Workspace.open(other.id, other.folder.parents[1])
 
