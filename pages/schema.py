@@ -199,6 +199,7 @@ def main() -> None:
         st.markdown(
             f"{counted(len(schema.tables), 'table')} · {counted(len(schema.foreign_keys), 'relation')} · "
             + (":green[accepted]" if workspace.schema_accepted() else ":orange[suggested, not yet accepted]")
+            + (f" · :red[{counted(len(stopping), 'error')}, see Checks]" if stopping else "")
         )
         if st.button(
             "Accept schema",
@@ -211,8 +212,8 @@ def main() -> None:
             state.tell("The schema is accepted.")
             go_to("task")
     schema_canvas(workspace)
-    checks = f"Checks ({len(workspace.findings())})" if workspace.findings() else "Checks"
-    tabs = st.tabs(["Suggestions", "Relations", "Tables", checks, "Import and export"], key="schema_tabs")
+    # A tab keeps its place only as long as its label: how many findings there are stands above.
+    tabs = st.tabs(["Suggestions", "Relations", "Tables", "Checks", "Import and export"], key="schema_tabs")
     with tabs[0]:
         suggestions(workspace, schema)
     with tabs[1]:

@@ -91,10 +91,11 @@ def _show(workspace: Workspace, finding: Finding) -> None:
         left.markdown(f"{_MARKS[problem.severity]} {problem_text(problem)}")
         for place, fix in enumerate(finding.fixes):
             if right.button(
-                md_escape(shorten(fix.label, 34)),
+                md_escape(shorten(fix.label, 64)),
                 key=_key(finding, fix),
                 width="stretch",
                 type="secondary" if place == 0 else "tertiary",
+                wrap=True,
                 help=md_escape(fix.label),
             ):
                 _apply(workspace, fix)

@@ -10,6 +10,8 @@ import pandas as pd
 from nexusflow.data.checks import Found, joined_groups, placed_in
 from nexusflow.data.column_checks import shown
 from nexusflow.data.fixes import AddRelation, DropRelation, Fix, SetKind, SetPrimaryKey, SetTimeColumn
+from nexusflow.data.infer import OTHER_TIMES
+from nexusflow.data.names import words_of
 from nexusflow.data.relations import RelationStats
 from nexusflow.data.schema import FEATURE_KINDS, ForeignKey, Kind, Schema
 from nexusflow.data.tables import TableSet
@@ -122,7 +124,8 @@ def _kinds(table: str, column: str, *kinds: Kind) -> Iterator[Fix]:
 def _other_times(table: str, schema: Schema, proposed: Schema) -> Iterator[Fix]:
     now = schema[table].time_column
     suggested = proposed.tables[table].time_column if table in proposed.tables else None
-    others = [c for c in (suggested, *schema[table].names(Kind.TIMESTAMP)) if c is not None and c != now]
+    named = sorted(schema[table].names(Kind.TIMESTAMP), key=lambda c: bool(OTHER_TIMES & set(words_of(c))))
+    others = [c for c in (suggested, *named) if c is not None and c != now]
     yield from (SetTimeColumn(table=table, column=c) for c in dict.fromkeys(others))
 
 
