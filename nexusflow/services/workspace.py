@@ -1,30 +1,27 @@
 """A user's workspace on disk: tables, schema, question, settings and runs, under an id only they know."""
 
-import hashlib
 import json
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from nexusflow.config import ArchitectureConfig, RunConfig, TrainingConfig
 from nexusflow.data.asking import question_task, with_labels
-from nexusflow.data.checks import Found, find_problems
-from nexusflow.data.findings import Finding, examine
-from nexusflow.data.infer import Proposal, propose
-from nexusflow.data.key_checks import held_type
+from nexusflow.data.findings import Finding
+from nexusflow.data.infer import Proposal
 from nexusflow.data.labels import Labels
 from nexusflow.data.load import read_bytes
 from nexusflow.data.question import Question
 from nexusflow.data.question_checks import resolve_question
-from nexusflow.data.relations import RelationStats, relatable, relate
+from nexusflow.data.relations import RelationStats
 from nexusflow.data.schema import ForeignKey, Schema
 from nexusflow.data.tables import Table, TableSet
 from nexusflow.data.task import Split, Task
 from nexusflow.errors import DataError, NexusFlowError, Problem, Severity, TaskError
+from nexusflow.services import known
 from nexusflow.services.drawing import DRAWING_FILE, Drawing, read_drawing, write_drawing
 from nexusflow.services.projects import EncoderChoice, schema_from_config, task_from_config, to_config
 from nexusflow.services.questions import LabelFiles
@@ -33,8 +30,6 @@ from nexusflow.services.storage import RunStore, home, one_at_a_time, read_json,
 from nexusflow.services.tablefiles import TableFiles
 
 _WORKSPACE_ID = re.compile(r"[a-z0-9-]{8,64}")
-_IN_MEMORY = 32
-_KEYS_IN_MEMORY = 4096
 
 
 def new_workspace_id() -> str:
@@ -122,7 +117,7 @@ class Workspace:
 
     def proposal(self) -> Proposal:
         """What the values suggest: kinds, keys and relations, each with its evidence."""
-        return _propose(self.folder, self._files.stamp())
+        return known.proposal(self.folder, self._files.stamp())
 
     def schema(self) -> Schema:
         """The saved schema, carried over to the present tables; what it does not speak of is proposed."""
@@ -172,7 +167,7 @@ class Workspace:
 
     def held(self) -> Mapping[str, Mapping[str, str | None]]:
         """What each column of each table holds (numbers, text or times), which decides what can be joined."""
-        return _held(self.folder, self._files.stamp())
+        return known.held(self.folder, self._files.stamp())
 
     def schema_accepted(self) -> bool:
         """Whether a schema has been saved that speaks of every present table and column."""
@@ -181,12 +176,12 @@ class Workspace:
 
     def checks(self) -> tuple[Problem, ...]:
         """What is wrong, or odd, with the schema as it stands, given the tables."""
-        found = _find(self.folder, self._files.stamp(), json.dumps(self.schema().to_dict()))
+        found = known.found(self.folder, self._files.stamp(), json.dumps(self.schema().to_dict()))
         return tuple(problem for problem, _ in found)
 
     def findings(self) -> tuple[Finding, ...]:
         """The same, and doubts about keys and features, each with the changes that would end it."""
-        return _examine(self.folder, self._files.stamp(), json.dumps(self.schema().to_dict()))
+        return known.findings(self.folder, self._files.stamp(), json.dumps(self.schema().to_dict()))
 
     def relation_stats(self, schema: Schema | None = None) -> dict[ForeignKey, RelationStats]:
         """Match rate, cardinality and fan-out of each foreign key of the schema (default: the present one).
@@ -194,9 +189,7 @@ class Workspace:
         Counted once per key and upload, so an edit costs no more than its own key. A key that names a table or
         column which is not there is left out.
         """
-        tables, stamp = self.tables(), hashlib.sha256(self._files.stamp().encode()).hexdigest()
-        keys = relatable(tables, schema or self.schema())
-        return {key: _relate(self.folder, stamp, key) for key in keys}
+        return known.stats(self.folder, self._files.stamp(), schema or self.schema())
 
     def _saved_schema(self) -> Schema | None:
         data = read_json(self.folder / "schema.json")
@@ -310,37 +303,6 @@ class Workspace:
 
     def _settings(self) -> dict[str, Any]:
         return read_json(self.folder / "settings.json") or {}
-
-
-@lru_cache(maxsize=_IN_MEMORY)
-def _propose(folder: Path, stamp: str) -> Proposal:
-    return propose(TableFiles(folder).read())
-
-
-@lru_cache(maxsize=_IN_MEMORY)
-def _find(folder: Path, stamp: str, schema: str) -> list[Found]:
-    workspace, parsed = Workspace(folder.name, folder), Schema.from_dict(json.loads(schema))
-    return find_problems(workspace.tables(), parsed, stats=workspace.relation_stats(parsed))
-
-
-@lru_cache(maxsize=_IN_MEMORY)
-def _examine(folder: Path, stamp: str, schema: str) -> tuple[Finding, ...]:
-    workspace, parsed = Workspace(folder.name, folder), Schema.from_dict(json.loads(schema))
-    stats, proposed = workspace.relation_stats(parsed), workspace.proposal().schema
-    return examine(workspace.tables(), parsed, proposed, stats=stats, found=_find(folder, stamp, schema))
-
-
-@lru_cache(maxsize=_KEYS_IN_MEMORY)
-def _relate(folder: Path, stamp: str, key: ForeignKey) -> RelationStats:
-    return relate(TableFiles(folder).read(), key)
-
-
-@lru_cache(maxsize=_IN_MEMORY)
-def _held(folder: Path, stamp: str) -> Mapping[str, Mapping[str, str | None]]:
-    return {
-        name: {str(column): held_type(table.frame[column]) for column in table.frame.columns}
-        for name, table in TableFiles(folder).read().items()
-    }
 
 
 def _same_name(table: Table, other: Table) -> Problem:

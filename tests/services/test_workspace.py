@@ -12,7 +12,7 @@ from nexusflow.data.load import read_bytes
 from nexusflow.data.relations import relate
 from nexusflow.data.schema import Kind
 from nexusflow.errors import ConfigError, DataError, NexusFlowError, Severity, TaskError
-from nexusflow.services import tablefiles, workspace
+from nexusflow.services import known, tablefiles
 from nexusflow.services.projects import EncoderChoice
 from nexusflow.services.workspace import Workspace, new_workspace_id
 
@@ -21,8 +21,8 @@ FRAMES = shop_frames()
 
 def reopened(other: Workspace) -> Workspace:
     """The same workspace as a new process sees it."""
-    for cache in (tablefiles._read, workspace._propose, workspace._find, workspace._examine):
-        cache.cache_clear()
+    tablefiles._read.cache_clear()
+    known.forget()
     return Workspace.open(other.id, other.folder.parents[1])
 
 
@@ -219,8 +219,8 @@ def test_uploaded_values_survive_the_way_to_disk(empty):
 
 def test_figures_of_relations_are_counted_once_per_key(shop, monkeypatch):
     counted = []
-    monkeypatch.setattr(workspace, "relate", lambda tables, key: counted.append(key) or relate(tables, key))
-    workspace._relate.cache_clear()
+    monkeypatch.setattr(known, "relate", lambda tables, key: counted.append(key) or relate(tables, key))
+    known.forget()
     schema = shop.schema()
     (key,) = schema.foreign_keys
     stats = shop.relation_stats()[key]
