@@ -1,6 +1,5 @@
 """The command line: what it prints, writes and returns, for good input, bad input and Ctrl-C."""
 
-import json
 import os
 import re
 import signal
@@ -18,8 +17,6 @@ from typer.testing import CliRunner
 import nexusflow
 from nexusflow import cli
 from nexusflow.cli import app
-from nexusflow.data.schema import ForeignKey
-from nexusflow.data.schema_text.formats import read_schema_file
 from nexusflow.train.baselines import SETTINGS
 from nexusflow.train.run import Run, RunStatus
 
@@ -58,46 +55,6 @@ def write(path: Path, config: dict) -> None:
 
 def run(*arguments: object):
     return CliRunner().invoke(app, [str(each) for each in arguments])
-
-
-@pytest.mark.parametrize("ending", [".yaml", ".dbml", ".sql"])
-def test_inspect_prints_and_exports_what_a_folder_suggests(project, tmp_path, ending):
-    path = tmp_path / "out" / f"schema{ending}"
-    done = run("inspect", project, "--json", "--export", path)
-    assert done.exit_code == 0, done.output
-    told = json.loads(done.stdout)
-    (key,) = told["foreign_keys"]
-    assert (key["child_table"], key["parent_table"], key["match_rate"]) == ("visits", "people", 1.0)
-    assert key["cardinality"] == "N:1" and key["evidence"]
-    assert {t["name"]: t["rows"] for t in told["tables"]} == {"people": ROWS, "visits": 400}
-    schema = read_schema_file(path.name, path.read_bytes()).to_schema()
-    assert schema.foreign_keys == (
-        ForeignKey(**{k: _tuple(key[k]) for k in ForeignKey.__dataclass_fields__}),
-    )
-
-
-def _tuple(value):
-    return tuple(value) if isinstance(value, list) else value
-
-
-def test_inspect_prints_tables_relations_and_findings(project):
-    done = run("inspect", project)
-    assert done.exit_code == 0, done.output
-    assert "visits(id) → people(id)" in done.output and "100.0%" in done.output
-    assert re.search(r"people\s.*120", done.output)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["nowhere"], "no folder"),
-        ([ROOT / "docs"], "holds no table"),
-        ([ROOT, "--export", "x.txt"], "ends in"),
-    ],
-)
-def test_inspect_tells_what_it_cannot_do(arguments, words):
-    done = run("inspect", *arguments)
-    assert done.exit_code == cli.BAD_INPUT and words in " ".join(done.output.split())
 
 
 @pytest.fixture(scope="module")
