@@ -167,8 +167,18 @@ def training_inputs(now: TrainingConfig) -> TrainingConfig:
             0.9,
             float(now.masking),
             0.05,
-            help="Share of whole tables hidden at random in training; explanations hide them too.",
+            help="Chance that a cell is hidden in training, and half of it for rows and tables; "
+            "explanations hide them too.",
             key="masking",
+        ),
+        "distillation": one.number_input(
+            "Taught by boosting",
+            0.0,
+            1.0,
+            float(now.distillation),
+            0.1,
+            help="Share of each training target that gradient boosting answers which never saw the row. 0: none.",
+            key="distillation",
         ),
         "weight_averaging": three.number_input(
             "Weight averaging",

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 import nexusflow
 from nexusflow import cli
 from nexusflow.cli import app
-from nexusflow.train.baselines import SETTINGS
 from nexusflow.train.run import Run, RunStatus
+from nexusflow.train.trees import SETTINGS
 
 ROOT = Path(nexusflow.__file__).parent.parent
 ROWS = 120

@@ -95,6 +95,12 @@ class Preprocessing:
         """What was found in the tables while fitting."""
         return self.found
 
+    def scale(self, target_N: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
+        """Targets as the network is trained on them."""
+        if self.task.kind is TaskKind.REGRESSION:
+            target_N = (target_N - self.target_mean) / self.target_std
+        return target_N.astype(np.float32)
+
     def unscale(self, logit_NO: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
         """Logits [N, O] to the probability of the positive class [N], of every class [N, O], or the value [N]."""
         logit = logit_NO.astype(np.float64)

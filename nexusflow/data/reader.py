@@ -15,7 +15,7 @@ from nexusflow.data.preprocessing import Preprocessing, anchor_rows
 from nexusflow.data.sampler import Context, sample_context
 from nexusflow.data.summarize import DAY, RoleSummary, Seeds, SummarySource, role_edges
 from nexusflow.data.tables import TableSet
-from nexusflow.data.task import Examples, TaskKind
+from nexusflow.data.task import Examples
 
 Floats = npt.NDArray[np.float32]
 
@@ -156,10 +156,8 @@ class Reader:
         )
 
     def _target(self, index_B: Rows) -> Tensor:
-        target, p = self.examples.target_N[index_B].astype(np.float32), self.preprocessing
-        if p.task.kind is TaskKind.REGRESSION:
-            target = ((target - p.target_mean) / p.target_std).astype(np.float32)
-        return torch.from_numpy(target)
+        target_B = self.examples.target_N[index_B].astype(np.float32)
+        return torch.from_numpy(self.preprocessing.scale(target_B))
 
     def _flat(self, t: int, index_N: Rows) -> tuple[Floats, tuple[str, ...]]:
         name, rows = self.roles[t].table, self.anchor_NT[index_N, t]

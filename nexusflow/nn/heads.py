@@ -37,9 +37,12 @@ class AdditiveFusion(nn.Module):
 
 
 def task_loss(kind: TaskKind, logit_BO: Tensor, target_B: Tensor) -> Tensor:
-    """Cross-entropy, or Huber loss on standardised targets; a mean over the batch."""
+    """Cross-entropy, or Huber loss on standardised targets; a mean over the batch.
+
+    Targets of classes are chances: [B] of the positive class, or numbers [B] or chances [B, O] of several classes.
+    """
     if kind is TaskKind.BINARY:
         return F.binary_cross_entropy_with_logits(logit_BO[:, 0], target_B)
     if kind is TaskKind.MULTICLASS:
-        return F.cross_entropy(logit_BO, target_B.long())
+        return F.cross_entropy(logit_BO, target_B if target_B.ndim > 1 else target_B.long())
     return F.smooth_l1_loss(logit_BO[:, 0], target_B, beta=0.25)

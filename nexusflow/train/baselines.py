@@ -11,23 +11,9 @@ from nexusflow.data.reader import Reader
 from nexusflow.data.task import Part, TaskKind
 from nexusflow.train.events import ShouldStop
 from nexusflow.train.predictor import Stopped
+from nexusflow.train.trees import boost
 
 Predictions = npt.NDArray[np.float64]
-
-SETTINGS = {
-    "n_estimators": 1000,
-    "learning_rate": 0.03,
-    "num_leaves": 15,
-    "min_child_samples": 20,
-    "feature_fraction": 0.5,
-    "bagging_fraction": 0.8,
-    "bagging_freq": 1,
-    "num_threads": 2,
-    "deterministic": True,
-    "force_row_wise": True,
-    "verbose": -1,
-}
-ROUNDS_WITHOUT_GAIN = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,29 +74,14 @@ def _constant(reader: Reader) -> Baseline:
 def _boosted(
     reader: Reader, matrix: npt.NDArray[np.float32], seed: int, should_stop: ShouldStop | None
 ) -> dict[Part, Predictions]:
-    # Not LGBMClassifier, which refuses or renumbers classes that are absent from the training rows.
-    import lightgbm
-
-    task, target = reader.preprocessing.task, reader.examples.target_N
+    target = reader.examples.target_N
     train, validation = _rows(reader, Part.TRAIN), _rows(reader, Part.VALIDATION)
-    fitted_on = lightgbm.Dataset(matrix[train], target[train])
-    settings = {name: value for name, value in SETTINGS.items() if name != "n_estimators"}
-    objective, metric = {
-        TaskKind.BINARY: ("binary", "auc"),
-        TaskKind.MULTICLASS: ("multiclass", "multi_logloss"),
-        TaskKind.REGRESSION: ("l1", "l1"),
-    }[task.kind]
-
-    def stop_when_asked(_: lightgbm.callback.CallbackEnv) -> None:
-        if should_stop is not None and should_stop():
-            raise Stopped
-
-    trees = lightgbm.train(
-        {**settings, "objective": objective, "metric": metric, "num_class": task.outputs, "seed": seed},
-        fitted_on,
-        num_boost_round=SETTINGS["n_estimators"],
-        valid_sets=[lightgbm.Dataset(matrix[validation], target[validation], reference=fitted_on)],
-        callbacks=[lightgbm.early_stopping(ROUNDS_WITHOUT_GAIN, verbose=False), stop_when_asked],
+    trees = boost(
+        reader.preprocessing.task,
+        (matrix[train], target[train]),
+        (matrix[validation], target[validation]),
+        seed=seed,
+        should_stop=should_stop,
     )
     return {
         part: np.asarray(trees.predict(matrix[_rows(reader, part)]), dtype=np.float64)

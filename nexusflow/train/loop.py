@@ -20,11 +20,12 @@ from nexusflow.nn.heads import task_loss
 from nexusflow.nn.nexusformer import NexusFormer
 from nexusflow.train.averaging import WeightAverage
 from nexusflow.train.budget import settle
-from nexusflow.train.events import BatchDone, EpochEnded, OnEvent, RunStarted, ShouldStop
+from nexusflow.train.events import BatchDone, EpochEnded, Note, OnEvent, RunStarted, ShouldStop
 from nexusflow.train.metrics import primary_metric, score
 from nexusflow.train.predictor import Stopped, predict_logits
 from nexusflow.train.run import EpochRecord
 from nexusflow.train.runtime import choose_device, effective_precision
+from nexusflow.train.teacher import teach
 
 WARM_UP = 0.05
 SECONDS_BETWEEN_EVENTS = 0.2
@@ -66,12 +67,16 @@ class _LossOfRows(nn.Module):
     def __init__(self, model: NexusFormer, reader: Reader, device: str) -> None:
         super().__init__()
         self.model, self.reader, self.device = model, reader, device
+        self.taught_N: npt.NDArray[np.float32] | None = None
 
     def forward(self, index_B: torch.Tensor) -> torch.Tensor:
         batch = self.reader.batch(index_B.cpu().numpy()).to(self.device)
         output = self.model(batch)
-        kind = self.reader.preprocessing.task.kind
-        return task_loss(kind, output.logit_BO, batch.target_B) + output.loss
+        preprocessing, target_B = self.reader.preprocessing, batch.target_B
+        if self.taught_N is not None:
+            taught = preprocessing.scale(self.taught_N[index_B.cpu().numpy()])
+            target_B = torch.from_numpy(taught).to(target_B)
+        return task_loss(preprocessing.task.kind, output.logit_BO, target_B) + output.loss
 
 
 class _Fit:
@@ -102,8 +107,9 @@ class _Fit:
             raise TrainingError("There are no training rows. Change the split.")
         self.batches = math.ceil(len(self.train_N) / training.batch_size)
         self.plain = model
+        self.rows = _LossOfRows(model, reader, self.device)
         optimizer = make_optimizer(model, training.optimizer)
-        self.loss_of, self.optimizer = self.fabric.setup(_LossOfRows(model, reader, self.device), optimizer)
+        self.loss_of, self.optimizer = self.fabric.setup(self.rows, optimizer)
         total = self.batches * self.epochs
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: rate(step, total))
         self.average = WeightAverage(model, training.weight_averaging)
@@ -113,6 +119,10 @@ class _Fit:
     def run(self) -> FitResult:
         weights = sum(p.numel() for p in self.plain.parameters())
         self.on_event(RunStarted(run_id=self.run_id, parameters=weights, epochs=self.epochs))
+        try:
+            self._teach()
+        except Stopped:
+            return self._result([], 0, stopped=True)
         history: list[EpochRecord] = []
         best: tuple[float, float] | None = None
         best_epoch, best_state, stopped = 0, self._state(), False
@@ -131,6 +141,17 @@ class _Fit:
             if self._finished(epoch, best_epoch):
                 break
         self.plain.load_state_dict(best_state)
+        return self._result(history, best_epoch, stopped=stopped)
+
+    def _teach(self) -> None:
+        share = self.training.distillation
+        if share:
+            self.on_event(Note(message="Gradient boosting answers the training rows that it has not seen"))
+            self.rows.taught_N = teach(
+                self.reader, share, seed=self.training.seed, should_stop=self.should_stop
+            )
+
+    def _result(self, history: list[EpochRecord], best_epoch: int, *, stopped: bool) -> FitResult:
         self.plain.eval()
         return FitResult(
             history=tuple(history),

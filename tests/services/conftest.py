@@ -19,7 +19,7 @@ def one_thread():
 @pytest.fixture(scope="session", autouse=True)
 def quick_baselines():
     """Baselines of a few trees on one thread: their own tests look at how good they are."""
-    from nexusflow.train.baselines import SETTINGS
+    from nexusflow.train.trees import SETTINGS
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SETTINGS, "n_estimators", 20)

@@ -15,7 +15,12 @@ from nexusflow.train.loop import FitResult, fit
 
 CLASSES = {TaskKind.BINARY: ("no", "yes"), TaskKind.MULTICLASS: ("a", "b", "c"), TaskKind.REGRESSION: ()}
 QUICK = TrainingConfig(
-    epochs=3, batch_size=16, device="cpu", optimizer=OptimizerConfig(lr=0.03), weight_averaging=0.5
+    epochs=3,
+    batch_size=16,
+    device="cpu",
+    optimizer=OptimizerConfig(lr=0.03),
+    weight_averaging=0.5,
+    distillation=0.0,
 )
 
 

@@ -5,7 +5,7 @@ import pytest
 from stand_in import fake_reader, with_target
 
 from nexusflow.data.task import PARTS, Part, TaskKind
-from nexusflow.train import baselines
+from nexusflow.train import trees
 from nexusflow.train.baselines import train_baselines
 from nexusflow.train.metrics import primary_metric, score
 
@@ -14,8 +14,8 @@ OWN, AGGREGATES = "LightGBM on own columns", "LightGBM on aggregates"
 
 @pytest.fixture(autouse=True)
 def one_thread_and_fewer_trees(monkeypatch):
-    monkeypatch.setitem(baselines.SETTINGS, "num_threads", 1)
-    monkeypatch.setitem(baselines.SETTINGS, "n_estimators", 150)
+    monkeypatch.setitem(trees.SETTINGS, "num_threads", 1)
+    monkeypatch.setitem(trees.SETTINGS, "n_estimators", 150)
 
 
 def by_name(reader, **given):

@@ -1,0 +1,58 @@
+"""What gradient boosting would answer for training rows that it has not seen: softer targets for the network.
+
+Knowledge distillation (Hinton et al. 2015), with a teacher that never saw the row it teaches (cross-fitting).
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from nexusflow.data.reader import Reader
+from nexusflow.data.task import Part, TaskKind
+from nexusflow.train.events import ShouldStop
+from nexusflow.train.trees import boost
+
+FOLDS = 5
+FEWEST_ROWS = 200
+
+
+def teach(
+    reader: Reader, share: float, *, seed: int, should_stop: ShouldStop | None = None
+) -> npt.NDArray[np.float32] | None:
+    """Training targets of which `share` is the teacher's answer and the rest the truth; None where nothing is taught.
+
+    [N] for binary and regression tasks (in the target's own unit), [N, O] for multiclass ones; only training rows are
+    filled in. How many trees the teachers grow is found on the validation rows. Raises Stopped when asked to.
+    """
+    examples, task = reader.examples, reader.preprocessing.task
+    train = np.flatnonzero(examples.part_N == str(Part.TRAIN))
+    validation = np.flatnonzero(examples.part_N == str(Part.VALIDATION))
+    target = examples.target_N[train]
+    known = not np.isnan(target).any()
+    if (
+        not share
+        or len(train) < FEWEST_ROWS
+        or not len(validation)
+        or not known
+        or len(np.unique(target)) < 2
+    ):
+        return None
+    matrix, _ = reader.features(np.concatenate([train, validation]))
+    if not matrix.shape[1]:
+        return None
+    x, held = matrix[: len(train)], (matrix[len(train) :], examples.target_N[validation])
+    # Ranked best is soon reached by trees that have hardly moved; answers are to be as sure as the data allow.
+    metric = "binary_logloss" if task.kind is TaskKind.BINARY else None
+    whole = boost(task, (x, target), held, seed=seed, metric=metric, should_stop=should_stop)
+    rounds = max(1, whole.best_iteration)
+    fold_N = np.random.default_rng(seed).permutation(len(train)) % FOLDS
+    answer = np.zeros((len(train), task.outputs) if task.kind is TaskKind.MULTICLASS else len(train))
+    for fold in range(FOLDS):
+        inside = fold_N != fold
+        trees = boost(
+            task, (x[inside], target[inside]), None, seed=seed, rounds=rounds, should_stop=should_stop
+        )
+        answer[~inside] = trees.predict(x[~inside])
+    truth = np.eye(task.outputs)[target.astype(int)] if answer.ndim > 1 else target
+    taught = np.zeros((len(examples), *answer.shape[1:]), dtype=np.float32)
+    taught[train] = share * answer + (1 - share) * truth
+    return taught
