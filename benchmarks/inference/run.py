@@ -7,6 +7,7 @@ they are and under other naming conventions.
 
 import contextlib
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -38,18 +39,23 @@ CONFIG: dict[str, Any] = {
 
 
 def timed(case: str) -> dict[str, Any]:
-    """Seconds of inference, of all relations' figures and of all checks; the memory that inference adds, in MB."""
+    """Seconds of inference, of all relations' figures and of all checks; the memory that inference adds, in MB.
+
+    `infer_processor` are the seconds that the processor was busy with it, whatever else the machine did; `load` is the
+    machine's load at the end.
+    """
     frames, truth = (
         wide_tables(**CONFIG["wide"]) if case == "wide" else (long_tables(**CONFIG["long"]), LONG_KEYS)
     )
     tables = table_set(frames)
     _reset_peak()
     before = _memory("VmRSS")
-    seconds: dict[str, list[float]] = {"infer": [], "relations": [], "checks": []}
+    seconds: dict[str, list[float]] = {"infer": [], "infer_processor": [], "relations": [], "checks": []}
     for _ in range(CONFIG["repeats"]):
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         schema = propose(tables).schema
         seconds["infer"].append(time.perf_counter() - start)
+        seconds["infer_processor"].append(time.process_time() - busy)
         if len(seconds["infer"]) == 1:
             added = _memory("VmHWM") - before
         start = time.perf_counter()
@@ -61,6 +67,7 @@ def timed(case: str) -> dict[str, Any]:
     found = {str(key) for key in schema.foreign_keys}
     return {
         "rows": sum(len(table) for table in tables.values()),
+        "load": os.getloadavg()[0],
         "columns": sum(table.frame.shape[1] for table in tables.values()),
         "seconds": {name: spread(values) for name, values in seconds.items()},
         "tables_megabytes": sum(int(t.frame.memory_usage(deep=True).sum()) for t in tables.values()) / 1e6,
