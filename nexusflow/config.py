@@ -209,11 +209,15 @@ class OptimizerConfig(_Settings):
 
 
 class SplitConfig(_Settings):
-    """Shares of the examples; `randomize: false` splits by time, `*_from` dates set the borders by hand."""
+    """Shares of the examples; `randomize: false` splits by time, `*_from` dates set the borders by hand.
+
+    `seed` draws a random split; the training's own seed draws weights and batches.
+    """
 
     test_size: float = Field(default=0.15, ge=0, lt=1)
     validation_size: float = Field(default=0.15, gt=0, lt=1)
     randomize: bool = True
+    seed: int = Field(default=0, ge=0)
     group_by: tuple[str, ...] = ()
     validation_from: str | None = None
     test_from: str | None = None
@@ -277,17 +281,25 @@ def parse_config(data: Mapping[str, Any], *, source: str = "configuration") -> R
         raise ConfigError(*problems) from None
 
 
+def read_config(text: str, *, source: str) -> RunConfig:
+    """The settings in YAML text; `source` is the name of its file."""
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source} is not readable YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{source} must hold keys and values; it holds {type(data).__name__}.")
+    return parse_config(data, source=source)
+
+
 def load_config(path: Path) -> RunConfig:
     """The settings in a YAML file."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return read_config(path.read_text(encoding="utf-8"), source=str(path))
     except FileNotFoundError:
         raise ConfigError(f"There is no configuration file {path}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not readable YAML: {error}") from None
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path} must hold keys and values; it holds {type(data).__name__}.")
-    return parse_config(data, source=str(path))
 
 
 def _problem(error: Any, source: str) -> Problem:

@@ -6,6 +6,7 @@ from nexusflow.config import ArchitectureConfig, OptimizerConfig, TrainingConfig
 from nexusflow.errors import ConfigError, NexusFlowError
 from nexusflow.services.workspace import EncoderChoice, Workspace
 from ui import state
+from ui.config_file import config_file
 from ui.escape import code
 from ui.navigation import go_to
 from ui.page import begin, empty
@@ -246,23 +247,6 @@ def optimizer_inputs(now: OptimizerConfig) -> OptimizerConfig:
     return checked(OptimizerConfig, now, values)
 
 
-def yaml_view(workspace: Workspace) -> None:
-    """The whole configuration as saved, to read and to take away."""
-    with st.expander("Configuration as YAML", icon=":material/code:"):
-        text = workspace.config().to_yaml()
-        st.caption("The saved settings. The same file drives `nexusflow train --config`.")
-        st.download_button(
-            "Download config.yaml",
-            text,
-            file_name="config.yaml",
-            mime="text/yaml",
-            key="yaml",
-            icon=":material/download:",
-            on_click="ignore",
-        )
-        st.code(text, language="yaml", height=420)
-
-
 def main() -> None:
     """Draw the page."""
     workspace = state.workspace()
@@ -305,7 +289,7 @@ def main() -> None:
             state.tell("The model settings are saved.")
             go_to("train")
     try:
-        yaml_view(workspace)
+        config_file(workspace)
     except NexusFlowError as error:
         show_problems(error.problems)
 

@@ -121,13 +121,13 @@ def task_from_config(config: RunConfig, tables: TableSet, schema: Schema) -> Tas
 
 
 def split_from_config(training: TrainingConfig) -> Split:
-    """The split that the settings ask for; the run's seed draws it."""
+    """The split that the settings ask for."""
     split = training.split_config
     return Split(
         method="random" if split.randomize else "time",
         validation_size=split.validation_size,
         test_size=split.test_size,
-        seed=training.seed,
+        seed=split.seed,
         group_by=split.group_by,
         validation_from=split.validation_from,
         test_from=split.test_from,
@@ -148,6 +148,7 @@ def to_config(
         test_size=task.split.test_size,
         validation_size=task.split.validation_size,
         randomize=task.split.method == "random",
+        seed=task.split.seed,
         group_by=task.split.group_by,
         validation_from=task.split.validation_from,
         test_from=task.split.test_from,

@@ -54,3 +54,34 @@ def test_hostile_names_are_only_text_among_the_encoders(open_page: OpenPage, hos
     table = next(name for name in hostile_shop.tables() if name != "orders")
     hostile_shop.save_task(resolve_task(hostile_shop.tables(), hostile_shop.schema(), table, "left"))
     assert_only_text(open_page("model"))
+
+
+def _upload(page: AppTest, name: str, content: bytes) -> None:
+    page.file_uploader(key="config_upload_0").set_value([(name, content, "text/yaml")]).run()
+    page.button(key="adopt").click().run()
+
+
+def test_a_configuration_is_taken_over_from_its_file(open_page: OpenPage, asked_shop: Workspace) -> None:
+    config = asked_shop.config()
+    split = config.training.split_config.model_copy(update={"seed": 5})
+    training = config.training.model_copy(update={"epochs": 9, "split_config": split})
+    given = config.model_copy(update={"training": training})
+    page = open_page("model")
+    _upload(page, "mine.yaml", given.to_yaml().encode())
+    assert page.title[0].value == "Train"
+    assert asked_shop.config() == given
+    assert asked_shop.task().split.seed == 5
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"a: [", "not readable YAML"), (b"\xff\xfe\xff", "not UTF\\-8"), (b"- 1", "must hold keys")],
+)
+def test_a_file_that_is_no_configuration_changes_nothing(
+    open_page: OpenPage, asked_shop: Workspace, content: bytes, said: str
+) -> None:
+    before = asked_shop.config()
+    page = open_page("model")
+    _upload(page, "bad.yaml", content)
+    assert any(said in box.value for box in page.error)
+    assert asked_shop.config() == before
