@@ -5,6 +5,8 @@ import { WIDTH } from "./geometry.js";
 
 const BETWEEN = 36;
 const BETWEEN_RANKS = 200;
+// Beside a card laid out by ELK: enough for the badges of its keys.
+const ROOM = 130;
 const TALL = 1.5;
 const FEW = 6;
 
@@ -34,30 +36,25 @@ export function isTall(cards, places) {
   return bottom - top > TALL * (right - left);
 }
 
-/** Places by ELK: no layer holds more cards than make the whole about as wide as high. */
+/** Places by ELK: related cards near each other as by springs, then pushed apart until none lies on another. */
 export async function layoutByElk(Elk, cards, links) {
-  const total = cards.reduce((sum, card) => sum + card.height + BETWEEN, 0);
-  const mean = total / cards.length;
-  const bound = Math.max(2, Math.round(Math.sqrt((cards.length * (WIDTH + BETWEEN_RANKS)) / (1.6 * mean))));
+  const elk = new Elk();
   const pairs = links.filter((link) => link.child !== link.parent);
-  const graph = {
-    id: "schema",
-    layoutOptions: {
-      "elk.algorithm": "layered",
-      "elk.direction": "RIGHT",
-      "elk.aspectRatio": "1.6",
-      "elk.spacing.nodeNode": String(BETWEEN),
-      "elk.spacing.componentComponent": String(2 * BETWEEN),
-      "elk.layered.spacing.nodeNodeBetweenLayers": String(BETWEEN_RANKS),
-      "elk.layered.layering.strategy": "COFFMAN_GRAHAM",
-      "elk.layered.layering.coffmanGraham.layerBound": String(bound),
-      "elk.layered.nodePlacement.strategy": "BRANDES_KOEPF",
-    },
-    children: cards.map((card) => ({ id: card.id, width: WIDTH, height: card.height })),
-    edges: pairs.map((link, at) => ({ id: `e${at}`, sources: [link.child], targets: [link.parent] })),
-  };
-  const done = await new Elk().layout(graph);
-  return Object.fromEntries(done.children.map(({ id, x, y }) => [id, [Math.round(x), Math.round(y)]]));
+  const edges = pairs.map((link, at) => ({ id: `e${at}`, sources: [link.child], targets: [link.parent] }));
+  const sizes = new Map(cards.map((card) => [card.id, { width: WIDTH + ROOM, height: card.height + BETWEEN }]));
+  const near = await elk.layout({
+    id: "near",
+    layoutOptions: { "elk.algorithm": "stress", "elk.stress.desiredEdgeLength": String(WIDTH + BETWEEN_RANKS) },
+    children: cards.map(({ id }) => ({ id, ...sizes.get(id) })),
+    edges,
+  });
+  const apart = await elk.layout({
+    id: "apart",
+    layoutOptions: { "elk.algorithm": "sporeOverlap", "elk.spacing.nodeNode": "0" },
+    children: near.children.map(({ id, x, y }) => ({ id, x, y, ...sizes.get(id) })),
+    edges: [],
+  });
+  return Object.fromEntries(apart.children.map(({ id, x, y }) => [id, [Math.round(x), Math.round(y)]]));
 }
 
 /** Places for cards that have none yet, in a row below the others. */
