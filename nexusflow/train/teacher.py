@@ -13,6 +13,8 @@ from nexusflow.train.trees import boost
 
 FOLDS = 5
 FEWEST_ROWS = 200
+# Above this the rows themselves teach enough, and six fits of trees would take minutes.
+MOST_ROWS = 50_000
 
 
 def teach(
