@@ -23,20 +23,14 @@ def teach(
     """Training targets of which `share` is the teacher's answer and the rest the truth; None where nothing is taught.
 
     [N] for binary and regression tasks (in the target's own unit), [N, O] for multiclass ones; only training rows are
-    filled in. How many trees the teachers grow is found on the validation rows. Raises Stopped when asked to.
+    filled in. Few rows teach nothing, and of more than 50,000 nothing need be taught. How many trees the teachers grow is found on the validation rows. Raises Stopped when asked to.
     """
     examples, task = reader.examples, reader.preprocessing.task
     train = np.flatnonzero(examples.part_N == str(Part.TRAIN))
     validation = np.flatnonzero(examples.part_N == str(Part.VALIDATION))
     target = examples.target_N[train]
-    known = not np.isnan(target).any()
-    if (
-        not share
-        or len(train) < FEWEST_ROWS
-        or not len(validation)
-        or not known
-        or len(np.unique(target)) < 2
-    ):
+    enough = FEWEST_ROWS <= len(train) <= MOST_ROWS and len(validation) > 0
+    if not share or not enough or np.isnan(target).any() or len(np.unique(target)) < 2:
         return None
     matrix, _ = reader.features(np.concatenate([train, validation]))
     if not matrix.shape[1]:

@@ -75,9 +75,12 @@ def test_test_targets_are_never_read():
     np.testing.assert_array_equal(teach(reader, 0.7, seed=0), teach(other, 0.7, seed=0))
 
 
-def test_nothing_is_taught_where_there_is_nothing_to_teach():
+def test_nothing_is_taught_where_there_is_nothing_to_teach(monkeypatch):
     assert teach(fake_reader(rows=ROWS), 0.0, seed=0) is None
     assert teach(fake_reader(rows=100), 0.5, seed=0) is None
+    monkeypatch.setattr(teacher, "MOST_ROWS", 250)
+    assert teach(fake_reader(rows=ROWS), 0.5, seed=0) is None
+    monkeypatch.undo()
     one = fake_reader(rows=ROWS)
     same = with_target(one.x_NF, np.zeros_like(one.examples.target_N), one.examples.part_N, TaskKind.BINARY)
     assert teach(same, 0.5, seed=0) is None
