@@ -23,7 +23,8 @@ def teach(
     """Training targets of which `share` is the teacher's answer and the rest the truth; None where nothing is taught.
 
     [N] for binary and regression tasks (in the target's own unit), [N, O] for multiclass ones; only training rows are
-    filled in. Few rows teach nothing, and of more than 50,000 nothing need be taught. How many trees the teachers grow is found on the validation rows. Raises Stopped when asked to.
+    filled in. Nothing is taught about fewer than 200 rows or more than 50,000. How many trees there are is found
+    on the validation rows. Raises Stopped when asked to.
     """
     examples, task = reader.examples, reader.preprocessing.task
     train = np.flatnonzero(examples.part_N == str(Part.TRAIN))
