@@ -237,7 +237,7 @@ class _Bar:
 def _read_tables(given: Sequence[str]) -> "TableSet":
     from dataclasses import replace
 
-    from nexusflow.data.load import read_bytes
+    from nexusflow.data.load import only, read_file
     from nexusflow.data.tables import Table, TableSet
 
     tables: dict[str, Table] = {}
@@ -250,7 +250,7 @@ def _read_tables(given: Sequence[str]) -> "TableSet":
             )
         if not Path(path).is_file():
             raise ConfigError(f"There is no file {path} for the table {name!r}.")
-        table, found = read_bytes(Path(path).name, Path(path).read_bytes())
+        table, found = only(Path(path).name, read_file(Path(path)), name)
         problems += found
         if table is not None:
             tables[name] = replace(table, name=name)

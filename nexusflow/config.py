@@ -11,6 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from nexusflow.errors import ConfigError, Problem, Severity
 
+FILE_ENDINGS = (
+    *(".csv", ".tsv", ".txt", ".parquet", ".pq", ".jsonl", ".ndjson", ".json", ".zip"),
+    *(".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".sqlite", ".sqlite3", ".db"),
+)
+
 TransformerType = Literal["ft_transformer", "tabnet", "standard"]
 Complexity = Literal["small", "medium", "large"]
 
@@ -146,11 +151,14 @@ class DatasetConfig(_Settings):
     """One table: where it lies, what its columns are, and which encoder reads it.
 
     `name` is the table's name or its file name; `path` is relative to the configuration file and defaults to
-    `name` there or in `datasets/` beside it. Columns that are not named here are typed from their values.
+    `name` there or in `datasets/` beside it. Of a file of several tables (a workbook, a zip, a SQLite database)
+    `table_in_file` says which is meant; it defaults to the table called `name`. Columns that are
+    not named here are typed from their values.
     """
 
     name: str
     path: str | None = None
+    table_in_file: str | None = None
     transformer_type: TransformerType = "ft_transformer"
     complexity: Complexity = "small"
     num_decision_steps: int | None = Field(default=None, ge=1, le=10)
@@ -174,7 +182,7 @@ class DatasetConfig(_Settings):
     @property
     def table(self) -> str:
         """The table's name: the file name without its ending."""
-        return Path(self.name).stem if Path(self.name).suffix in (".csv", ".tsv", ".parquet") else self.name
+        return Path(self.name).stem if Path(self.name).suffix.lower() in FILE_ENDINGS else self.name
 
 
 class ArchitectureConfig(_Settings):

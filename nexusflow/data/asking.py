@@ -69,7 +69,7 @@ def with_labels(
 
 def with_table(tables: TableSet, table: Table) -> TableSet:
     """The tables with one more."""
-    return TableSet(tables={**tables.tables, table.name: table}, problems=tables.problems)
+    return replace(tables, tables={**tables.tables, table.name: table})
 
 
 def with_label_schema(schema: Schema, question: Question, name: str) -> Schema:

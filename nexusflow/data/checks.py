@@ -81,7 +81,7 @@ def _find_absent(tables: TableSet, schema: TableSchema) -> Iterator[Problem]:
             code="absent",
         )
         return
-    missing = [c for c in schema.names() if c not in tables[name].frame.columns]
+    missing = [c for c in schema.names() if c not in tables[name].columns]
     for column in missing:
         message = "is in the schema, but the uploaded table has no such column."
         fix = "Upload a file that has it, or remove it from the schema."
@@ -136,7 +136,7 @@ def _unjoined_for_type(tables: TableSet, schema: Schema, usable: set[str]) -> It
             for column in schema[child].names():
                 if words_of(column) != words_of(key) or _joined(schema, child, column):
                     continue
-                types = key_types(tables[child].frame[column], tables[parent].frame[key])
+                types = key_types(tables[child].column(column), tables[parent].column(key))
                 if types is None:
                     continue
                 message = (

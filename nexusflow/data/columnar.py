@@ -11,24 +11,37 @@ def to_frame(table: pa.Table) -> tuple[pd.DataFrame, dict[str, str]]:
     """The frame, and by column a sentence on what had to be read as text."""
     columns, told = {}, {}
     for name, column in zip(table.column_names, table.columns, strict=True):
-        kind = column.type
-        plain = _plain(column)
-        if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-            told[name] = f"holds {kind} values; they were read as text."
-        elif (pa.types.is_date(kind) or pa.types.is_timestamp(kind)) and pa.types.is_string(plain.type):
-            told[name] = "holds times outside the years 1678 to 2261; they were read as text."
+        plain = plain_column(column)
+        if sentence := read_as_text(column.type, plain.type):
+            told[name] = sentence
         columns[name] = _series(plain)
     return pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows)), told
 
 
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def read_as_text(kind: pa.DataType, plain: pa.DataType) -> str | None:
+    """A sentence where values of this type had to become text that is not how they were given."""
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return f"holds {kind} values; they were read as text."
+    if is_moment(kind) and pa.types.is_string(plain):
+        return "holds times outside the years 1678 to 2261; they were read as text."
+    return None
+
+
+def is_moment(kind: pa.DataType) -> bool:
+    """Whether these are dates or times."""
+    return bool(pa.types.is_date(kind) or pa.types.is_timestamp(kind))
+
+
+def plain_column(column: pa.ChunkedArray, *, moments_as_text: bool = False) -> pa.ChunkedArray:
+    """The column as numbers, truth values, text, or times in nanoseconds where they fit and may."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
-        return _plain(pa.chunked_array([c.storage for c in column.chunks], type=kind.storage_type))
+        storage = pa.chunked_array([c.storage for c in column.chunks], type=kind.storage_type)
+        return plain_column(storage, moments_as_text=moments_as_text)
     if pa.types.is_dictionary(kind):
-        return _plain(column.cast(kind.value_type))
-    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
-        return _timestamps(column)
+        return plain_column(column.cast(kind.value_type), moments_as_text=moments_as_text)
+    if is_moment(kind):
+        return column.cast(pa.string()) if moments_as_text else _timestamps(column)
     if pa.types.is_decimal(kind) or pa.types.is_float16(kind):
         return column.cast(pa.float64())
     if pa.types.is_duration(kind):

@@ -2,17 +2,20 @@
 
 import csv
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
+from nexusflow.data.columnar import is_moment
 from nexusflow.data.sniff import Dialect
 
 # Whole numbers that are names: as integers they would lose leading zeros or 0x, as floats their last digits.
 _CODE = r"0\d+|[+-]?\d{19,}|0[xX][0-9a-fA-F]+"
-_END = "\x02end\x02"
+END_MARK = "\x02end\x02"
 LARGEST_BLOCK = 2**31 - 2
 
 
@@ -63,11 +66,11 @@ def parse(body: str, names: list[str], dialect: Dialect) -> tuple[pa.Table, list
     doubtful = [
         f.name for f in table.schema if pa.types.is_primitive(f.type) and not pa.types.is_null(f.type)
     ]
-    doubtful = [name for name in doubtful if not _is_moment(table[name].type)]
+    doubtful = [name for name in doubtful if not is_moment(table[name].type)]
     if doubtful:
         plain, _ = _read(data, names, dialect, dict.fromkeys(names, pa.string()), doubtful)
         for name in doubtful:
-            if _is_clock(table[name].type) or _holds_codes(plain[name]):
+            if _is_clock(table[name].type) or holds_codes(plain[name]):
                 column = pc.utf8_trim_whitespace(plain[name])
                 table = table.set_column(names.index(name), name, column)
     return table, bad
@@ -86,18 +89,31 @@ def _read(
         bad.append(BadRow(row=row.number, cells=row.actual_columns, lines=len((row.text or "").splitlines())))
         return "skip"
 
-    # One block, so that a column's type is found from all its values; one thread, so that rows have numbers.
+    # One block, so that a column's type is found from all its values.
     block = min(max(1 << 20, len(data) + 1), LARGEST_BLOCK)
-    table = pacsv.read_csv(
-        io.BytesIO(data),
-        read_options=pacsv.ReadOptions(column_names=names, use_threads=False, block_size=block),
-        parse_options=pacsv.ParseOptions(
+    options = csv_options(names, dialect, types, leave_out, block_size=block, only=only)
+    return pacsv.read_csv(io.BytesIO(data), **options), bad
+
+
+def csv_options(
+    names: list[str],
+    dialect: Dialect,
+    types: dict[str, pa.DataType],
+    leave_out: Callable[[pacsv.InvalidRow], str],
+    *,
+    block_size: int,
+    only: list[str] | None = None,
+) -> dict[str, Any]:
+    """How Arrow reads rows without a header, whether whole or in a stream; one thread, so that rows have numbers."""
+    return {
+        "read_options": pacsv.ReadOptions(column_names=names, use_threads=False, block_size=block_size),
+        "parse_options": pacsv.ParseOptions(
             delimiter=dialect.delimiter,
             newlines_in_values=True,
             invalid_row_handler=leave_out,
             ignore_empty_lines=len(names) > 1,
         ),
-        convert_options=pacsv.ConvertOptions(
+        "convert_options": pacsv.ConvertOptions(
             column_types=types,
             include_columns=only,
             strings_can_be_null=True,
@@ -105,26 +121,22 @@ def _read(
             false_values=[],
             decimal_point=dialect.decimal,
         ),
-    )
-    return table, bad
-
-
-def _is_moment(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_date(kind) or pa.types.is_timestamp(kind))
+    }
 
 
 def _is_clock(kind: pa.DataType) -> bool:
     return bool(pa.types.is_time(kind))
 
 
-def _holds_codes(column: pa.ChunkedArray) -> bool:
+def holds_codes(column: pa.ChunkedArray) -> bool:
+    """Whether one of the texts is a name that looks like a number."""
     return bool(pc.any(pc.match_substring_regex(column, rf"^ *(?:{_CODE}) *$")).as_py())
 
 
 def _require_closed_quotes(data: bytes, names: list[str], dialect: Dialect) -> None:
     """Read the text with a mark as its last row: an open quote swallows the mark."""
-    mark = dialect.delimiter.join([_END] * len(names)).encode()
+    mark = dialect.delimiter.join([END_MARK] * len(names)).encode()
     table, bad = _read(data.rstrip(b"\r\n") + b"\n" + mark, names, dialect, dict.fromkeys(names, pa.string()))
-    if not table.num_rows or table[0][-1].as_py() != _END:
+    if not table.num_rows or table[0][-1].as_py() != END_MARK:
         rows = table.num_rows + len(bad)
         raise UnclosedQuoteError(rows)

@@ -43,7 +43,7 @@ def resolve_task(
         _column(schema, target_table, name)
     for other, column in hidden:
         _column(schema, other, column)
-    values = table.frame[target_column]
+    values = table.column(target_column)
     found = _find_kind(target_table, target_column, values)
     chosen = TaskKind(kind) if kind else found
     classes: tuple[str, ...] = ()
@@ -114,9 +114,9 @@ def _latest_time(tables: TableSet, schema: Schema) -> int:
 
 
 def _targets(table: Table, task: Task) -> npt.NDArray[np.float32]:
-    if task.target_column not in table.frame:
+    if task.target_column not in table.columns:
         return np.full(len(table), np.nan, dtype=np.float32)
-    values = table.frame[task.target_column]
+    values = table.column(task.target_column)
     if task.kind is TaskKind.REGRESSION:
         return finite_numbers(values).astype(np.float32)
     code = pd.Index(task.classes, dtype="str").get_indexer(pd.Index(category_names(values)))
@@ -173,7 +173,7 @@ def _split(table: Table, schema: Schema, task: Task, examples: Examples) -> npt.
         _column(schema, task.entity_table, column)
     if columns:
         keys = pd.util.hash_pandas_object(
-            table.frame[columns].astype("str").iloc[examples.row_N], index=False
+            table.select(columns).astype("str").iloc[examples.row_N], index=False
         ).to_numpy()
     else:
         keys = examples.row_N.astype(np.uint64)

@@ -108,7 +108,7 @@ Facts = Mapping[str, Mapping[str, ColumnFacts]]
 def gather_facts(tables: TableSet) -> Facts:
     """The facts of every column, by table and column."""
     return {
-        name: {column: _gather(name, table.frame[column]) for column in sorted(table.frame.columns)}
+        name: {column: _gather(name, table.column(column)) for column in sorted(table.columns)}
         for name, table in tables.items()
     }
 

@@ -59,12 +59,12 @@ class TableFeaturizer:
 
     def encode(self, table: Table) -> EncodedTable:
         """The table's feature columns as numbers; a category that training rows did not show is UNKNOWN."""
-        frame, rows = table.frame, len(table)
-        raw = _stack([finite_numbers(frame[c]) for c in self.numeric], (rows, 0), np.float64)
+        rows = len(table)
+        raw = _stack([finite_numbers(table.column(c)) for c in self.numeric], (rows, 0), np.float64)
         scaled = [scale.transform(raw[:, n]) for n, scale in enumerate(self.numeric.values())]
-        codes = [_codes(frame[c], words) for c, words in self.vocabulary.items()]
-        times = [_times(frame[c]) for c in self.timestamp]
-        texts = [_hashed(frame[c]) for c in self.text]
+        codes = [_codes(table.column(c), words) for c, words in self.vocabulary.items()]
+        times = [_times(table.column(c)) for c in self.timestamp]
+        texts = [_hashed(table.column(c)) for c in self.text]
         return EncodedTable(
             raw_RN=raw,
             numeric_RN=_stack(scaled, (rows, 0), np.float32),
@@ -102,7 +102,6 @@ def fit_table(
 
     Keys, ignored and hidden columns are no features; nor are columns that are empty in all training rows.
     """
-    frame = table.frame.iloc[rows]
     numeric: dict[str, QuantileScale] = {}
     vocabulary: dict[str, tuple[str, ...]] = {}
     problems: list[Problem] = []
@@ -110,7 +109,7 @@ def fit_table(
     for column in schema.columns:
         if column.name in hidden or column.kind in (Kind.KEY, Kind.IGNORED):
             continue
-        values = frame[column.name]
+        values = table.column(column.name).iloc[rows]
         if len(rows) and not values.notna().any():
             problems.append(_note(table.name, column.name, "is empty in every training row and is left out."))
         elif column.kind is Kind.NUMERIC:

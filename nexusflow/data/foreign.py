@@ -37,7 +37,7 @@ def find_foreign_keys(
     """The likeliest parent of each column, then the composite keys, in the order of tables and columns."""
     found = []
     for child, table in tables.items():
-        for column in table.frame.columns:
+        for column in table.columns:
             guesses = [
                 guess
                 for parent, key in primary.items()
@@ -127,11 +127,10 @@ def _extends(child: ColumnFacts, parent: ColumnFacts, likeness: float) -> bool:
 
 
 def _composite(tables: TableSet, child: str, parent: str, key: tuple[str, ...]) -> list[Evidence]:
-    frame = tables[child].frame
-    if child == parent or any(part not in frame.columns for part in key):
+    if child == parent or any(part not in tables[child].columns for part in key):
         return []
-    rows = frame[list(key)].dropna().drop_duplicates()
-    share = float((match_keys(tables[parent].frame, key, rows, key) >= 0).mean()) if len(rows) else 0.0
+    rows = tables[child].select(key).dropna().drop_duplicates()
+    share = float((match_keys(tables[parent].select(key), key, rows, key) >= 0).mean()) if len(rows) else 0.0
     if share < NAMED:
         return []
     foreign = ForeignKey(child_table=child, child_columns=key, parent_table=parent, parent_columns=key)

@@ -97,7 +97,7 @@ def row_times(table: Table, time_column: str | None) -> Rows:
     """Since when each row is known; STATIC without a time column, NEVER where the time is missing."""
     if time_column is None:
         return np.full(len(table), STATIC, dtype=np.int64)
-    stamps = parse_times(table.frame[time_column])
+    stamps = parse_times(table.column(time_column))
     values = stamps.to_numpy(dtype="datetime64[ns]").astype(np.int64)
     return np.where(stamps.isna(), NEVER, values)
 
@@ -107,10 +107,11 @@ def tie_values(table: Table, primary_key: tuple[str, ...]) -> npt.NDArray[np.gen
 
     A numeric primary key speaks for itself; otherwise it is a hash of the key, or of the row where there is none.
     """
-    columns = list(primary_key) or list(table.frame.columns)
-    if len(columns) == 1 and pd.api.types.is_numeric_dtype(table.frame[columns[0]]):
-        return table.frame[columns[0]].to_numpy()
-    return pd.util.hash_pandas_object(_hashable(table.frame[columns]), index=False).to_numpy()
+    columns = list(primary_key) or list(table.columns)
+    frame = table.select(columns)
+    if len(columns) == 1 and pd.api.types.is_numeric_dtype(frame[columns[0]]):
+        return frame[columns[0]].to_numpy()
+    return pd.util.hash_pandas_object(_hashable(frame), index=False).to_numpy()
 
 
 def _hashable(frame: pd.DataFrame) -> pd.DataFrame:
@@ -138,7 +139,8 @@ def build_index(tables: TableSet, schema: Schema) -> RelationalIndex:
     tie_of = {n: tie_values(tables[n], t.primary_key) for n, t in schema.tables.items()}
     parent_of, children = {}, {}
     for key in schema.foreign_keys:
-        parent, child = tables[key.parent_table].frame, tables[key.child_table].frame
+        parent = tables[key.parent_table].select(key.parent_columns)
+        child = tables[key.child_table].select(key.child_columns)
         matched = match_keys(parent, key.parent_columns, child, key.child_columns)
         parent_of[key] = matched
         rows = np.arange(len(child), dtype=np.int64)

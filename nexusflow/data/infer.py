@@ -5,6 +5,7 @@ Neither the order of rows nor that of columns changes what is proposed.
 
 from dataclasses import dataclass
 
+from nexusflow.data.declared import declared_foreign_keys, declared_primary_keys
 from nexusflow.data.facts import Facts, gather_facts
 from nexusflow.data.foreign import Evidence, find_foreign_keys
 from nexusflow.data.names import words_of
@@ -42,9 +43,9 @@ class Proposal:
 def propose(tables: TableSet) -> Proposal:
     """Primary keys, foreign keys, time columns and kinds that the names and values of the tables suggest."""
     facts = gather_facts(tables)
-    keys = find_primary_keys(tables, facts)
+    keys = declared_primary_keys(tables, find_primary_keys(tables, facts))
     primary = {e.table: e.columns for e in keys}
-    foreign = find_foreign_keys(tables, facts, primary)
+    foreign = declared_foreign_keys(tables, find_foreign_keys(tables, facts, primary))
     links = tuple(e.foreign_key for e in foreign if e.foreign_key is not None)
     schemas, rest = {}, []
     for name in tables:
@@ -57,11 +58,10 @@ def propose(tables: TableSet) -> Proposal:
 def _table_schema(
     tables: TableSet, name: str, facts: Facts, primary: tuple[str, ...], links: tuple[ForeignKey, ...]
 ) -> tuple[TableSchema, list[Evidence]]:
-    frame = tables[name].frame
     parts = set(primary) | {c for link in links if link.child_table == name for c in link.child_columns}
     parts |= {c for link in links if link.parent_table == name for c in link.parent_columns}
     columns, evidence = [], []
-    for column in frame.columns:
+    for column in tables[name].columns:
         kind, fact = facts[name][column].kind, facts[name][column].sign
         if column in parts and kind not in (Kind.TIMESTAMP, Kind.IGNORED):
             kind, fact = Kind.KEY, "part of a key"

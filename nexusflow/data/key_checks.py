@@ -80,7 +80,8 @@ def check_foreign_key(
 def _check_values(
     tables: TableSet, schema: Schema, key: ForeignKey, stats: RelationStats | None
 ) -> Iterator[Problem]:
-    child, parent = tables[key.child_table].frame, tables[key.parent_table].frame
+    child = tables[key.child_table].select(key.child_columns)
+    parent = tables[key.parent_table].select(key.parent_columns)
     for child_column, parent_column in zip(key.child_columns, key.parent_columns, strict=True):
         types = key_types(child[child_column], parent[parent_column])
         if types is not None:

@@ -85,11 +85,11 @@ def _composite(table: Table, facts: Facts) -> tuple[str, ...]:
         if not referable and any(mine[c].times for c in group):
             continue
         if math.prod(len(mine[c].distinct) for c in group) >= len(table) and _unique_together(table, group):
-            return tuple(c for c in table.frame.columns if c in group)
+            return tuple(c for c in table.columns if c in group)
     return ()
 
 
 def _unique_together(table: Table, group: tuple[str, ...]) -> bool:
-    frame = table.frame[list(group)]
+    frame = table.select(group)
     step = max(1, len(frame) // QUICK_LOOK)
     return not frame.iloc[::step].duplicated().any() and not frame.duplicated().any()

@@ -50,7 +50,7 @@ class Reader:
         task = self.preprocessing.task
         columns = self.preprocessing.schema[task.entity_table].primary_key
         row = int(self.examples.row_N[index])
-        values = [str(self.tables[task.entity_table].frame[c].iat[row]) for c in columns]
+        values = [str(self.tables[task.entity_table].column(c).iat[row]) for c in columns]
         return ", ".join(values) if values else f"row {row + 1}"
 
     def context(self, index_B: Rows) -> Context:

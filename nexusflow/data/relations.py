@@ -65,7 +65,8 @@ class RelationStats:
 
 def relate(tables: TableSet, key: ForeignKey) -> RelationStats:
     """The figures of one foreign key whose tables and columns are there; about 0.3 s per million child rows."""
-    parent, child = tables[key.parent_table].frame, tables[key.child_table].frame
+    parent = tables[key.parent_table].select(key.parent_columns)
+    child = tables[key.child_table].select(key.child_columns)
     parent_of = match_keys(parent, key.parent_columns, child, key.child_columns)
     missing = child[list(key.child_columns)].isna().any(axis=1).to_numpy()
     orphan = (parent_of < 0) & ~missing
@@ -93,9 +94,7 @@ def relatable(tables: TableSet, schema: Schema) -> Iterator[ForeignKey]:
     """The schema's foreign keys that pair columns which the tables have."""
     for key in schema.foreign_keys:
         sides = ((key.child_table, key.child_columns), (key.parent_table, key.parent_columns))
-        there = all(
-            name in tables and set(columns) <= set(tables[name].frame.columns) for name, columns in sides
-        )
+        there = all(name in tables and set(columns) <= set(tables[name].columns) for name, columns in sides)
         if there and key.child_columns and len(key.child_columns) == len(key.parent_columns):
             yield key
 

@@ -35,17 +35,25 @@ def decode(content: bytes) -> tuple[str, str]:
 
     UTF-8 unless a byte-order mark, a zero in every other byte, or a byte impossible in UTF-8 says otherwise.
     """
-    for mark, encoding in _MARKS:
-        if content.startswith(mark):
-            return content.decode(encoding, errors="replace"), encoding
-    start = content[:2000]
-    for encoding, zeros in (("utf-16-le", start[1::2]), ("utf-16-be", start[::2])):
-        if len(zeros) > 1 and zeros.count(0) > 0.9 * len(zeros):
-            return content.decode(encoding, errors="replace"), "utf-16"
+    marked = marked_encoding(content[:2000])
+    if marked is not None:
+        codec, encoding = marked
+        return content.decode(codec, errors="replace"), encoding
     try:
         return content.decode("utf-8"), "utf-8"
     except UnicodeDecodeError:
         return content.decode("cp1252", errors="replace"), "cp1252"
+
+
+def marked_encoding(start: bytes) -> tuple[str, str] | None:
+    """The codec and the name of the encoding that the first bytes of a file give away, if they do."""
+    for mark, encoding in _MARKS:
+        if start.startswith(mark):
+            return encoding, encoding
+    for codec, zeros in (("utf-16-le", start[1::2]), ("utf-16-be", start[::2])):
+        if len(zeros) > 1 and zeros.count(0) > 0.9 * len(zeros):
+            return codec, "utf-16"
+    return None
 
 
 def drop_hint(text: str) -> str:

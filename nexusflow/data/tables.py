@@ -1,12 +1,15 @@
 """Facts: the tables as they were uploaded. What they mean is said in `schema`."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from nexusflow.data.schema import ForeignKey
 from nexusflow.errors import DataError, Problem
 
 
@@ -14,7 +17,8 @@ from nexusflow.errors import DataError, Problem
 class Table:
     """One uploaded table; the frame is never changed and has a plain 0..n-1 index.
 
-    `source` is the file it came from, as the user named it.
+    `source` is the file it came from, as the user named it. Code that needs some columns or rows asks for these
+    and not for the frame: a large table (`data/stored.py`) reads from disk what it is asked for.
     """
 
     name: str
@@ -23,6 +27,27 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of its columns."""
+        return tuple(str(name) for name in self.frame.columns)
+
+    def select(self, columns: Sequence[str]) -> pd.DataFrame:
+        """These columns of all rows."""
+        return self.frame[list(columns)]
+
+    def column(self, name: str) -> pd.Series:
+        """One column of all rows."""
+        return self.select([name])[name]
+
+    def take(self, rows: npt.NDArray[np.int64]) -> pd.DataFrame:
+        """These rows, in this order, with a new index."""
+        return self.frame.iloc[rows].reset_index(drop=True)
+
+    def head(self, rows: int) -> pd.DataFrame:
+        """The first rows."""
+        return self.frame.head(rows)
 
     @cached_property
     def sha256(self) -> str:
@@ -35,11 +60,35 @@ class Table:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Declared:
+    """Keys that a database declares: primary keys by table, and foreign keys."""
+
+    primary_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    foreign_keys: tuple[ForeignKey, ...] = ()
+
+    def within(self, columns: Mapping[str, Sequence[str]]) -> "Declared":
+        """What is declared of these tables and columns."""
+
+        def there(table: str, names: tuple[str, ...]) -> bool:
+            return table in columns and set(names) <= set(columns[table])
+
+        return Declared(
+            primary_keys={t: key for t, key in self.primary_keys.items() if there(t, key)},
+            foreign_keys=tuple(
+                key
+                for key in self.foreign_keys
+                if there(key.child_table, key.child_columns) and there(key.parent_table, key.parent_columns)
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class TableSet(Mapping[str, Table]):
-    """The uploaded tables by name, and what was found wrong while reading them."""
+    """The uploaded tables by name, what was found wrong while reading them, and the keys their source declares."""
 
     tables: Mapping[str, Table]
     problems: tuple[Problem, ...] = field(default=())
+    declared: Declared = field(default_factory=Declared)
 
     def __getitem__(self, name: str) -> Table:
         try:

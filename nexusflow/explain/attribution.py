@@ -152,7 +152,8 @@ class _Part:
         row_R = self.batch.tables[name].row_R.numpy()
         row = row_R.reshape(len(roles), self.batch.size, slots).transpose(1, 0, 2)
         example, k, slot = np.nonzero(row >= 0)
-        rows, frame = row[example, k, slot], self.reader.tables[name].frame
+        rows = row[example, k, slot]
+        frame = self.reader.tables[name].take(rows)
         score = score_BKSC.numpy()[example, k, slot]
         role_names = np.array([self.reader.layout.roles[t].name for t in roles], dtype=object)
         parts: list[dict[str, Any]] = []
@@ -166,7 +167,7 @@ class _Part:
                     "statistic": None,
                     "slot": slot,
                     "row": rows,
-                    "value": frame[column].iloc[rows].astype("str").to_numpy(),
+                    "value": frame[column].astype("str").to_numpy(),
                     "score": score[:, c].astype(np.float64),
                 }
             )

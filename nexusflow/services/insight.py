@@ -244,7 +244,7 @@ class Insight:
             known == STATIC, np.nan, (cutoff - np.where(known == STATIC, cutoff, known)) / 86_400e9
         )
         table = self.reader.layout.roles[t].table
-        values = self.reader.tables[table].frame.iloc[slots[filled]].reset_index(drop=True)
+        values = self.reader.tables[table].take(slots[filled])
         shown = pd.DataFrame(
             {
                 "slot": np.flatnonzero(filled) + 1,

@@ -139,10 +139,10 @@ def cutoff_times(examples: Examples) -> pd.Series:
 def _frame(reader: "Reader", answer: Answers) -> pd.DataFrame:
     """Keys, cutoff, prediction and probabilities, a row per example."""
     task, examples = reader.preprocessing.task, reader.examples
-    entity = reader.tables[task.entity_table].frame
     keys = reader.preprocessing.schema[task.entity_table].primary_key
     if task.over_time is not None:
         keys = task.over_time.entity_key
+    entity = reader.tables[task.entity_table].select(keys)
     columns: dict[str, object] = {key: entity[key].iloc[examples.row_N].array for key in keys}
     if not keys:
         columns["row"] = examples.row_N + 1
@@ -212,7 +212,7 @@ def _missing(preprocessing: "Preprocessing", tables: TableSet, *, dated: bool) -
                 _problem(Severity.ERROR, message, name, fix=f"Given were: {', '.join(tables) or 'none'}.")
             )
             continue
-        present = {str(c) for c in tables[name].frame.columns}
+        present = set(tables[name].columns)
         for column in columns:
             if column not in present:
                 message = "The model was trained with this column, and the table lacks it."
@@ -233,7 +233,7 @@ def _unused(preprocessing: "Preprocessing", tables: TableSet) -> list[Problem]:
                 _problem(Severity.NOTE, "The model does not know this table; it was not used.", name)
             )
             continue
-        for column in (str(c) for c in table.frame.columns):
+        for column in table.columns:
             if column not in known[name]:
                 message = "The model does not know this column; it was not used."
                 found.append(_problem(Severity.NOTE, message, name, column))
@@ -246,17 +246,17 @@ def _unknown(reader: "Reader") -> list[Problem]:
 
     found = []
     for name, encoded in reader.encoded.items():
-        layout, frame = reader.layout.tables[name], reader.tables[name].frame
+        layout, table = reader.layout.tables[name], reader.tables[name]
         new = [(c, encoded.categorical_RK[:, k] == UNKNOWN) for k, c in enumerate(layout.categorical)]
         unread = [(c, np.isnan(encoded.raw_RN[:, n])) for n, c in enumerate(layout.numeric)]
         unread += [(c, encoded.time_RM[:, m] == NO_TIME) for m, c in enumerate(layout.timestamp)]
         for column, mask in new:
-            share = _share(mask, frame[column])
+            share = _share(mask, table.column(column))
             message = f"{share} of the values are categories that the model does not know."
             found += [_problem(Severity.WARNING, message, name, column)] if mask.any() else []
         for column, mask in unread:
-            mask = mask & frame[column].notna().to_numpy()
-            share = _share(mask, frame[column])
+            mask = mask & table.column(column).notna().to_numpy()
+            share = _share(mask, table.column(column))
             message = f"{share} of the values cannot be read as in training; taken as missing."
             found += [_problem(Severity.WARNING, message, name, column)] if mask.any() else []
     return found

@@ -20,15 +20,15 @@ from nexusflow.config import (
 from nexusflow.data.asking import asked_tables, question_task
 from nexusflow.data.checks import check_schema
 from nexusflow.data.examples import resolve_task
+from nexusflow.data.found import Source
 from nexusflow.data.infer import propose
-from nexusflow.data.load import read_bytes
+from nexusflow.data.load import ENDINGS, only, read_file
 from nexusflow.data.schema import ForeignKey, Kind, Schema, TableSchema
-from nexusflow.data.tables import Table, TableSet
+from nexusflow.data.tables import Declared, Table, TableSet
 from nexusflow.data.task import Split, Task
 from nexusflow.errors import ConfigError, DataError, Problem, SchemaError, Severity
 from nexusflow.services.questions import question_from_config, question_to_config
 
-ENDINGS = (".csv", ".tsv", ".parquet")
 _KIND_LISTS = {
     "categorical_columns": Kind.CATEGORICAL,
     "numerical_columns": Kind.NUMERIC,
@@ -192,7 +192,7 @@ def _dataset(schema: Schema, table: TableSchema, source: str, encoder: EncoderCh
     steps = encoder.num_decision_steps if encoder.transformer_type == "tabnet" else None
     return DatasetConfig(
         name=table.name,
-        path=Path(source).name or None,
+        path=_file_of(source),
         transformer_type=encoder.transformer_type,
         complexity=encoder.complexity,
         num_decision_steps=steps,
@@ -206,25 +206,51 @@ def _dataset(schema: Schema, table: TableSchema, source: str, encoder: EncoderCh
             for key in keys
         ),
         time_column=table.time_column,
-        **lists,
+        **lists,  # type: ignore[arg-type]
     )
+
+
+def _file_of(source: str) -> str | None:
+    """The name of the file that a table came from: that of the zip where it lay in one, none for a database."""
+    return None if "://" in source or not source else source.split("/")[0]
 
 
 def _load_tables(config: RunConfig, config_path: Path) -> TableSet:
     tables: dict[str, Table] = {}
     problems: list[Problem] = []
+    read: dict[Path, Source] = {}
+    names: dict[tuple[Path, str], str] = {}
     for dataset in config.datasets:
         if dataset.table in tables:
             raise ConfigError(f"{config_path}: two datasets are named {dataset.table!r}.")
         path = _find_file(dataset, config_path)
-        table, found = read_bytes(path.name, path.read_bytes())
-        problems += found
+        if path not in read:
+            read[path] = read_file(path)
+        wanted = dataset.table_in_file or dataset.table
+        table, found = only(path.name, read[path], wanted)
+        problems += [p for p in found if p not in problems]
         if table is not None:
-            tables[dataset.table] = replace(table, name=dataset.table, source=path.name)
+            tables[dataset.table] = replace(table, name=dataset.table)
+            names[path, table.name] = dataset.table
     errors = [p for p in problems if p.severity is Severity.ERROR]
     if errors:
         raise DataError(*errors)
-    return TableSet(tables=tables, problems=tuple(problems))
+    return TableSet(tables=tables, problems=tuple(problems), declared=_declared(read, names))
+
+
+def _declared(read: Mapping[Path, Source], names: Mapping[tuple[Path, str], str]) -> Declared:
+    """What the files declare of their tables, under the names that the configuration gives these."""
+    primary: dict[str, tuple[str, ...]] = {}
+    foreign: list[ForeignKey] = []
+    for path, source in read.items():
+        for table, columns in source.declared.primary_keys.items():
+            if (path, table) in names:
+                primary[names[path, table]] = columns
+        for key in source.declared.foreign_keys:
+            child, parent = (path, key.child_table), (path, key.parent_table)
+            if child in names and parent in names:
+                foreign.append(replace(key, child_table=names[child], parent_table=names[parent]))
+    return Declared(primary_keys=primary, foreign_keys=tuple(foreign))
 
 
 def _find_file(dataset: DatasetConfig, config_path: Path) -> Path:
@@ -307,7 +333,7 @@ def _known_dataset(config: RunConfig, name: str, setting: str) -> DatasetConfig:
 
 
 def _known_column(table: Table, name: str, setting: str) -> None:
-    columns = [str(c) for c in table.frame.columns]
+    columns = list(table.columns)
     if name not in columns:
         message = f"{setting} names {name!r}, which is not a column of this table."
         fix = _nearest(name, columns, "Its columns are")

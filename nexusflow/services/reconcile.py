@@ -12,7 +12,7 @@ from nexusflow.errors import NexusFlowError
 def covers(schema: Schema, tables: TableSet) -> bool:
     """Whether the schema speaks of every column of every table."""
     return all(
-        name in schema.tables and all(str(column) in schema[name] for column in table.frame.columns)
+        name in schema.tables and all(column in schema[name] for column in table.columns)
         for name, table in tables.items()
     )
 
@@ -20,7 +20,7 @@ def covers(schema: Schema, tables: TableSet) -> bool:
 def prune(schema: Schema, tables: TableSet) -> Schema:
     """The schema without the tables and columns that are gone, and without the keys that need them."""
     kept = {
-        name: _prune_table(schema[name], {str(column) for column in table.frame.columns})
+        name: _prune_table(schema[name], set(table.columns))
         for name, table in tables.items()
         if name in schema.tables
     }

@@ -329,6 +329,6 @@ def _keys(reader: "Reader") -> pd.Series:
     names = reader.preprocessing.schema[task.entity_table].primary_key
     if not names:
         return pd.Series([f"row {row + 1}" for row in rows], dtype="str")
-    frame = reader.tables[task.entity_table].frame
+    frame = reader.tables[task.entity_table].select(names)
     parts = [frame[name].iloc[rows].map(str) for name in names]
     return pd.Series([", ".join(values) for values in zip(*parts, strict=True)], dtype="str")

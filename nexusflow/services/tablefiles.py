@@ -2,7 +2,10 @@
 
 import io
 import json
-from collections.abc import Collection, Mapping, Sequence
+import secrets
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -13,12 +16,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nexusflow.data.tables import Table, TableSet
+from nexusflow.data.schema import ForeignKey
+from nexusflow.data.stored import StoredTable
+from nexusflow.data.tables import Declared, Table, TableSet
 from nexusflow.errors import Problem, Severity
 from nexusflow.services.storage import write_bytes, write_json
 
 INDEX_FILE = "tables.json"
-FILES_FOLDER = "tables"
+FILES_FOLDER, SPOOL_FOLDER = "tables", "spool"
+# A table with more values than this is read from disk as needed, even if its file was small.
+CELLS_IN_MEMORY = 30_000_000
 WORKSPACES_IN_MEMORY = 8
 _EMPTY = '{"tables": [], "problems": []}'
 
@@ -42,35 +49,62 @@ class TableFiles:
             # Another tab changed the tables between the two reads; the index now names what is there.
             return _read(self.folder, self.stamp())
 
-    def put(self, tables: Sequence[Table], problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    def put(
+        self, tables: Sequence[Table], problems: Sequence[Problem], declared: Declared | None = None
+    ) -> tuple[Problem, ...]:
         """Add tables, or replace their namesakes; `problems` are what reading their files found.
+
+        The Parquet file of a stored table is moved in. `declared` are the keys that their source declares.
 
         Gives these and a warning for each column that had to be turned into text. Problems of files that gave
         no table are kept until the next change.
         """
-        return self._put(tables, problems, self._index())
+        return self._put(tables, problems, self._index(), declared or Declared())
+
+    def put_all(self, read: TableSet) -> tuple[Problem, ...]:
+        """Add what was read, as `put` does."""
+        return self.put(tuple(read.tables.values()), read.problems, read.declared)
 
     def replace_all(self, tables: Sequence[Table]) -> None:
         """These tables and no others."""
-        self._put(tables, (), {})
+        self._put(tables, (), {}, Declared())
 
     def remove(self, names: Collection[str]) -> None:
         """Take tables away, with what was found in their files."""
         self._save({name: entry for name, entry in self._index().items() if name not in names}, (), set())
+
+    def rename(self, name: str, new: str) -> None:
+        """Give a table another name; what was found in it, and declared of it, follows."""
+        data = json.loads(self.stamp() or _EMPTY)
+        for entry in data["tables"]:
+            entry["name"] = new if entry["name"] == name else entry["name"]
+            for key in entry.get("foreign_keys", []):
+                key["parent_table"] = new if key["parent_table"] == name else key["parent_table"]
+        for problem in data["problems"]:
+            problem["table"] = new if problem["table"] == name else problem["table"]
+        write_json(self.folder / INDEX_FILE, data)
 
     def problems(self) -> tuple[Problem, ...]:
         """What was found when the tables were read in, files that could not be read included."""
         return _problems(json.loads(self.stamp() or _EMPTY))
 
     def _put(
-        self, tables: Sequence[Table], problems: Sequence[Problem], index: dict[str, dict[str, Any]]
+        self,
+        tables: Sequence[Table],
+        problems: Sequence[Problem],
+        index: dict[str, dict[str, Any]],
+        declared: Declared,
     ) -> tuple[Problem, ...]:
         found = list(problems)
         for table in tables:
-            kept, warnings = storable(table)
-            found += warnings
-            write_bytes(self._files() / f"{kept.sha256}.parquet", _parquet(kept.frame))
-            index[table.name] = _entry(kept)
+            if isinstance(table, StoredTable):
+                shutil.move(table.path, self._files() / f"{table.sha256}.parquet")
+                kept: Table = table
+            else:
+                kept, warnings = storable(table)
+                found += warnings
+                write_bytes(self._files() / f"{kept.sha256}.parquet", _parquet(kept.frame))
+            index[table.name] = _entry(kept, declared)
         self._save(index, found, {table.source for table in tables})
         return tuple(found)
 
@@ -81,6 +115,16 @@ class TableFiles:
         files = self.folder / FILES_FOLDER
         files.mkdir(parents=True, exist_ok=True)
         return files
+
+    @contextmanager
+    def spooling(self) -> Iterator[Path]:
+        """A folder to write large tables to while they are read, on the disk of the tables; gone afterwards."""
+        folder = self.folder / SPOOL_FOLDER / secrets.token_hex(8)
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _save(self, index: Mapping[str, dict[str, Any]], found: Sequence[Problem], changed: set[str]) -> None:
         unchanged = {entry["source"] for entry in index.values()} - changed
@@ -98,10 +142,42 @@ def _read(folder: Path, stamp: str) -> TableSet:
     data = json.loads(stamp or _EMPTY)
     tables = {}
     for entry in data["tables"]:
-        frame = pq.read_table(folder / FILES_FOLDER / entry["file"]).to_pandas()
-        frame.columns = pd.Index(entry["columns"])
-        tables[entry["name"]] = Table(name=entry["name"], frame=frame, source=entry["source"])
-    return TableSet(tables=tables, problems=_problems(data))
+        tables[entry["name"]] = _read_table(folder / FILES_FOLDER / entry["file"], entry)
+    return TableSet(tables=tables, problems=_problems(data), declared=_declared(data, tables))
+
+
+def _read_table(path: Path, entry: Mapping[str, Any]) -> Table:
+    """The table in memory, or on disk where it is large."""
+    names = tuple(entry["columns"])
+    if entry.get("stored") or entry["rows"] * len(names) > CELLS_IN_MEMORY:
+        path.stat()
+        return StoredTable(
+            name=entry["name"],
+            source=entry["source"],
+            path=path,
+            names=names,
+            rows=entry["rows"],
+            digest=entry["sha256"],
+        )
+    frame = pq.read_table(path).to_pandas()
+    frame.columns = pd.Index(names)
+    return Table(name=entry["name"], frame=frame, source=entry["source"])
+
+
+def _declared(data: Mapping[str, Any], tables: Mapping[str, Table]) -> Declared:
+    primary = {e["name"]: tuple(e["primary_key"]) for e in data["tables"] if e.get("primary_key")}
+    foreign = tuple(
+        ForeignKey(
+            child_table=entry["name"],
+            child_columns=tuple(key["child_columns"]),
+            parent_table=key["parent_table"],
+            parent_columns=tuple(key["parent_columns"]),
+        )
+        for entry in data["tables"]
+        for key in entry.get("foreign_keys", [])
+    )
+    columns = {name: table.columns for name, table in tables.items()}
+    return Declared(primary_keys=primary, foreign_keys=foreign).within(columns)
 
 
 def _problems(data: Mapping[str, Any]) -> tuple[Problem, ...]:
@@ -166,14 +242,25 @@ def _parquet(frame: pd.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def _entry(table: Table) -> dict[str, Any]:
+def _entry(table: Table, declared: Declared) -> dict[str, Any]:
+    keys = [key for key in declared.foreign_keys if key.child_table == table.name]
     return {
         "name": table.name,
         "source": table.source,
         "file": f"{table.sha256}.parquet",
         "rows": len(table),
         "sha256": table.sha256,
-        "columns": [str(name) for name in table.frame.columns],
+        "columns": list(table.columns),
+        "stored": isinstance(table, StoredTable),
+        "primary_key": list(declared.primary_keys.get(table.name, ())),
+        "foreign_keys": [
+            {
+                "child_columns": list(key.child_columns),
+                "parent_table": key.parent_table,
+                "parent_columns": list(key.parent_columns),
+            }
+            for key in keys
+        ],
     }
 
 

@@ -6,28 +6,34 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nexusflow.config import ArchitectureConfig, RunConfig, TrainingConfig
 from nexusflow.data.asking import question_task, with_labels
 from nexusflow.data.findings import Finding
+from nexusflow.data.found import ROW_LIMIT, OnProgress
 from nexusflow.data.infer import Proposal
 from nexusflow.data.labels import Labels
-from nexusflow.data.load import read_bytes
+from nexusflow.data.load import File, as_tables, quiet, read_file
 from nexusflow.data.question import Question
 from nexusflow.data.question_checks import resolve_question
 from nexusflow.data.relations import RelationStats
 from nexusflow.data.schema import ForeignKey, Schema
-from nexusflow.data.tables import Table, TableSet
+from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Split, Task
-from nexusflow.errors import DataError, NexusFlowError, Problem, Severity, TaskError
+from nexusflow.errors import DataError, NexusFlowError, Problem, TaskError
 from nexusflow.services import known
+from nexusflow.services.bring import read_files
 from nexusflow.services.drawing import DRAWING_FILE, Drawing, read_drawing, write_drawing
 from nexusflow.services.projects import EncoderChoice, schema_from_config, task_from_config, to_config
 from nexusflow.services.questions import LabelFiles
 from nexusflow.services.reconcile import covers, merge, prune, standing
+from nexusflow.services.rename import checked_name, rename_in_drawing, rename_in_schema, rename_in_task
 from nexusflow.services.storage import RunStore, home, one_at_a_time, read_json, write_bytes, write_json
 from nexusflow.services.tablefiles import TableFiles
+
+if TYPE_CHECKING:
+    from nexusflow.data.sources.database import Database
 
 _WORKSPACE_ID = re.compile(r"[a-z0-9-]{8,64}")
 
@@ -75,18 +81,27 @@ class Workspace:
         """The tables, with what was found when they were read in."""
         return self._files.read()
 
-    def add_files(self, files: Sequence[tuple[str, bytes]]) -> tuple[Problem, ...]:
-        """Read uploaded files; good ones are added or replace their namesakes, bad ones are told."""
-        tables: dict[str, Table] = {}
-        problems: list[Problem] = []
-        for name, content in files:
-            table, found = read_bytes(name, content)
-            problems += found
-            if table is not None and table.name in tables:
-                problems.append(_same_name(table, tables[table.name]))
-            elif table is not None:
-                tables[table.name] = table
-        return self._files.put(tuple(tables.values()), problems)
+    def add_files(self, files: Sequence[File], on_progress: OnProgress = quiet) -> tuple[Problem, ...]:
+        """Read files, given by name and content or by path; every table of every file is added or replaces its
+        namesake, and what is bad is told. Large tables stay on disk."""
+        with self._files.spooling() as spool:
+            return self._files.put_all(read_files(files, spool, on_progress))
+
+    def add_database(
+        self,
+        database: "Database",
+        tables: Sequence[str] | None = None,
+        *,
+        row_limit: int = ROW_LIMIT,
+        on_progress: OnProgress = quiet,
+    ) -> tuple[Problem, ...]:
+        """Read these tables of a database (all where none are named) with the keys that it declares.
+
+        Of the connection only its label is kept: kind, host and database. DataError where it cannot be read.
+        """
+        with self._files.spooling() as spool:
+            source = database.read(tables, folder=spool, row_limit=row_limit, on_progress=on_progress)
+            return self._files.put_all(as_tables([source]))
 
     def open_sample(self, name: str) -> None:
         """Replace tables, schema, question and settings by those of a sample; runs stay."""
@@ -94,11 +109,26 @@ class Workspace:
 
         if name not in SAMPLES:
             raise DataError(f"There is no sample {name!r}; the samples are: {', '.join(SAMPLES)}.")
-        read = [read_bytes(path.name, path.read_bytes()) for path in sample_tables(name)]
+        read = as_tables([read_file(path) for path in sample_tables(name)])
         self.clear()
-        self._files.put([table for table, _ in read if table], [p for _, found in read for p in found])
+        self._files.put_all(read)
         for file in ("schema.json", "task.json"):
             write_bytes(self.folder / file, (SAMPLES[name].folder / file).read_bytes())
+
+    def rename_table(self, name: str, new: str) -> None:
+        """Give a table another name, wherever the workspace speaks of it; DataError where it cannot have it."""
+        new = checked_name(self.tables(), name, new)
+        saved, task, settings = self._saved_schema(), self.task(), self._settings()
+        schema, drawing = rename_in_schema(self.schema(), name, new), read_drawing(self.folder)
+        self._files.rename(name, new)
+        if saved is not None:
+            self.save_schema(rename_in_schema(saved, name, new))
+        write_drawing(self.folder, rename_in_drawing(drawing, name, new))
+        if task is not None:
+            self.save_task(rename_in_task(task, schema, name, new))
+        if name in settings.get("encoders", {}):
+            settings["encoders"][new] = settings["encoders"].pop(name)
+            write_json(self.folder / "settings.json", settings)
 
     def remove_table(self, name: str) -> None:
         """Take a table away; the schema forgets it and the keys that lead to it."""
@@ -303,12 +333,3 @@ class Workspace:
 
     def _settings(self) -> dict[str, Any]:
         return read_json(self.folder / "settings.json") or {}
-
-
-def _same_name(table: Table, other: Table) -> Problem:
-    return Problem(
-        severity=Severity.ERROR,
-        file=table.source,
-        message=f"would make a second table named {table.name!r}, beside {other.source}; it was not added.",
-        fix="Rename one of the files.",
-    )

@@ -231,3 +231,23 @@ def test_figures_of_relations_are_counted_once_per_key(shop, monkeypatch):
     assert shop.relation_stats()[key].child_rows == 50 and counted == [key, key]
     shop.remove_table("customers")
     assert shop.relation_stats() == {}
+
+
+def test_a_renamed_table_keeps_its_place_everywhere(shop):
+    shop.save_model_settings(
+        encoders={"customers": EncoderChoice(transformer_type="tabnet", num_decision_steps=4)},
+        architecture=SMALL,
+        training=SHORT,
+    )
+    shop.save_task(shop_task(hidden=(("customers", "age"),)))
+    before = shop.tables()["customers"]
+    shop.rename_table("customers", " people ")
+    again = reopened(shop)
+    assert set(again.tables()) == {"people", "orders", "holidays"}
+    pd.testing.assert_frame_equal(again.tables()["people"].frame, before.frame)
+    assert [str(key) for key in again.schema().foreign_keys] == ["orders(customer) → people(id)"]
+    assert again.task() == replace(shop_task(hidden=(("people", "age"),)), entity_table="people")
+    assert again.encoders()["people"].transformer_type == "tabnet" and again.schema_accepted()
+    for name, new in (("nothing", "x"), ("people", "orders"), ("people", "  "), ("people", "people")):
+        with pytest.raises(DataError):
+            shop.rename_table(name, new)
