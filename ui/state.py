@@ -7,7 +7,7 @@ to show once.
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -17,6 +17,9 @@ from nexusflow.services.prediction import Prediction
 from nexusflow.services.storage import home, mark_all_interrupted
 from nexusflow.services.workspace import Workspace
 
+if TYPE_CHECKING:
+    from nexusflow.data.sources.database import Database, DatabaseTable
+
 _WORKSPACE = "workspace_id"
 _RUN = "chosen_run"
 _ROW = "chosen_row"
@@ -25,10 +28,13 @@ _FOUND = "found"
 _UPLOADS = "uploads_done"
 _WATCHED = "watched_runs"
 _PREDICTION = "prediction"
+_DATABASE = "database"
+_LOOK_NEXT, _CLICKED = "look_next", "clicked_table"
 _FRAMED = "framed"
 _WANTED = "wanted"
 _SCHEMA_CHANGED = "schema_changed"
 
+TABLE = "data_table"
 VIEW = "interpret_view"
 HIDDEN = "hidden_columns"
 VIEWS = ("Tables", "Columns", "TabNet masks", "One row")
@@ -169,6 +175,51 @@ def uploader_key() -> str:
 def uploads_taken() -> None:
     """Empty the upload field."""
     st.session_state[_UPLOADS] = st.session_state.get(_UPLOADS, 0) + 1
+
+
+def keep_database(database: "Database", tables: "Sequence[DatabaseTable]") -> None:
+    """Hold an open database and its list of tables until some are chosen, in memory alone."""
+    st.session_state[_DATABASE] = (database, tuple(tables))
+
+
+def forget_database() -> None:
+    """Let go of the database, and of what was typed to open it."""
+    st.session_state.pop(_DATABASE, None)
+    uploads_taken()
+
+
+def database() -> "Database | None":
+    """The database whose tables are being chosen."""
+    return st.session_state.get(_DATABASE, (None, ()))[0]
+
+
+def database_tables() -> "tuple[DatabaseTable, ...]":
+    """Its tables as they were listed when it was opened."""
+    return st.session_state.get(_DATABASE, (None, ()))[1]
+
+
+def database_key(field: str) -> str:
+    """The key of a field of the form that opens a database; a new one once it is done, so that it is empty again."""
+    return f"database_{field}_{st.session_state.get(_UPLOADS, 0)}"
+
+
+def look_at(table: str) -> None:
+    """Turn the Data page to this table when it is drawn next."""
+    st.session_state[_LOOK_NEXT] = table
+
+
+def clicked_table(names: Sequence[str], rows: Sequence[int]) -> None:
+    """Turn the Data page to the table whose line has just been clicked; a click counts once."""
+    clicked = tuple(rows)
+    if clicked and clicked != st.session_state.get(_CLICKED) and clicked[0] < len(names):
+        look_at(names[clicked[0]])
+    st.session_state[_CLICKED] = clicked
+
+
+def settle_table() -> None:
+    """Take over the table that was asked for, before the field that chooses it is drawn."""
+    if _LOOK_NEXT in st.session_state:
+        st.session_state[TABLE] = st.session_state.pop(_LOOK_NEXT)
 
 
 def watch(run_id: str) -> None:

@@ -56,7 +56,7 @@ def _relate(folder: Path, stamp: str, key: ForeignKey) -> RelationStats:
 def held(folder: Path, stamp: str) -> Mapping[str, Mapping[str, str | None]]:
     """What each column of each table holds: numbers, text or times."""
     return {
-        name: {str(column): held_type(table.frame[column]) for column in table.frame.columns}
+        name: {column: held_type(table.column(column)) for column in table.columns}
         for name, table in TableFiles(folder).read().items()
     }
 

@@ -1,7 +1,7 @@
 """A table by another name, wherever a workspace speaks of it."""
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nexusflow.data.asking import label_table_name
 from nexusflow.data.question_words import sentence
@@ -9,13 +9,37 @@ from nexusflow.data.schema import Schema
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Task
 from nexusflow.errors import DataError
-from nexusflow.services.drawing import Drawing
+from nexusflow.services.drawing import Drawing, read_drawing, write_drawing
 from nexusflow.services.history import History
+from nexusflow.services.storage import read_json, write_json
+from nexusflow.services.tablefiles import TableFiles
+
+if TYPE_CHECKING:
+    from nexusflow.services.workspace import Workspace
 
 _TABLE_KEYS = ("entity_table", "event_table", "child_table", "parent_table", "table")
 
 
-def checked_name(tables: TableSet, name: str, new: str) -> str:
+def rename_table(workspace: "Workspace", files: TableFiles, name: str, new: str) -> None:
+    """Rename a table in the workspace's tables, schema, drawing, question and settings; DataError where it cannot."""
+    new = _checked(workspace.tables(), name, new)
+    folder = workspace.folder
+    saved, task, settings = (read_json(folder / f) for f in ("schema.json", "task.json", "settings.json"))
+    stands, schema = workspace.task(), rename_in_schema(workspace.schema(), name, new)
+    drawing = rename_in_drawing(read_drawing(folder), name, new)
+    files.rename(name, new)
+    if saved is not None:
+        renamed = rename_in_schema(Schema.from_dict(saved), name, new).to_dict()
+        write_json(folder / "schema.json", {**saved, **renamed})
+    write_drawing(folder, drawing)
+    if task is not None and stands is not None:
+        write_json(folder / "task.json", rename_in_task(stands, schema, name, new).to_dict())
+    if settings is not None and name in settings.get("encoders", {}):
+        settings["encoders"][new] = settings["encoders"].pop(name)
+        write_json(folder / "settings.json", settings)
+
+
+def _checked(tables: TableSet, name: str, new: str) -> str:
     """The new name of a table, without space around it; DataError where the table cannot have it."""
     new = new.strip()
     if name not in tables:

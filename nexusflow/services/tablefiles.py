@@ -73,6 +73,11 @@ class TableFiles:
         """Take tables away, with what was found in their files."""
         self._save({name: entry for name, entry in self._index().items() if name not in names}, (), set())
 
+    def sizes(self) -> dict[str, int]:
+        """The bytes of each table's file."""
+        files = self.folder / FILES_FOLDER
+        return {name: (files / entry["file"]).stat().st_size for name, entry in self._index().items()}
+
     def rename(self, name: str, new: str) -> None:
         """Give a table another name; what was found in it, and declared of it, follows."""
         data = json.loads(self.stamp() or _EMPTY)

@@ -18,7 +18,7 @@ from nexusflow.data.load import File, as_tables, quiet, read_file
 from nexusflow.data.question import Question
 from nexusflow.data.question_checks import resolve_question
 from nexusflow.data.relations import RelationStats
-from nexusflow.data.schema import ForeignKey, Schema
+from nexusflow.data.schema import ForeignKey, Kind, Schema
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Split, Task
 from nexusflow.errors import DataError, NexusFlowError, Problem, TaskError
@@ -28,7 +28,7 @@ from nexusflow.services.drawing import DRAWING_FILE, Drawing, read_drawing, writ
 from nexusflow.services.projects import EncoderChoice, schema_from_config, task_from_config, to_config
 from nexusflow.services.questions import LabelFiles
 from nexusflow.services.reconcile import covers, merge, prune, standing
-from nexusflow.services.rename import checked_name, rename_in_drawing, rename_in_schema, rename_in_task
+from nexusflow.services.rename import rename_table
 from nexusflow.services.storage import RunStore, home, one_at_a_time, read_json, write_bytes, write_json
 from nexusflow.services.tablefiles import TableFiles
 
@@ -117,18 +117,11 @@ class Workspace:
 
     def rename_table(self, name: str, new: str) -> None:
         """Give a table another name, wherever the workspace speaks of it; DataError where it cannot have it."""
-        new = checked_name(self.tables(), name, new)
-        saved, task, settings = self._saved_schema(), self.task(), self._settings()
-        schema, drawing = rename_in_schema(self.schema(), name, new), read_drawing(self.folder)
-        self._files.rename(name, new)
-        if saved is not None:
-            self.save_schema(rename_in_schema(saved, name, new))
-        write_drawing(self.folder, rename_in_drawing(drawing, name, new))
-        if task is not None:
-            self.save_task(rename_in_task(task, schema, name, new))
-        if name in settings.get("encoders", {}):
-            settings["encoders"][new] = settings["encoders"].pop(name)
-            write_json(self.folder / "settings.json", settings)
+        rename_table(self, self._files, name, new)
+
+    def sizes(self) -> dict[str, int]:
+        """How many bytes each table takes on disk."""
+        return self._files.sizes()
 
     def remove_table(self, name: str) -> None:
         """Take a table away; the schema forgets it and the keys that lead to it."""
@@ -158,12 +151,18 @@ class Workspace:
         kept = prune(saved, tables)
         return kept if covers(kept, tables) else merge(kept, self.proposal().schema)
 
-    def save_schema(self, schema: Schema) -> None:
+    def set_kind(self, table: str, column: str, kind: Kind) -> None:
+        """Take a column as this kind; a schema that nobody has accepted stays so."""
+        schema = self.schema()
+        changed = schema.with_table(schema[table].with_kinds({column: kind}))
+        self.save_schema(changed, accepted=self.schema_accepted())
+
+    def save_schema(self, schema: Schema, *, accepted: bool = True) -> None:
         """Keep the schema, with its problems if it has any; `checks` tells them. It is a step that can be undone."""
         with one_at_a_time(self.folder):
             drawing = self.drawing()
             recorded = drawing.recorded(drawing.sheet(self.schema()), drawing.sheet(schema))
-            write_json(self.folder / "schema.json", schema.to_dict())
+            write_json(self.folder / "schema.json", {"accepted": accepted, **schema.to_dict()})
             if recorded != drawing:
                 write_drawing(self.folder, recorded)
 
@@ -202,7 +201,9 @@ class Workspace:
     def schema_accepted(self) -> bool:
         """Whether a schema has been saved that speaks of every present table and column."""
         saved = self._saved_schema()
-        return saved is not None and bool(self.tables()) and covers(saved, self.tables())
+        if saved is None or not (read_json(self.folder / "schema.json") or {}).get("accepted", True):
+            return False
+        return bool(self.tables()) and covers(saved, self.tables())
 
     def checks(self) -> tuple[Problem, ...]:
         """What is wrong, or odd, with the schema as it stands, given the tables."""

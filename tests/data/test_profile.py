@@ -1,11 +1,16 @@
 """A profile tells each column in one line, whatever its name and values."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+import pytest
 from hostile import HTML, SCHEMA
 
-from nexusflow.data.profile import COLUMNS, LENGTH, profile
+from nexusflow.data.load import read_source
+from nexusflow.data.profile import COLUMNS, LENGTH, profile, profile_column
 from nexusflow.data.schema import Kind
+from nexusflow.data.stored import StoredTable
 from nexusflow.data.tables import Table, TableSet
 
 
@@ -47,3 +52,50 @@ def test_examples_are_short_and_plain() -> None:
 def test_distinct_values_of_mixed_types_are_told_apart() -> None:
     frame = pd.DataFrame({"x": pd.Series([1, True, "1", None], dtype=object)})
     assert profile(Table(name="t", frame=frame)).loc[0, "distinct"] == 2
+
+
+def stored(frame: pd.DataFrame, folder: Path) -> StoredTable:
+    source = read_source("t.csv", frame.to_csv(index=False).encode(), folder=folder, large=0)
+    (table,) = source.tables
+    assert isinstance(table, StoredTable)
+    return table
+
+
+def test_a_table_on_disk_has_the_profile_of_one_in_memory(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    n = 5000
+    frame = pd.DataFrame(
+        {
+            "number": rng.normal(size=n),
+            "skewed": np.exp(3 * rng.normal(size=n)),
+            "dirty": [
+                "n/a?" if i % 100 == 0 else "1e999" if i % 501 == 0 else str(i % 300) for i in range(n)
+            ],
+            "word": rng.choice(["a", "b", "c", "'; DROP TABLE"], n, p=[0.6, 0.2, 0.15, 0.05]),
+            "when": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 10**7, n), "s"),
+            "flag": rng.choice(["true", "false"], n),
+            "constant": 3,
+            "gaps": pd.Series(rng.normal(size=n)).where(rng.random(n) < 0.5),
+        }
+    )
+    kinds = ["numeric", "numeric", "numeric", "categorical", "timestamp", "numeric", "numeric", "numeric"]
+    table = stored(frame, tmp_path)
+    memory = Table(name="t", frame=table.frame)
+    for name, kind in zip(frame.columns, kinds, strict=True):
+        on_disk, whole = (profile_column(one, name, Kind(kind)) for one in (table, memory))
+        assert on_disk.missing == pytest.approx(whole.missing)
+        assert on_disk.distinct == pytest.approx(whole.distinct, rel=0.2) and on_disk.estimated == (
+            on_disk.distinct >= 1000
+        )
+        np.testing.assert_allclose(on_disk.distribution, whole.distribution, atol=0.12)
+        assert on_disk.examples == whole.examples
+        assert on_disk.note.removeprefix("all different") == whole.note.removeprefix("all different")
+
+
+def test_bars_tell_where_the_values_lie() -> None:
+    frame = pd.DataFrame(
+        {"x": [*range(100), 10**9], "w": ["a"] * 60 + ["b"] * 30 + ["c"] * 11, "id": range(101)}
+    )
+    told = profile(Table(name="t", frame=frame)).set_index("column")["distribution"]
+    assert len(told["x"]) == 20 and min(told["x"]) > 0.5
+    assert told["w"] == [1.0, 0.5, pytest.approx(11 / 60, abs=1e-3)]

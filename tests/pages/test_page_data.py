@@ -1,8 +1,13 @@
+import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
 from hostile_shop import assert_only_text, shop_files
+from shop_database import SHOP
 from streamlit.testing.v1 import AppTest
 
+from nexusflow.data.schema import Kind
 from nexusflow.services.workspace import Workspace
 
 OpenPage = Callable[[str], AppTest]
@@ -44,3 +49,75 @@ def test_hostile_names_are_only_text(open_page: OpenPage, hostile_shop: Workspac
     for name in hostile_shop.tables():
         page.selectbox(key="data_table").select(name).run()
         assert_only_text(page)
+
+
+def press(page: AppTest, label: str) -> AppTest:
+    return next(button for button in page.button if button.label == label).click().run()
+
+
+def test_a_table_is_renamed_and_looked_at(open_page: OpenPage, shop: Workspace) -> None:
+    page = open_page("data")
+    page.selectbox(key="data_table").select("orders").run()
+    page.text_input(key="new_name_orders").input("purchases").run()
+    page.button(key="rename_table").click().run()
+    assert not page.exception and set(shop.tables()) == {"people", "purchases"}
+    assert page.selectbox(key="data_table").value == "purchases"
+
+
+def test_every_column_is_profiled_and_kinds_can_be_changed(open_page: OpenPage, shop: Workspace) -> None:
+    page = open_page("data")
+    page.selectbox(key="data_table").select("people").run()
+    told = next(frame.value for frame in page.dataframe if "Distribution" in frame.value)
+    assert told["Column"].tolist() == ["person_id", "age", "region", "joined", "left"]
+    assert told["Kind"].tolist() == ["Key", "Number", "Category", "Time", "Category"]
+    assert told["Different"].tolist()[:3] == ["120", "50", "3"] and len(told["Distribution"].iloc[1]) == 20
+    assert not shop.schema_accepted()
+    shop.set_kind("people", "age", Kind.IGNORED)
+    assert shop.schema()["people"]["age"].kind is Kind.IGNORED and not shop.schema_accepted()
+    shop.save_schema(shop.schema())
+    shop.set_kind("people", "age", Kind.NUMERIC)
+    assert shop.schema_accepted()
+
+
+def test_a_database_is_opened_its_tables_chosen_and_its_address_forgotten(
+    open_page: OpenPage, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "served"
+    folder.mkdir()
+    with sqlite3.connect(folder / "shop.db") as connection:
+        connection.executescript(SHOP)
+    connection.close()
+    monkeypatch.setenv("NEXUSFLOW_DATA_FOLDER", str(folder))
+    page = open_page("data")
+    next(c for c in page.segmented_control if "way" in str(c.key)).set_value("Address").run()
+    field = next(f for f in page.text_input if "address" in str(f.key))
+    for address in (
+        "sqlite:////etc/passwd",
+        "sqlite:///../shop.db",
+        "postgresql://a:hush-tiger@127.0.0.1:1/x",
+    ):
+        field.input(address)
+        page = press(page, "Connect")
+        assert page.error and not any("hush-tiger" in box.value for box in page.error)
+        field = next(f for f in page.text_input if "address" in str(f.key))
+    field.input("sqlite:///shop.db?cache=hush-tiger")
+    page = press(page, "Connect")
+    page.multiselect(key="database_tables").set_value(["customer", "region"]).run()
+    page = press(page, "Read 2 tables")
+    assert not page.exception and set(workspace.tables()) == {"customer", "region"}
+    assert len(workspace.schema().foreign_keys) == 3
+    assert "hush-tiger" not in repr(page.session_state)
+    assert any(button.label == "Connect" for button in page.button)
+    assert not [p for p in tmp_path.rglob("*") if p.is_file() and b"hush-tiger" in p.read_bytes()]
+
+
+def test_files_of_the_server_are_opened_by_name(
+    open_page: OpenPage, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "served").mkdir()
+    (tmp_path / "served" / "big.csv").write_text("a,b\n1,2\n")
+    monkeypatch.setenv("NEXUSFLOW_DATA_FOLDER", str(tmp_path / "served"))
+    page = open_page("data")
+    page.multiselect(key="folder_files").set_value(["big.csv"]).run()
+    page.button(key="open_folder").click().run()
+    assert not page.exception and list(workspace.tables()) == ["big"]

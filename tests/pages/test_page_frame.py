@@ -16,7 +16,7 @@ def test_every_page_opens_on_an_empty_project_and_names_the_next_step(open_page:
     page = open_page(name)
     assert page.title[0].value.lower() == name
     if name == "data":
-        assert [b.label for b in page.button] == ["Open the sample", "Open the sample"]
+        assert [b.label for b in page.button] == ["Open the sample", "Open the sample", "Connect"]
     else:
         assert len([b for b in page.button if b.key == "empty_go"]) == 1
 

@@ -51,14 +51,19 @@ class Database:
         """How it is named wherever it is shown or kept: kind, host and database; no user, password or option."""
         where = f"{self._url.host or ''}{f':{self._url.port}' if self._url.port else ''}"
         name = self._url.database or ""
-        if self._url.get_backend_name() == "sqlite":
+        if self.backend == "sqlite":
             return f"sqlite:///{Path(name).name}"
-        return f"{self._url.get_backend_name()}://{where}/{name}"
+        return f"{self.backend}://{where}/{name}"
+
+    @property
+    def backend(self) -> str:
+        """The kind of database, as SQLAlchemy calls it."""
+        return str(self._url.get_backend_name())
 
     @property
     def sqlite_file(self) -> str | None:
         """The file that it is, on the machine that reads it; None for another kind of database."""
-        is_file = self._url.get_backend_name() == "sqlite" and self._url.database not in (
+        is_file = self.backend == "sqlite" and self._url.database not in (
             None,
             "",
             ":memory:",
@@ -101,12 +106,11 @@ class Database:
             return reading.source()
 
     def _open(self) -> Any:
-        backend = self._url.get_backend_name()
-        arguments = {"connect_timeout": 10} if backend in ("postgresql", "mysql", "mariadb") else {}
+        arguments = {"connect_timeout": 10} if self.backend in ("postgresql", "mysql", "mariadb") else {}
         engine = sa.create_engine(
             self._url, connect_args=arguments, poolclass=sa.pool.NullPool, hide_parameters=True, echo=False
         )
-        options = {"postgresql_readonly": True} if backend == "postgresql" else {}
+        options = {"postgresql_readonly": True} if self.backend == "postgresql" else {}
         return engine.connect().execution_options(**options)
 
     @contextmanager
