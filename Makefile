@@ -44,6 +44,7 @@ check: test
 bench: setup
 	$(BIN)/python -m benchmarks.index_speed.run
 	$(BIN)/python -m benchmarks.inference.run
+	$(BIN)/python -m benchmarks.load.run
 	$(BIN)/python -m benchmarks.churn.run
 	$(BIN)/python -m benchmarks.rel_f1.run
 	$(BIN)/python -m benchmarks.table

@@ -5,7 +5,7 @@ import io
 import pandas as pd
 import streamlit as st
 
-from nexusflow.data.load import load_files
+from nexusflow.data.load import ENDINGS, load_files
 from nexusflow.data.question import Question
 from nexusflow.data.question_words import short
 from nexusflow.data.tables import TableSet
@@ -32,8 +32,8 @@ def chosen_tables(workspace: Workspace, run: Run) -> TableSet | None:
     needed = [dataset["name"] for dataset in run.config["datasets"]]
     st.caption(f"The model reads these tables: {codes(needed)}. The target column may be left out.")
     files = st.file_uploader(
-        "CSV, TSV or Parquet files, one per table",
-        type=["csv", "tsv", "parquet"],
+        "Files of any kind that the Data page takes",
+        type=[ending.removeprefix(".") for ending in ENDINGS],
         accept_multiple_files=True,
         key="score_files",
     )

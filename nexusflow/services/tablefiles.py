@@ -4,6 +4,7 @@ import io
 import json
 import secrets
 import shutil
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,6 +27,8 @@ INDEX_FILE = "tables.json"
 FILES_FOLDER, SPOOL_FOLDER = "tables", "spool"
 # A table with more values than this is read from disk as needed, even if its file was small.
 CELLS_IN_MEMORY = 30_000_000
+# Seconds after which what a stopped server was reading is thrown away.
+ABANDONED = 24 * 3600
 WORKSPACES_IN_MEMORY = 8
 _EMPTY = '{"tables": [], "problems": []}'
 
@@ -126,6 +129,9 @@ class TableFiles:
         """A folder to write large tables to while they are read, on the disk of the tables; gone afterwards."""
         folder = self.folder / SPOOL_FOLDER / secrets.token_hex(8)
         folder.mkdir(parents=True)
+        for left in folder.parent.iterdir():
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                shutil.rmtree(left, ignore_errors=True)
         try:
             yield folder
         finally:

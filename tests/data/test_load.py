@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexusflow.data.load import load_files, read_bytes
+from nexusflow.config import FILE_ENDINGS
+from nexusflow.data.found import Source
+from nexusflow.data.load import ENDINGS, load_files, only, read_bytes
 from nexusflow.data.tables import Table
 from nexusflow.errors import Problem, Severity
 
@@ -222,10 +224,10 @@ def test_csv_and_parquet_of_one_table_agree() -> None:
     pd.testing.assert_frame_equal(from_text, from_parquet)
 
 
-ENDINGS = st.sampled_from(["t.csv", "t.tsv", "t.txt", "t.parquet"])
+NAMES = st.sampled_from(["t.csv", "t.tsv", "t.txt", "t.parquet"])
 
 
-@given(name=ENDINGS, content=st.binary(max_size=400))
+@given(name=NAMES, content=st.binary(max_size=400))
 def test_no_bytes_break_the_reader(name: str, content: bytes) -> None:
     table, problems = read_bytes(name, content)
     assert table is not None or any(p.severity is Severity.ERROR for p in problems)
@@ -275,3 +277,16 @@ def test_text_comes_back_as_it_was_written(rows: list[list[str]]) -> None:
     csv.writer(buffer, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows([["a", "b", "c"], *marked])
     table, problems = _read("t.csv", buffer.getvalue())
     assert table.frame.to_numpy().tolist() == marked and not problems
+
+
+def test_a_configuration_knows_every_ending() -> None:
+    assert set(FILE_ENDINGS) == set(ENDINGS)
+
+
+def test_one_table_of_several_must_be_named() -> None:
+    source = Source(tables=(_read("a.csv", "x\n1\n")[0], _read("b.csv", "x\n2\n")[0]))
+    table, _ = only("t.zip", source, "b")
+    assert table is not None and table.name == "b"
+    assert "several tables: a, b" in only("t.zip", source, "c")[1][-1].message
+    alone = Source(tables=source.tables[:1])
+    assert only("a.csv", alone, "another name")[0] is source.tables[0]

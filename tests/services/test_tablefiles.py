@@ -2,6 +2,8 @@
 
 import datetime as dt
 import decimal
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -182,3 +184,15 @@ def test_two_folders_never_share_tables(tmp_path):
     one.remove(["t"])
     tablefiles._read.cache_clear()
     assert len(one.read()) == 0 and two.read()["t"].frame["a"].tolist() == [1]
+
+
+def test_what_a_stopped_server_left_is_thrown_away(tmp_path):
+    files = TableFiles(tmp_path)
+    for name, age in (("old", tablefiles.ABANDONED + 60), ("new", 60)):
+        left = tmp_path / "spool" / name
+        left.mkdir(parents=True)
+        (left / "part.parquet").write_bytes(b"x")
+        os.utime(left, (time.time() - age, time.time() - age))
+    with files.spooling() as folder:
+        assert {path.name for path in (tmp_path / "spool").iterdir()} == {"new", folder.name}
+    assert names(tmp_path / "spool") == ["new"]

@@ -31,7 +31,7 @@ from nexusflow.data.sniff import Dialect, drop_hint, marked_encoding, sniff, wha
 from nexusflow.data.sources.store import store
 from nexusflow.data.sources.text import all_rows_differ, tell_dialect, tell_left_out
 
-BLOCK, START = 16 * 2**20, 2**20
+BLOCK, START, FEW = 16 * 2**20, 2**20, 100
 _WHOLE, _NUMBER, _DAY = pa.int64(), pa.float64(), pa.date32()
 _SECONDS, _NANOSECONDS = pa.timestamp("s"), pa.timestamp("ns")
 _ZONED, _ZONED_NS = pa.timestamp("s", "UTC"), pa.timestamp("ns", "UTC")
@@ -222,6 +222,8 @@ class _Guess:
                 return False
             trimmed = pc.replace_substring(trimmed, ",", ".")
         try:
+            # Arrow makes an error of every value that does not fit, so a few are tried before all are.
+            trimmed.slice(0, FEW).cast(kind)
             values = trimmed.cast(kind)
         except pa.ArrowInvalid:
             return False
