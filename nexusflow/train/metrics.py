@@ -59,6 +59,19 @@ def paired_lead(
     return float(low), float(high)
 
 
+def calibration_error(target_N: Floats, probability_N: Floats, *, bins: int = 15) -> float | None:
+    """How far, on average, the stated chance is from the share that came true; None without a known target.
+
+    The expected calibration error (Guo et al. 2017, section 2) of the positive class, over bins of equal width.
+    """
+    known = ~np.isnan(target_N)
+    target, probability = target_N[known].astype(np.float64), probability_N[known].astype(np.float64)
+    if not len(target):
+        return None
+    bin_N = np.minimum((probability * bins).astype(int), bins - 1)
+    return float(np.abs(np.bincount(bin_N, weights=target - probability)).sum() / len(target))
+
+
 def _primary(kind: TaskKind, target: Floats, prediction: Floats) -> float:
     from sklearn import metrics
 
