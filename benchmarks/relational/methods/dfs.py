@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from benchmarks.relational.given import Given, Predictions
-from benchmarks.relational.methods.boosting import boosted
+from benchmarks.relational.methods.boosting import LARGEST, boosted
 from nexusflow.data.examples import frozen_time
 from nexusflow.data.featurize import category_names, finite_numbers
 from nexusflow.data.index import NEVER, RelationalIndex, build_index
@@ -64,7 +64,8 @@ def _encoded(features: pd.DataFrame, train: npt.NDArray[np.int64]) -> npt.NDArra
         code = words.get_indexer(pd.Index(names)).astype(np.float64)
         columns.append(np.where(code < 0, np.nan, code))
     empty = np.zeros((len(features), 0))
-    return (np.stack(columns, axis=1) if columns else empty).astype(np.float32)
+    matrix = np.stack(columns, axis=1) if columns else empty
+    return np.clip(matrix, -LARGEST, LARGEST).astype(np.float32)
 
 
 def _hand_over(given: Given) -> None:
