@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from nexusflow.data.kinds import count_texts, guess_kind
 from nexusflow.data.schema import Kind
-from nexusflow.data.tables import TableSet
+from nexusflow.data.tables import Table, TableSet
 
 LONGEST_KEY = 64
 # At 256 values a share of one half is known to 0.03 (one standard deviation): four of them are given.
@@ -29,7 +29,8 @@ class ColumnFacts:
     """A column's values as a key would use them.
 
     `kind` is what it looks like and `sign` what speaks for that. `keyable` says whether it could be part of a key:
-    short text or whole numbers, or times, which can only be part of a composite key.
+    short text or whole numbers, or times, which can only be part of a composite key. Values of a table on disk are
+    read again when they are asked for, so that no more than the different ones is held.
     """
 
     table: str
@@ -40,7 +41,12 @@ class ColumnFacts:
     kind: Kind
     sign: str
     keyable: bool
-    values: pd.Series = field(repr=False)
+    source: Table = field(repr=False, compare=False)
+
+    @property
+    def values(self) -> pd.Series:
+        """Its values, row by row."""
+        return self.source.column(self.name)
 
     @property
     def times(self) -> bool:
@@ -59,8 +65,9 @@ class ColumnFacts:
         """Whether every row has a value of its own."""
         if not self.rows or self.missing:
             return False
-        if self.numeric and pd.api.types.is_integer_dtype(self.values):
-            span = int(self.values.max()) - int(self.values.min()) + 1
+        values = self.values if self.numeric else None
+        if values is not None and pd.api.types.is_integer_dtype(values):
+            span = int(values.max()) - int(values.min()) + 1
             return span >= self.rows and len(self.distinct) == self.rows
         return len(self.distinct) == self.rows
 
@@ -108,29 +115,30 @@ Facts = Mapping[str, Mapping[str, ColumnFacts]]
 def gather_facts(tables: TableSet) -> Facts:
     """The facts of every column, by table and column."""
     return {
-        name: {column: _gather(name, table.column(column)) for column in sorted(table.columns)}
+        name: {column: _gather(table, column) for column in sorted(table.columns)}
         for name, table in tables.items()
     }
 
 
-def _gather(table: str, values: pd.Series) -> ColumnFacts:
+def _gather(table: Table, column: str) -> ColumnFacts:
+    values = table.column(column)
     truth = pd.api.types.is_bool_dtype(values)
     numeric = pd.api.types.is_numeric_dtype(values) and not truth
     plain = numeric or truth or pd.api.types.is_datetime64_any_dtype(values)
     counts = None if plain else count_texts(values)
     kind, sign = guess_kind(values, counts)
     facts = ColumnFacts(
-        table=table,
-        name=str(values.name),
+        table=table.name,
+        name=column,
         rows=len(values),
         missing=int(values.isna().sum()),
         numeric=numeric,
         kind=kind,
         sign=sign,
         keyable=not truth and (_whole(values) if numeric else _short(counts, kind)),
-        values=values,
+        source=table,
     )
-    if counts is not None:
+    if counts is not None and facts.keyable:
         facts.__dict__["distinct"] = counts.index
     return facts
 

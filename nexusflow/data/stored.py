@@ -62,6 +62,10 @@ class StoredTable(Table):
         """These columns of all rows, read from disk."""
         return self._frame(pq.read_table(self.path, columns=self._places(columns)), columns)
 
+    def column(self, name: str) -> pd.Series:
+        """One column of all rows, read from disk."""
+        return self.select([name])[name]
+
     def take(self, rows: npt.NDArray[np.int64]) -> pd.DataFrame:
         """These rows, in this order; only the row groups that hold them are read."""
         wanted, place = np.unique(np.asarray(rows, dtype=np.int64), return_inverse=True)

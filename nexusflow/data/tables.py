@@ -39,7 +39,7 @@ class Table:
 
     def column(self, name: str) -> pd.Series:
         """One column of all rows."""
-        return self.select([name])[name]
+        return self.frame[name]
 
     def take(self, rows: npt.NDArray[np.int64]) -> pd.DataFrame:
         """These rows, in this order, with a new index."""

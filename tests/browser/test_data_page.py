@@ -1,0 +1,54 @@
+"""The Data page by mouse and keyboard: a workbook is uploaded, a kind is changed in its cell, a table is exported."""
+
+import io
+from pathlib import Path
+
+import openpyxl
+import pytest
+from playwright.sync_api import Page, expect
+from steps import by_key, on_page, settle, watch_for_trouble
+
+pytestmark = pytest.mark.browser
+
+
+def workbook() -> bytes:
+    made = openpyxl.Workbook()
+    people, orders = made.active, made.create_sheet("orders")
+    people.title = "people"
+    people.append(["person_id", "@size", "city"])
+    orders.append(["order_id", "person_id", "amount"])
+    for n in range(60):
+        people.append([f"P{n:03}", 160 + n % 30, ["Ulm", "Hof"][n % 2]])
+        orders.append([n, f"P{(n * 7) % 60:03}", n + 0.5])
+    buffer = io.BytesIO()
+    made.save(buffer)
+    return buffer.getvalue()
+
+
+def test_a_workbook_is_looked_at_and_a_kind_is_changed(page: Page, app_url: str, tmp_path: Path) -> None:
+    trouble = watch_for_trouble(page)
+    page.goto(app_url)
+    on_page(page, "Data")
+    field = page.locator("[data-testid=stFileUploader] input[type=file]").first
+    field.set_input_files({"name": "shop.xlsx", "mimeType": "application/octet-stream", "buffer": workbook()})
+    expect(page.get_by_text("2 tables · 120 rows")).to_be_visible(timeout=30_000)
+    settle(page)
+
+    grid = page.locator("[class*='st-key-columns_'] [data-testid=stDataFrame]")
+    grid.scroll_into_view_if_needed()
+    box = grid.bounding_box()
+    assert box is not None
+    # The second line's kind, by the keyboard: a click chooses the cell, Enter opens it.
+    page.mouse.click(box["x"] + box["width"] * 0.2, box["y"] + 36 * 2.5)
+    page.keyboard.press("Enter")
+    page.get_by_role("option", name="Ignored").click()
+    settle(page)
+    expect(page.get_by_text("ignored.", exact=False).first).to_be_visible(timeout=15_000)
+    expect(by_key(page, "checklist")).to_contain_text("Schema")
+
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV, safe to open in a spreadsheet").click()
+    download.value.save_as(tmp_path / "people.csv")
+    assert (tmp_path / "people.csv").read_text().splitlines()[0] == "person_id,'@size,city"
+    assert trouble == []
