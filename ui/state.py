@@ -32,7 +32,6 @@ _DATABASE = "database"
 _LOOK_NEXT, _CLICKED = "look_next", "clicked_table"
 _FRAMED = "framed"
 _WANTED = "wanted"
-_SCHEMA_CHANGED = "schema_changed"
 
 TABLE = "data_table"
 VIEW = "interpret_view"
@@ -122,16 +121,6 @@ def component_value(key: str, name: str) -> Any:
     """What the component with this key has last sent under this name; None where it has not."""
     sent = st.session_state.get(key)
     return None if sent is None else sent.get(name)
-
-
-def note_schema_changed(changed: bool) -> None:
-    """Remember that the page around the drawing shows an older schema, or that it is up to date."""
-    st.session_state[_SCHEMA_CHANGED] = changed
-
-
-def is_schema_changed() -> bool:
-    """Whether the page around the drawing shows an older schema."""
-    return bool(st.session_state.get(_SCHEMA_CHANGED))
 
 
 def tell(message: str) -> None:

@@ -29,15 +29,11 @@ _engine = st.components.v2.component("nexusflow_layout_engine", js=_script("elk.
 
 
 def schema_canvas(workspace: Workspace) -> None:
-    """Draw the schema and take in what is done to it; the page is drawn anew when the schema has changed."""
-    state.note_schema_changed(False)
-    _drawing(workspace)
+    """Draw the schema and take in what is done to it.
 
-
-@st.fragment
-def _drawing(workspace: Workspace) -> None:
-    if state.is_schema_changed():
-        st.rerun()
+    Not a fragment: an operation that arrives just after a change of page would stop that page from being drawn, and
+    a fragment that is gone would draw nothing in its place.
+    """
     with st.container(border=True, key="drawing"):
         result: Any = _canvas(
             key=KEY,
@@ -59,8 +55,6 @@ def receive(workspace: Workspace) -> None:
 
     def change(schema: Schema, drawing: Drawing) -> tuple[Schema, Drawing]:
         canvas = apply_ops(Canvas(schema=schema, drawing=drawing), message.get("ops", ()), held)
-        if canvas.schema != schema:
-            state.note_schema_changed(True)
         return canvas.schema, canvas.drawing
 
     workspace.redraw(change)
