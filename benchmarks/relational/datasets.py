@@ -31,6 +31,7 @@ class Dataset:
 
     `files(folder)` are all files it is read from, `entity` the columns of the entity table whose past labels make the
     entity mean, `part` what must be there in `folder` (the folder of the benchmark data), if anything.
+    `ceiling(seed)` is the test score of the truth that labels were drawn from, where it is known.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Dataset:
     ask: Callable[[Path, int], Question]
     files: Callable[[Path], list[Path]]
     part: str | None = None
+    ceiling: Callable[[int], float] | None = None
 
     def missing(self, folder: Path) -> str | None:
         """Why it cannot be asked, or None where it can."""
@@ -196,6 +198,7 @@ DATASETS = {
             entity=("customer_id",),
             ask=lambda folder, seed: churn.question(seed),
             files=partial(_sample_files, "churn"),
+            ceiling=lambda seed: churn.ceiling(churn.question(seed)),
         ),
         Dataset(
             name="flights",

@@ -20,7 +20,7 @@ from benchmarks.relational.datasets import DATASETS
 from benchmarks.relational.given import ARCHITECTURE, Settings
 from benchmarks.relational.methods import METHODS
 from benchmarks.relational.summary import summarize, table
-from benchmarks.report import write_report
+from benchmarks.report import spread, write_report
 from nexusflow.config import TrainingConfig
 from nexusflow.train import trees
 
@@ -108,6 +108,8 @@ class Suite:
                         codes.add(done["code"])
             if found:
                 datasets[name] = summarize(name, found)
+                if dataset.ceiling and self.settings.max_rows is None:
+                    datasets[name]["ceiling"] = spread([dataset.ceiling(seed) for seed in self.seeds])
         stale = sorted(codes - {self.code})
         if stale:
             print(f"Some cells were made by other code ({', '.join(stale)}); --fresh runs them again.")

@@ -114,7 +114,15 @@ def table(report: Mapping[str, Any]) -> str:
                 f"| {_figure(method['test'].get('ece'))} | {statistics.fmean(method['seconds']['values']):.1f} "
                 f"| {max(method['memory_mb']['values']):,.0f} | {_lead(method.get('lead_of_nexusformer'))} |"
             )
+        if ceiling := part.get("ceiling"):
+            lines.append(
+                f"| {part['regime']} | the generator's own probability | | {_figure(ceiling)} | | | | | |"
+            )
         blocks.append("\n".join(lines))
+    if len(report["codes"]) > 1:
+        blocks.append(
+            f"Cells of {len(report['codes'])} versions of the code; the report names each method's."
+        )
     skipped = [f"- {what}: {why}" for what, why in report["skipped"].items()]
     if skipped:
         blocks.append("\n".join(["Not run:", "", *skipped]))

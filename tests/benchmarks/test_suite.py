@@ -164,7 +164,7 @@ def test_a_line_for_every_method_with_its_regime_and_the_lead_over_it():
     part = summarize("rel-f1/driver-dnf/frozen", cells)
     assert part["methods"]["constant"]["lead_of_nexusformer"]["mean"] == 0.5
     assert "lead_of_nexusformer" not in part["methods"]["nexusformer"]
-    said = table({"datasets": {"rel-f1/driver-dnf/frozen": part}, "skipped": {}})
+    said = table({"datasets": {"rel-f1/driver-dnf/frozen": part}, "skipped": {}, "codes": ["c"]})
     lines = [line for line in said.splitlines() if line.startswith("| ")][1:]
     assert len(lines) == 2 and all(line.startswith("| frozen | ") for line in lines)
     assert "+0.5000" in lines[0]
@@ -179,6 +179,18 @@ def test_slices_do_not_overwrite_the_published_report(tmp_path, worked, capsys):
     run.main(["--list"])
     said = capsys.readouterr().out
     assert all(name in said for name in ("rel-f1/driver-top3/rolling", "nexusformer"))
+
+
+def test_the_ceiling_of_churn_is_that_of_whole_rows(tmp_path, worked):
+    few, whole = suite(tmp_path), suite(tmp_path, settings=Settings(epochs=1))
+    for one in (few, whole):
+        one.run(["churn"], ["constant"])
+    assert "ceiling" not in few.report()["datasets"]["churn"]
+    report = whole.report()
+    assert 0.85 < report["datasets"]["churn"]["ceiling"]["mean"] < 0.95
+    assert "the generator's own probability | | 0." in table(report)
+    assert "versions of the code" in table({**report, "codes": ["one", "two"]})
+    assert "versions of the code" not in table(report)
 
 
 def test_every_dataset_and_method_has_a_title_of_its_own():
