@@ -15,6 +15,14 @@ FOLDS = 5
 FEWEST_ROWS = 200
 # Above this the rows themselves teach enough, and six fits of trees would take minutes.
 MOST_ROWS = 50_000
+# Answers of several draws of the folds vary less; where rows are many, one draw varies little and takes long.
+MOST_DRAWS = 4
+ROWS_OF_DRAWS = 20_000
+
+
+def draws(rows: int) -> int:
+    """How many times the folds are drawn anew over this many training rows, 1 to 4."""
+    return max(1, min(MOST_DRAWS, ROWS_OF_DRAWS // rows))
 
 
 def teach(
@@ -23,8 +31,8 @@ def teach(
     """Training targets of which `share` is the teacher's answer and the rest the truth; None where nothing is taught.
 
     [N] for binary and regression tasks (in the target's own unit), [N, O] for multiclass ones; only training rows are
-    filled in. Nothing is taught about fewer than 200 rows or more than 50,000. How many trees there are is found
-    on the validation rows. Raises Stopped when asked to.
+    filled in. The answer is the mean over several draws of the folds. Nothing is taught about fewer than 200 rows or
+    more than 50,000. How many trees there are is found on the validation rows. Raises Stopped when asked to.
     """
     examples, task = reader.examples, reader.preprocessing.task
     train = np.flatnonzero(examples.part_N == str(Part.TRAIN))
@@ -41,14 +49,16 @@ def teach(
     metric = "binary_logloss" if task.kind is TaskKind.BINARY else None
     whole = boost(task, (x, target), held, seed=seed, metric=metric, should_stop=should_stop)
     rounds = max(1, whole.best_iteration)
-    fold_N = np.random.default_rng(seed).permutation(len(train)) % FOLDS
     answer = np.zeros((len(train), task.outputs) if task.kind is TaskKind.MULTICLASS else len(train))
-    for fold in range(FOLDS):
-        inside = fold_N != fold
-        trees = boost(
-            task, (x[inside], target[inside]), None, seed=seed, rounds=rounds, should_stop=should_stop
-        )
-        answer[~inside] = trees.predict(x[~inside])
+    times = draws(len(train))
+    for draw in range(seed, seed + times):
+        fold_N = np.random.default_rng(draw).permutation(len(train)) % FOLDS
+        for fold in range(FOLDS):
+            inside = fold_N != fold
+            trees = boost(
+                task, (x[inside], target[inside]), None, seed=draw, rounds=rounds, should_stop=should_stop
+            )
+            answer[~inside] += trees.predict(x[~inside]) / times
     truth = np.eye(task.outputs)[target.astype(int)] if answer.ndim > 1 else target
     taught = np.zeros((len(examples), *answer.shape[1:]), dtype=np.float32)
     taught[train] = share * answer + (1 - share) * truth

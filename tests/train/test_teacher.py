@@ -8,7 +8,7 @@ from nexusflow.data.task import Part, TaskKind
 from nexusflow.train import teacher, trees
 from nexusflow.train.events import Note
 from nexusflow.train.predictor import Stopped
-from nexusflow.train.teacher import FOLDS, teach
+from nexusflow.train.teacher import FOLDS, draws, teach
 
 ROWS = 500
 
@@ -61,9 +61,25 @@ def test_no_row_is_taught_by_trees_that_saw_it(monkeypatch):
 
     monkeypatch.setattr(teacher, "boost", watch)
     teach(reader, 1.0, seed=0)
-    assert len(fits) == 1 + FOLDS
-    assert [rounds for _, rounds in fits[1:]] == [3] * FOLDS
-    assert sum(fits[0][0] - rows for rows, _ in fits[1:]) == fits[0][0]
+    times = draws(fits[0][0])
+    assert times > 1
+    assert [rounds for _, rounds in fits[1:]] == [3] * FOLDS * times
+    assert sum(fits[0][0] - rows for rows, _ in fits[1:]) == fits[0][0] * times
+
+
+def test_large_questions_draw_the_folds_once():
+    assert [draws(rows) for rows in (200, 5_000, 9_000, 50_000)] == [4, 4, 2, 1]
+
+
+def test_the_answer_is_the_mean_over_draws_of_the_folds(monkeypatch):
+    reader = fake_reader(rows=ROWS)
+    train, boost = part(reader, Part.TRAIN), teacher.boost
+    # As many trees for either seed: their number is found by a fit of the first one's.
+    monkeypatch.setattr(teacher, "boost", lambda *a, **k: boost(*a, **{**k, "rounds": 20}))
+    monkeypatch.setattr(teacher, "MOST_DRAWS", 1)
+    alone = [teach(reader, 1.0, seed=seed)[train] for seed in (5, 6)]
+    monkeypatch.setattr(teacher, "MOST_DRAWS", 2)
+    np.testing.assert_allclose(teach(reader, 1.0, seed=5)[train], np.mean(alone, axis=0), rtol=1e-5)
 
 
 def test_test_targets_are_never_read():
