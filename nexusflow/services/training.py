@@ -1,5 +1,6 @@
 """Training in the background: whether it can start, starting it, and how far it is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from nexusflow.data.roles import find_roles
@@ -7,7 +8,7 @@ from nexusflow.data.task import Task
 from nexusflow.errors import NexusFlowError, Problem, Severity, TrainingError
 from nexusflow.services.jobs import JobManager, JobState, JobView, OnEvent, ShouldStop
 from nexusflow.services.runner import has_model, model_folder, new_run, predictions, run_training
-from nexusflow.services.storage import interrupted, new_run_id
+from nexusflow.services.storage import new_run_id
 from nexusflow.services.workspace import Workspace
 from nexusflow.train.events import BatchDone, EpochEnded, Note
 from nexusflow.train.run import Run, RunStatus
@@ -33,7 +34,9 @@ _UNDER_WAY = (RunStatus.QUEUED, RunStatus.RUNNING)
 class Progress:
     """How far a run is. `state` is a run's status, or `cancelling`; curves have a value per ended epoch.
 
-    `metrics` are the validation scores by name, the one that models are chosen by first.
+    `metrics` are the validation scores by name, the one that models are chosen by first. `doing` is what a run does
+    between its batches, empty while it goes through them. `elsewhere`: another server of this folder runs it, and
+    only there can it be cancelled.
     """
 
     state: str
@@ -47,6 +50,8 @@ class Progress:
     metrics: dict[str, tuple[float, ...]]
     best_epoch: int
     message: str
+    doing: str
+    elsewhere: bool
 
     @property
     def ended(self) -> bool:
@@ -95,17 +100,20 @@ def start_training(workspace: Workspace, manager: JobManager, name: str | None =
 
         # One core is left to the pages, which would not answer otherwise.
         set_threads(cores() - 1 or 1)
-        run_training(
-            config=config,
-            tables=tables,
-            schema=schema,
-            task=task,
-            store=store,
-            run_id=run_id,
-            on_event=on_event,
-            should_stop=should_stop,
-        )
+        with held:
+            run_training(
+                config=config,
+                tables=tables,
+                schema=schema,
+                task=task,
+                store=store,
+                run_id=run_id,
+                on_event=on_event,
+                should_stop=should_stop,
+            )
 
+    # Let go with the work: at its end, or when a queued job is cancelled and its work forgotten.
+    held = store.hold(run_id)
     store.create(new_run(run_id, name=title, config=config, schema=schema, task=task))
     manager.submit(owner=workspace.id, job_id=run_id, title=title, work=work)
     return run_id
@@ -140,6 +148,8 @@ def progress(workspace: Workspace, manager: JobManager, run_id: str) -> Progress
         metrics=_curves(run),
         best_epoch=run.best_epoch,
         message=_message(run, job),
+        doing=_doing(events) if under_way else "",
+        elsewhere=under_way and job is None,
     )
 
 
@@ -177,8 +187,8 @@ def _settled(workspace: Workspace, run: Run, job: JobView | None) -> Run:
     if run.status not in _UNDER_WAY:
         return run
     if job is None:
-        run = interrupted(run)
-    elif job.state is JobState.CANCELLED:
+        return workspace.runs.settled(run)
+    if job.state is JobState.CANCELLED:
         run = replace(run, status=RunStatus.CANCELLED)
     elif job.state is JobState.FAILED:
         run = replace(run, status=RunStatus.FAILED, error=job.error)
@@ -205,6 +215,12 @@ def _message(run: Run, job: JobView | None) -> str:
         return f"Waiting; number {job.queue_position} in line."
     notes = [event.message for event in (job.events if job else ()) if isinstance(event, Note)]
     return notes[-1] if notes else ""
+
+
+def _doing(events: Sequence[object]) -> str:
+    """The last note, where nothing of an epoch has been told since."""
+    last = next((e for e in reversed(events) if isinstance(e, Note | BatchDone | EpochEnded)), None)
+    return last.message if isinstance(last, Note) else ""
 
 
 def _stop(message: str, fix: str) -> Problem:
