@@ -10,6 +10,7 @@ from nexusflow.services.workspace import Workspace
 from nexusflow.train.run import Run, RunStatus
 from ui import state
 from ui.escape import code, counted, md_escape, plain
+from ui.estimate import show_estimate
 from ui.figure import csv_button
 from ui.live import live_curves, live_words, show_curves
 from ui.navigation import go_to
@@ -50,8 +51,10 @@ def plan(workspace: Workspace) -> None:
     task, training, network = workspace.task(), workspace.training(), workspace.architecture()
     assert task is not None
     done = ":green[:material/check_circle:]"
+    # Patience of as many epochs as there are at most stops nothing.
+    stops = training.early_stopping and (training.epochs is None or training.patience < training.epochs)
     epochs = (
-        f"At most {counted(training.epochs, 'epoch')}"
+        f"{'At most ' if stops else ''}{counted(training.epochs, 'epoch')}"
         if training.epochs
         else "As many epochs as the rows leave time for"
     )
@@ -64,13 +67,10 @@ def plan(workspace: Workspace) -> None:
             f"{counted(network.num_blocks, 'block')} of width {network.global_embed_dim}, "
             f"up to {counted(network.refinement_iterations, 'pass', 'passes')}  \n"
             f"{done} {epochs}"
-            + (
-                f", stopping after {training.patience} without a better score"
-                if training.early_stopping
-                else ""
-            )
+            + (f", stopping after {training.patience} without a better score" if stops else "")
             + (", with baselines" if training.baselines else ", without baselines")
         )
+        show_estimate(workspace)
 
 
 def start(workspace: Workspace, name: str) -> None:

@@ -28,6 +28,7 @@ _FOUND = "found"
 _UPLOADS = "uploads_done"
 _WATCHED = "watched_runs"
 _PREDICTION = "prediction"
+_ESTIMATE = "estimate_job"
 _DATABASE = "database"
 _LOOK_NEXT, _CLICKED = "look_next", "clicked_table"
 _FRAMED = "framed"
@@ -222,6 +223,17 @@ def stop_watching(run_id: str) -> bool:
     seen = run_id in watched
     watched.discard(run_id)
     return seen
+
+
+def keep_estimate(stamp: str, job_id: str) -> None:
+    """Keep the job of the last estimate; `stamp` says of what."""
+    st.session_state[_ESTIMATE] = (stamp, job_id)
+
+
+def estimate_job(stamp: str) -> str | None:
+    """The job of the last estimate if it was of this, else None."""
+    kept = st.session_state.get(_ESTIMATE)
+    return kept[1] if kept and kept[0] == stamp else None
 
 
 def keep_prediction(stamp: str, prediction: Prediction) -> None:

@@ -78,14 +78,19 @@ def readiness(workspace: Workspace) -> tuple[Problem, ...]:
     return (*found, *_check_task(workspace, task))
 
 
+def must_be_ready(workspace: Workspace) -> None:
+    """TrainingError with all that stands in the way of a training."""
+    stopping = [p for p in readiness(workspace) if p.severity is Severity.ERROR]
+    if stopping:
+        raise TrainingError(*stopping)
+
+
 def start_training(workspace: Workspace, manager: JobManager, name: str | None = None) -> str:
     """Queue a training of the workspace as it stands now, and give the run's id.
 
     TrainingError where it is not ready.
     """
-    stopping = [p for p in readiness(workspace) if p.severity is Severity.ERROR]
-    if stopping:
-        raise TrainingError(*stopping)
+    must_be_ready(workspace)
     config, tables, schema, task = (
         workspace.config(),
         *workspace.asked(),
