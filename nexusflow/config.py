@@ -285,7 +285,7 @@ def parse_config(data: Mapping[str, Any], *, source: str = "configuration") -> R
     try:
         return RunConfig.model_validate(data)
     except ValidationError as error:
-        problems = [_problem(e, source) for e in error.errors()]
+        problems = [_problem(e, data, source) for e in error.errors()]
         raise ConfigError(*problems) from None
 
 
@@ -294,9 +294,12 @@ def read_config(text: str, *, source: str) -> RunConfig:
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{source} is not readable YAML: {error}") from None
+        raise ConfigError(_unreadable(error, source)) from None
     if not isinstance(data, dict):
-        raise ConfigError(f"{source} must hold keys and values; it holds {type(data).__name__}.")
+        found = "nothing" if data is None else f"a {type(data).__name__}"
+        raise ConfigError(
+            f"{source} must hold keys and values, such as `project_name: churn`; it holds {found}."
+        )
     return parse_config(data, source=source)
 
 
@@ -305,13 +308,44 @@ def load_config(path: Path) -> RunConfig:
     try:
         return read_config(path.read_text(encoding="utf-8"), source=str(path))
     except FileNotFoundError:
-        raise ConfigError(f"There is no configuration file {path}.") from None
+        raise ConfigError(f"There is no configuration file {path}.{_beside(path.parent)}") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path} is a folder; name a YAML file.{_beside(path)}") from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not readable YAML: {error}") from None
+        raise ConfigError(f"{path} is no text in UTF-8: {error}. Save it as UTF-8.") from None
 
 
-def _problem(error: Any, source: str) -> Problem:
-    path = ".".join(str(part) for part in error["loc"])
+def _beside(folder: Path) -> str:
+    """The YAML files of a folder, as the end of a message."""
+    files = sorted(path.name for path in folder.glob("*.y*ml")) if folder.is_dir() else []
+    return f" In {folder} there are: {', '.join(files[:8])}." if files else ""
+
+
+def _unreadable(error: yaml.YAMLError, source: str) -> Problem:
+    """What YAML stumbled over, with its line."""
+    place, said = getattr(error, "problem_mark", None), getattr(error, "problem", None) or "cannot be read"
+    line = f" line {place.line + 1}, column {place.column + 1}:" if place else ""
+    message = f"This is not readable YAML:{line} {said}."
+    fix = "Look at the indentation, and quote texts that hold any of : # { [ ` *"
+    return Problem(severity=Severity.ERROR, message=message, fix=f"{fix}.", file=source)
+
+
+def _path(place: tuple[int | str, ...], data: Any) -> str:
+    """A place in the settings in dots; an item of a list goes by its name where it has one."""
+    parts = []
+    for part in place:
+        listed = isinstance(part, int)
+        try:
+            data = data[part]
+        except (LookupError, TypeError):
+            data = None
+        name = data.get("name") if listed and isinstance(data, dict) else None
+        parts.append(str(name or (f"item {part + 1}" if isinstance(part, int) else part)))
+    return ".".join(parts)
+
+
+def _problem(error: Any, data: Any, source: str) -> Problem:
+    path = _path(error["loc"], data)
     fix = ""
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(error["loc"][-1]), _known_keys(RunConfig), n=1)
@@ -319,7 +353,9 @@ def _problem(error: Any, source: str) -> Problem:
         fix = f"Did you mean {near[0]!r}?" if near else "Remove it: it would have no effect."
     else:
         given = "" if isinstance(error["input"], dict | list) else f" (found {error['input']!r})"
-        message = f"{path}: {error['msg']}{given}."
+        said = error["msg"].removeprefix("Value error, ")
+        told = f"{path}: {said}{given}.".replace(": Input should be", " must be")
+        message = told.replace(": Field required", " is missing")
     return Problem(severity=Severity.ERROR, message=message, fix=fix, file=source)
 
 
