@@ -63,10 +63,10 @@ def train(
     with _told_plainly():
         from nexusflow.services.projects import load_project
         from nexusflow.services.storage import RunStore, new_run_id
-        from nexusflow.services.training import has_model, model_folder, new_run, run_training
+        from nexusflow.services.training import has_model, model_folder, new_run, run_training, unread_tables
 
         settings, tables, schema, task = load_project(config)
-        _tell(tables.problems)
+        _tell((*tables.problems, *unread_tables(tables, schema, task, hops=settings.architecture.hops)))
         store, run_id = RunStore(folder), new_run_id()
         named = name or settings.project_name
         store.create(new_run(run_id, name=named, config=settings, schema=schema, task=task))
@@ -239,7 +239,8 @@ class _Bar:
             record = event.record
             metrics = "  ".join(f"{name} {value:.4f}" for name, value in record.val_metrics.items())
             line = f"epoch {record.epoch}/{event.epochs}  loss {record.train_loss:.4f}  "
-            err.print(f"{line}validation loss {record.val_loss:.4f}  {metrics}", highlight=False)
+            told = f"{line}validation loss {record.val_loss:.4f}  {metrics}"
+            err.print(told, soft_wrap=True, highlight=False)
         elif isinstance(event, Note):
             self._progress.update(self._task, description=escape(event.message))
 

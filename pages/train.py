@@ -99,11 +99,9 @@ def ended(workspace: Workspace, run: Run) -> None:
     if run.status is RunStatus.FINISHED:
         outcome(run)
     elif run.status is RunStatus.CANCELLED:
-        st.warning(
-            f"Cancelled after {counted(len(run.history), 'epoch')}. "
-            "The best weights so far are kept if an epoch had ended.",
-            icon=":material/stop_circle:",
-        )
+        kept = f"Cancelled after {counted(len(run.history), 'epoch')}; the best weights so far are kept."
+        none = "Cancelled before the first epoch had ended, so there is no model. Your tables and settings are kept."
+        st.warning(kept if run.history else none, icon=":material/stop_circle:")
         if run.metrics:
             outcome(run)
     else:
@@ -111,7 +109,8 @@ def ended(workspace: Workspace, run: Run) -> None:
         st.markdown(
             "Nothing of your tables or settings is lost. Change what is named above, or start the run again."
         )
-    show_curves(progress(workspace, state.manager(), run.id))
+    if run.history:
+        show_curves(progress(workspace, state.manager(), run.id))
     log(workspace, run)
 
 
@@ -133,8 +132,10 @@ def outcome(run: Run) -> None:
 def log(workspace: Workspace, run: Run) -> None:
     """What the run told on its way."""
     lines = [plain(event_line(event)) for event in workspace.runs.events(run.id)][-200:]
+    if not lines:
+        return
     with st.expander(f"Log ({len(lines)} lines)", icon=":material/notes:"):
-        st.text("\n".join(lines) or "Nothing was written down.")
+        st.text("\n".join(lines))
 
 
 def main() -> None:

@@ -162,8 +162,17 @@ def cell_name(cell: pd.Series) -> str:
     """A cell in words: where it stands and what it holds."""
     if pd.notna(cell["statistic"]):
         # The value of a summary is the statistic itself.
-        return f"{cell['statistic']}: {shorten(cell['value'], 18)} ({cell['role']})"
-    return f"{cell['column']} = {shorten(cell['value'], 18)} ({cell['role']})"
+        return f"{cell['statistic']}: {value_text(cell['value'])} ({cell['role']})"
+    return f"{cell['column']} = {value_text(cell['value'])} ({cell['role']})"
+
+
+def value_text(value: object) -> str:
+    """A cell's value in few characters: numbers to six digits, texts cut."""
+    text = str(value)
+    try:
+        return f"{float(text):.6g}" if "." in text else shorten(text, 22)
+    except ValueError:
+        return shorten(text, 22)
 
 
 def related(insight: Insight, row: int) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from nexusflow.data.roles import find_roles
+from nexusflow.data.schema import Schema
+from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Task
 from nexusflow.errors import NexusFlowError, Problem, Severity, TrainingError
 from nexusflow.services.jobs import JobManager, JobState, JobView, OnEvent, ShouldStop
@@ -182,9 +184,9 @@ def _check_task(workspace: Workspace, task: Task) -> list[Problem]:
     if now.classes != task.classes:
         message = f"The classes of {task.target_column!r} have changed since the question was asked."
         return [_stop(message, "Look at the question and save it again on the Task page.")]
-    roles = find_roles(schema, task.entity_table, hops=workspace.architecture().hops)
-    unread = [name for name in tables if name not in {role.table for role in roles}]
-    return [_unreached(name, task) for name in unread]
+    unread = unread_tables(tables, schema, task, hops=workspace.architecture().hops)
+    fix = "Draw the missing foreign key on the Schema page, or raise hops on the Model page."
+    return [replace(problem, fix=fix) for problem in unread]
 
 
 def _settled(workspace: Workspace, run: Run, job: JobView | None) -> Run:
@@ -232,10 +234,13 @@ def _stop(message: str, fix: str) -> Problem:
     return Problem(severity=Severity.ERROR, message=message, fix=fix)
 
 
-def _unreached(table: str, task: Task) -> Problem:
-    return Problem(
-        severity=Severity.WARNING,
-        table=table,
-        message=f"No foreign keys lead here from {task.entity_table!r} within the model's hops: not read.",
-        fix="Draw the missing foreign key on the Schema page, or raise hops on the Model page.",
+def unread_tables(tables: TableSet, schema: Schema, task: Task, *, hops: int) -> tuple[Problem, ...]:
+    """A warning for every table that the model does not come to."""
+    reached = {role.table for role in find_roles(schema, task.entity_table, hops=hops)}
+    message = f"No foreign keys lead here from {task.entity_table!r} within the model's hops: not read."
+    fix = "Add the missing foreign key, or raise architecture.hops."
+    return tuple(
+        Problem(severity=Severity.WARNING, table=name, message=message, fix=fix)
+        for name in tables
+        if name not in reached
     )

@@ -52,6 +52,16 @@ def test_training_names_what_is_missing_and_does_not_start(open_page: OpenPage, 
     assert page.button(key="start").disabled
 
 
+def test_a_run_cancelled_before_its_first_epoch_says_that_there_is_no_model(
+    open_page: OpenPage, shop: Workspace
+) -> None:
+    ask(shop)
+    keep_run(shop, RunStatus.CANCELLED)
+    page = open_page("train")
+    assert ["no model" in box.value for box in page.warning] == [True]
+    assert not [box for box in page.expander if "Log" in box.label]
+
+
 def test_size_and_time_are_estimated_on_request(open_page: OpenPage, shop: Workspace) -> None:
     ask(shop)
     page = open_page("train")
