@@ -1,11 +1,12 @@
 """Train: start a run, watch it, and see how it did against plain models."""
 
 from collections import Counter
+from collections.abc import Collection
 
 import streamlit as st
 
 from nexusflow.errors import Severity
-from nexusflow.services.training import progress, readiness, start_training
+from nexusflow.services.training import UNREAD, progress, readiness, start_training
 from nexusflow.services.workspace import Workspace
 from nexusflow.train.run import Run, RunStatus
 from ui import state
@@ -30,7 +31,7 @@ def launch(workspace: Workspace) -> None:
     stopping = [p for p in problems if p.severity is Severity.ERROR]
     show_problems(problems)
     if not stopping:
-        plan(workspace)
+        plan(workspace, unread={problem.table for problem in problems if problem.code == UNREAD})
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input(
             "Name of the run", placeholder="Named after the target", key="run_name", max_chars=80, width=340
@@ -46,7 +47,7 @@ def launch(workspace: Workspace) -> None:
         attempt(lambda: start(workspace, name.strip()))
 
 
-def plan(workspace: Workspace) -> None:
+def plan(workspace: Workspace, *, unread: Collection[str | None]) -> None:
     """What a run would do, checked and ready."""
     task, training, network = workspace.task(), workspace.training(), workspace.architecture()
     assert task is not None
@@ -58,7 +59,8 @@ def plan(workspace: Workspace) -> None:
         if training.epochs
         else "As many epochs as the rows leave time for"
     )
-    encoders = Counter(choice.transformer_type for choice in workspace.encoders().values())
+    read = (choice for name, choice in workspace.encoders().items() if name not in unread)
+    encoders = Counter(choice.transformer_type for choice in read)
     kinds = ", ".join(f"{number} by {ENCODERS[kind]}" for kind, number in encoders.items())
     with st.container(border=True, gap="xsmall", key="plan"):
         st.markdown(

@@ -16,6 +16,7 @@ from nexusflow.train.events import BatchDone, EpochEnded, Note
 from nexusflow.train.run import Run, RunStatus
 
 __all__ = [
+    "UNREAD",
     "Progress",
     "cancel_training",
     "has_model",
@@ -29,6 +30,7 @@ __all__ = [
     "warm_up",
 ]
 
+UNREAD = "unread-table"
 _UNDER_WAY = (RunStatus.QUEUED, RunStatus.RUNNING)
 
 
@@ -240,7 +242,7 @@ def unread_tables(tables: TableSet, schema: Schema, task: Task, *, hops: int) ->
     message = f"No foreign keys lead here from {task.entity_table!r} within the model's hops: not read."
     fix = "Add the missing foreign key, or raise architecture.hops."
     return tuple(
-        Problem(severity=Severity.WARNING, table=name, message=message, fix=fix)
+        Problem(severity=Severity.WARNING, table=name, message=message, fix=fix, code=UNREAD)
         for name in tables
         if name not in reached
     )

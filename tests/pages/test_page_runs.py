@@ -52,6 +52,15 @@ def test_training_names_what_is_missing_and_does_not_start(open_page: OpenPage, 
     assert page.button(key="start").disabled
 
 
+def test_the_plan_counts_only_tables_that_are_read(open_page: OpenPage, shop: Workspace) -> None:
+    shop.add_files([("holidays.csv", b"day,name\n2024-01-01,New Year\n2024-02-01,None\n")])
+    ask(shop)
+    page = open_page("train")
+    assert any("holidays" in box.value for box in page.warning)
+    told = next(m.value for m in page.markdown if "Tables read" in m.value)
+    assert "1 by FT-Transformer, 1 by TabNet" in told
+
+
 def test_a_run_cancelled_before_its_first_epoch_says_that_there_is_no_model(
     open_page: OpenPage, shop: Workspace
 ) -> None:
