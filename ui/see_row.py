@@ -169,6 +169,8 @@ def cell_name(cell: pd.Series) -> str:
 def value_text(value: object) -> str:
     """A cell's value in few characters: numbers to six digits, texts cut."""
     text = str(value)
+    if text in ("nan", "NaT", "None", "<NA>"):
+        return "missing"
     try:
         return f"{float(text):.6g}" if "." in text else shorten(text, 22)
     except ValueError:

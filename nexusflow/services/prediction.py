@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -278,7 +278,7 @@ def _unused(preprocessing: "Preprocessing", tables: TableSet) -> list[Problem]:
 
 def _unknown(reader: "Reader") -> list[Problem]:
     """Columns with values that the model cannot read: new categories, text where numbers or times were."""
-    from nexusflow.data.featurize import NO_TIME, UNKNOWN
+    from nexusflow.data.featurize import MAX_CATEGORIES, NO_TIME, UNKNOWN
 
     found = []
     for name, encoded in reader.encoded.items():
@@ -287,10 +287,16 @@ def _unknown(reader: "Reader") -> list[Problem]:
         unread = [(c, np.isnan(encoded.raw_RN[:, n])) for n, c in enumerate(layout.numeric)]
         unread += [(c, encoded.time_RM[:, m] == NO_TIME) for m, c in enumerate(layout.timestamp)]
         for column, mask in new:
-            if mask.any():
+            known = reader.preprocessing.featurizers[name].vocabulary[column]
+            if mask.any() and len(known) < MAX_CATEGORIES:
                 said = "are categories that the model does not know, such as"
                 fix = "Correct them, or train again with rows that have them."
                 found.append(_unread(mask, table.column(column), name, column, said, fix))
+            elif mask.any():
+                # Rare ones were as unknown in training: that is no fault of these tables.
+                said = f"are not among the {len(known)} categories that the model tells apart, such as"
+                rare = _unread(mask, table.column(column), name, column, said, "They count as one.")
+                found.append(replace(rare, severity=Severity.NOTE))
         for column, mask in unread:
             mask = mask & table.column(column).notna().to_numpy()
             if mask.any():

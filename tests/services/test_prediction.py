@@ -132,6 +132,15 @@ def test_the_first_unreadable_row_is_named_with_a_way_out(model):
     assert "train again" in problem.fix and len(problem.message) < 150
 
 
+def test_rare_categories_of_a_long_list_are_no_fault(model, monkeypatch):
+    monkeypatch.setattr("nexusflow.data.featurize.MAX_CATEGORIES", 2)
+    customers = FRAMES["customers"].copy()
+    customers.loc[7, "plan"] = "gold"
+    found = predict_with(model, as_tables({**FRAMES, "customers": customers})).problems
+    (problem,) = (p for p in found if p.column == "plan")
+    assert problem.severity is Severity.NOTE and "not among the 2 categories" in problem.message
+
+
 def test_a_renamed_column_and_a_misnamed_table_are_guessed(model):
     tables = {
         "customers": FRAMES["customers"].rename(columns={"plan": "Plan type", "age": "years"}),

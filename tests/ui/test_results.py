@@ -105,7 +105,7 @@ def test_duration_in_words(seconds: float | None, words: str) -> None:
         ("1.2.3", "1.2.3"),
         ("4963", "4963"),
         ("x" * 40, "x" * 21 + "…"),
-        (None, "None"),
+        ("nan", "missing"),
     ],
 )
 def test_a_cells_value_takes_little_room(value: object, said: str) -> None:
