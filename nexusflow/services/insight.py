@@ -51,6 +51,7 @@ class Insight:
         self.folder = store.folder(run_id) / "insight"
         self.folder.mkdir(exist_ok=True)
         self._maps: dict[str, AttentionMaps] = {}
+        self._masks: dict[str, MaskSummary] | None = None
 
     @classmethod
     def open(cls, workspace: Workspace, run_id: str) -> "Insight":
@@ -143,7 +144,10 @@ class Insight:
         """TabNet's masks by table, over the rows that a sample of examples reads."""
         from nexusflow.explain.masks import tabnet_masks
 
-        return tabnet_masks(self.trained, self.reader, self.sample(MASKED)) if self.tabnet_tables else {}
+        if self._masks is None:
+            wanted = bool(self.tabnet_tables)
+            self._masks = tabnet_masks(self.trained, self.reader, self.sample(MASKED)) if wanted else {}
+        return self._masks
 
     def attribution(self, row: int, *, should_stop: ShouldStop = _never) -> RowAttribution:
         """Integrated gradients of one row."""
