@@ -20,6 +20,9 @@ def begin(name: str, purpose: str) -> None:
         st.set_page_config(page_icon=PICTURE)
         st.navigation(sections())
         st.rerun()
+    wanted = state.astray(name)
+    if wanted is not None:
+        st.switch_page(screen(wanted).file, query_params=state.address())
     st.title(screen(name).title, anchor=False)
     st.markdown(f":gray[{purpose}]")
     state.show_news()

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.browser
 CUSTOMERS = 5000
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(590)
 def test_from_the_sample_to_predictions_and_the_reasons_for_them(
     page: Page, app_url: str, tmp_path: Path
 ) -> None:
@@ -56,7 +56,7 @@ def test_from_the_sample_to_predictions_and_the_reasons_for_them(
     go(page, "Train")
     page.reload()
     on_page(page, "Train")
-    wait_for_end(page, 180)
+    wait_for_end(page, 400)
     expect(page.get_by_text("on the test rows.").first).to_be_visible()
     press(page, "see_why")
 
