@@ -57,15 +57,16 @@ def train(
 ) -> None:
     """Train the model that a configuration describes, with baselines beside it.
 
-    Ctrl-C stops within a batch and keeps the best weights so far.
+    Ctrl-C stops within a batch and keeps the best weights so far. The tables are read from where the
+    configuration says, seen from its own folder.
     """
     with _told_plainly():
         from nexusflow.services.projects import load_project
         from nexusflow.services.storage import RunStore, new_run_id
-        from nexusflow.services.training import has_model, model_folder, new_run, run_training
+        from nexusflow.services.training import has_model, model_folder, new_run, run_training, unread_tables
 
         settings, tables, schema, task = load_project(config)
-        _tell(tables.problems)
+        _tell((*tables.problems, *unread_tables(tables, schema, task, hops=settings.architecture.hops)))
         store, run_id = RunStore(folder), new_run_id()
         named = name or settings.project_name
         store.create(new_run(run_id, name=named, config=settings, schema=schema, task=task))
@@ -91,7 +92,10 @@ def train(
 def predict(
     model: Annotated[Path, typer.Argument(help="The folder of a trained model.", metavar="MODEL_DIR")],
     table: Annotated[
-        list[str], typer.Option("--table", help="A table and its file, as in customers=data/customers.csv.")
+        list[str],
+        typer.Option(
+            "--table", help="A table and its file, as in customers=data/customers.csv; once for each table."
+        ),
     ],
     file: Annotated[Path, typer.Option("--out", help="Where predictions go: .csv or .parquet.")],
     as_of: Annotated[
@@ -105,8 +109,8 @@ def predict(
     """Score every row of the entity table with a trained model.
 
     A model of a question over time scores its entities as of one date, and needs no labels.
-    In a CSV, text that a spreadsheet would run as a formula gets a leading apostrophe;
-    Parquet keeps it as it is.
+
+    In a CSV, text that a spreadsheet would run as a formula gets a leading apostrophe; Parquet keeps it as it is.
     """
     with _told_plainly():
         if file.suffix not in (".csv", ".parquet"):
@@ -174,6 +178,12 @@ def _told_plainly() -> Iterator[None]:
     except NexusFlowError as error:
         _tell(error.problems)
         raise typer.Exit(BAD_INPUT) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        message = f"{error.filename}: {error.strerror or type(error).__name__}."
+        _tell([Problem(severity=Severity.ERROR, message=message)])
+        raise typer.Exit(BAD_INPUT) from None
     except KeyboardInterrupt:
         err.print("Stopped.")
         raise typer.Exit(CANCELLED) from None
@@ -229,7 +239,8 @@ class _Bar:
             record = event.record
             metrics = "  ".join(f"{name} {value:.4f}" for name, value in record.val_metrics.items())
             line = f"epoch {record.epoch}/{event.epochs}  loss {record.train_loss:.4f}  "
-            err.print(f"{line}validation loss {record.val_loss:.4f}  {metrics}", highlight=False)
+            told = f"{line}validation loss {record.val_loss:.4f}  {metrics}"
+            err.print(told, soft_wrap=True, highlight=False)
         elif isinstance(event, Note):
             self._progress.update(self._task, description=escape(event.message))
 
@@ -249,7 +260,7 @@ def _read_tables(given: Sequence[str]) -> "TableSet":
                 f"--table takes NAME=FILE, as in customers=customers.csv; it was given {text!r}."
             )
         if not Path(path).is_file():
-            raise ConfigError(f"There is no file {path} for the table {name!r}.")
+            raise ConfigError(f"There is no file {path} for the table {name!r}. Paths start at {Path.cwd()}.")
         table, found = only(Path(path).name, read_file(Path(path)), name)
         problems += found
         if table is not None:

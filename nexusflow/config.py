@@ -1,7 +1,6 @@
 """The settings of a run, as the YAML file and the app write them; every key has an effect or is refused."""
 
 import datetime
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -9,7 +8,8 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from nexusflow.errors import ConfigError, Problem, Severity
+from nexusflow.config_problems import beside, refused, unreadable
+from nexusflow.errors import ConfigError
 
 FILE_ENDINGS = (
     *(".csv", ".tsv", ".txt", ".parquet", ".pq", ".jsonl", ".ndjson", ".json", ".zip"),
@@ -285,8 +285,7 @@ def parse_config(data: Mapping[str, Any], *, source: str = "configuration") -> R
     try:
         return RunConfig.model_validate(data)
     except ValidationError as error:
-        problems = [_problem(e, source) for e in error.errors()]
-        raise ConfigError(*problems) from None
+        raise ConfigError(*[refused(RunConfig, e, data, source) for e in error.errors()]) from None
 
 
 def read_config(text: str, *, source: str) -> RunConfig:
@@ -294,9 +293,12 @@ def read_config(text: str, *, source: str) -> RunConfig:
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{source} is not readable YAML: {error}") from None
+        raise ConfigError(unreadable(error, source)) from None
     if not isinstance(data, dict):
-        raise ConfigError(f"{source} must hold keys and values; it holds {type(data).__name__}.")
+        found = "nothing" if data is None else f"a {type(data).__name__}"
+        raise ConfigError(
+            f"{source} must hold keys and values, such as `project_name: churn`; it holds {found}."
+        )
     return parse_config(data, source=source)
 
 
@@ -305,29 +307,8 @@ def load_config(path: Path) -> RunConfig:
     try:
         return read_config(path.read_text(encoding="utf-8"), source=str(path))
     except FileNotFoundError:
-        raise ConfigError(f"There is no configuration file {path}.") from None
+        raise ConfigError(f"There is no configuration file {path}.{beside(path.parent)}") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path} is a folder; name a YAML file.{beside(path)}") from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not readable YAML: {error}") from None
-
-
-def _problem(error: Any, source: str) -> Problem:
-    path = ".".join(str(part) for part in error["loc"])
-    fix = ""
-    if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(error["loc"][-1]), _known_keys(RunConfig), n=1)
-        message = f"{path} is not a setting."
-        fix = f"Did you mean {near[0]!r}?" if near else "Remove it: it would have no effect."
-    else:
-        given = "" if isinstance(error["input"], dict | list) else f" (found {error['input']!r})"
-        message = f"{path}: {error['msg']}{given}."
-    return Problem(severity=Severity.ERROR, message=message, fix=fix, file=source)
-
-
-def _known_keys(model: type[BaseModel]) -> list[str]:
-    keys: list[str] = []
-    for name, field in model.model_fields.items():
-        keys.append(name)
-        for inner in (field.annotation, *getattr(field.annotation, "__args__", ())):
-            if isinstance(inner, type) and issubclass(inner, BaseModel):
-                keys += _known_keys(inner)
-    return keys
+        raise ConfigError(f"{path} is no text in UTF-8: {error}. Save it as UTF-8.") from None

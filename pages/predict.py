@@ -16,6 +16,7 @@ from nexusflow.train.run import Run
 from ui import state
 from ui.ask import NEWEST, OLDEST
 from ui.escape import code, codes
+from ui.grid import printable
 from ui.page import begin, empty
 from ui.problems import problems_shown, show_problems
 from ui.runs import pick_run
@@ -68,8 +69,16 @@ def score(workspace: Workspace, run: Run, tables: TableSet, as_of: str | None) -
     """Score on request, and keep the result while run, tables and date stay the same."""
     stamp = f"{run.id}:{as_of}:{':'.join(table.sha256 for table in tables.values())}"
     if st.button("Score the rows", type="primary", key="score", icon=":material/bolt:"):
-        with st.spinner("Scoring…"), problems_shown():
-            state.keep_prediction(stamp, predict(model_folder(workspace.runs, run.id), tables, as_of=as_of))
+        bar = st.progress(0.0, text="Reading the tables…")
+        with problems_shown():
+            found = predict(
+                model_folder(workspace.runs, run.id),
+                tables,
+                as_of=as_of,
+                on_progress=lambda share: bar.progress(share, text="Scoring…"),
+            )
+            state.keep_prediction(stamp, found)
+        bar.empty()
     result = state.prediction(stamp)
     if result is not None:
         show(run, result)
@@ -80,8 +89,17 @@ def show(run: Run, result: Prediction) -> None:
     show_problems(result.problems)
     frame = result.frame
     summary(run, frame)
-    st.dataframe(frame.head(ROWS_SHOWN), hide_index=True, key="predictions")
-    st.caption(f"{min(ROWS_SHOWN, len(frame)):,} of {len(frame):,} rows shown.")
+    numbers = {
+        name: st.column_config.NumberColumn(format="%.4f") for name in frame.filter(like="probability_")
+    }
+    shown = printable(frame.head(ROWS_SHOWN))
+    st.dataframe(shown, hide_index=True, column_config=numbers, key="predictions")
+    dated = (
+        " A row reads what was known by its cutoff, and nothing later."
+        if frame["cutoff"].notna().any()
+        else ""
+    )
+    st.caption(f"{len(shown):,} of {len(frame):,} rows shown.{dated}")
     with st.container(horizontal=True):
         st.download_button(
             "Download CSV",

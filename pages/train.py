@@ -1,15 +1,17 @@
 """Train: start a run, watch it, and see how it did against plain models."""
 
 from collections import Counter
+from collections.abc import Collection
 
 import streamlit as st
 
 from nexusflow.errors import Severity
-from nexusflow.services.training import progress, readiness, start_training
+from nexusflow.services.training import UNREAD, progress, readiness, start_training
 from nexusflow.services.workspace import Workspace
 from nexusflow.train.run import Run, RunStatus
 from ui import state
 from ui.escape import code, counted, md_escape, plain
+from ui.estimate import show_estimate
 from ui.figure import csv_button
 from ui.live import live_curves, live_words, show_curves
 from ui.navigation import go_to
@@ -29,7 +31,7 @@ def launch(workspace: Workspace) -> None:
     stopping = [p for p in problems if p.severity is Severity.ERROR]
     show_problems(problems)
     if not stopping:
-        plan(workspace)
+        plan(workspace, unread={problem.table for problem in problems if problem.code == UNREAD})
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input(
             "Name of the run", placeholder="Named after the target", key="run_name", max_chars=80, width=340
@@ -45,17 +47,20 @@ def launch(workspace: Workspace) -> None:
         attempt(lambda: start(workspace, name.strip()))
 
 
-def plan(workspace: Workspace) -> None:
+def plan(workspace: Workspace, *, unread: Collection[str | None]) -> None:
     """What a run would do, checked and ready."""
     task, training, network = workspace.task(), workspace.training(), workspace.architecture()
     assert task is not None
     done = ":green[:material/check_circle:]"
+    # Patience of as many epochs as there are at most stops nothing.
+    stops = training.early_stopping and (training.epochs is None or training.patience < training.epochs)
     epochs = (
-        f"At most {counted(training.epochs, 'epoch')}"
+        f"{'At most ' if stops else ''}{counted(training.epochs, 'epoch')}"
         if training.epochs
         else "As many epochs as the rows leave time for"
     )
-    encoders = Counter(choice.transformer_type for choice in workspace.encoders().values())
+    read = (choice for name, choice in workspace.encoders().items() if name not in unread)
+    encoders = Counter(choice.transformer_type for choice in read)
     kinds = ", ".join(f"{number} by {ENCODERS[kind]}" for kind, number in encoders.items())
     with st.container(border=True, gap="xsmall", key="plan"):
         st.markdown(
@@ -64,13 +69,10 @@ def plan(workspace: Workspace) -> None:
             f"{counted(network.num_blocks, 'block')} of width {network.global_embed_dim}, "
             f"up to {counted(network.refinement_iterations, 'pass', 'passes')}  \n"
             f"{done} {epochs}"
-            + (
-                f", stopping after {training.patience} without a better score"
-                if training.early_stopping
-                else ""
-            )
+            + (f", stopping after {training.patience} without a better score" if stops else "")
             + (", with baselines" if training.baselines else ", without baselines")
         )
+        show_estimate(workspace)
 
 
 def start(workspace: Workspace, name: str) -> None:
@@ -99,11 +101,9 @@ def ended(workspace: Workspace, run: Run) -> None:
     if run.status is RunStatus.FINISHED:
         outcome(run)
     elif run.status is RunStatus.CANCELLED:
-        st.warning(
-            f"Cancelled after {counted(len(run.history), 'epoch')}. "
-            "The best weights so far are kept if an epoch had ended.",
-            icon=":material/stop_circle:",
-        )
+        kept = f"Cancelled after {counted(len(run.history), 'epoch')}; the best weights so far are kept."
+        none = "Cancelled before the first epoch had ended, so there is no model. Your tables and settings are kept."
+        st.warning(kept if run.history else none, icon=":material/stop_circle:")
         if run.metrics:
             outcome(run)
     else:
@@ -111,7 +111,8 @@ def ended(workspace: Workspace, run: Run) -> None:
         st.markdown(
             "Nothing of your tables or settings is lost. Change what is named above, or start the run again."
         )
-    show_curves(progress(workspace, state.manager(), run.id))
+    if run.history:
+        show_curves(progress(workspace, state.manager(), run.id))
     log(workspace, run)
 
 
@@ -133,8 +134,10 @@ def outcome(run: Run) -> None:
 def log(workspace: Workspace, run: Run) -> None:
     """What the run told on its way."""
     lines = [plain(event_line(event)) for event in workspace.runs.events(run.id)][-200:]
+    if not lines:
+        return
     with st.expander(f"Log ({len(lines)} lines)", icon=":material/notes:"):
-        st.text("\n".join(lines) or "Nothing was written down.")
+        st.text("\n".join(lines))
 
 
 def main() -> None:

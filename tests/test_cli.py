@@ -107,6 +107,17 @@ def test_the_file_may_have_another_name_than_the_table(project, trained, tmp_pat
     ("arguments", "words"),
     [
         (["train", "--config", "{}/none.yaml"], "no configuration file"),
+        (["train", "--config", "{}/none.yaml"], "config.yaml, "),
+        (["train", "--config", "{}"], "is a folder; name a YAML file"),
+        (["train", "--config", "{}/indented.yaml"], "line 2, column 2:"),
+        (["train", "--config", "{}/empty.yaml"], "it holds nothing"),
+        (["train", "--config", "{}/latin.yaml"], "Save it as UTF-8"),
+        (
+            ["train", "--config", "{}/encoder.yaml"],
+            "datasets.visits.transformer_type must be 'ft_transformer'",
+        ),
+        (["train", "--config", "{}/unnamed.yaml"], "datasets.item 2.name is missing"),
+        (["train", "--config", "{}/config.yaml", "--out", "{}/config.yaml"], "config.yaml"),
         (["train", "--config", "{}/typo.yaml"], "epochs"),
         (["train", "--config", "{}/lost.yaml"], "'visit'"),
         (["predict", "{}", "--table", "people={}/people.csv", "--out", "{}/x.csv"], "model"),
@@ -121,6 +132,13 @@ def test_the_file_may_have_another_name_than_the_table(project, trained, tmp_pat
 def test_bad_input_is_told_on_stderr_and_ends_with_2(project, trained, arguments, words):
     config = yaml.safe_load((project / "config.yaml").read_text())
     write(project / "typo.yaml", {**config, "training": {"epochss": 3}})
+    people, visits = config["datasets"]
+    (project / "indented.yaml").write_text("a: [1\nb: 2")
+    (project / "empty.yaml").write_text("")
+    (project / "latin.yaml").write_bytes(b"a: \xe9")
+    tabs = {**visits, "transformer_type": "tabs"}
+    write(project / "encoder.yaml", {**config, "datasets": [people, tabs]})
+    write(project / "unnamed.yaml", {**config, "datasets": [people, {"path": "visits.csv"}]})
     write(project / "lost.yaml", {**config, "datasets": [*config["datasets"], {"name": "visit"}]})
     given = [
         each.replace("{model}", str(trained[1] / "model")).replace("{}", str(project)) for each in arguments

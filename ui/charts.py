@@ -31,8 +31,6 @@ def heatmap(
     title: str,
     palette: Palette,
     selectable: bool = False,
-    row_title: str = "",
-    column_title: str = "",
 ) -> Option:
     """A matrix as coloured cells with their numbers, first row on top; NaN cells stay empty.
 
@@ -63,9 +61,9 @@ def heatmap(
     tilt = 35 if max((len(name) for name in column_names), default=0) * len(column_names) > 90 else 0
     return {
         **_frame(title, palette),
-        "grid": {"left": 12, "right": 24, "top": 64, "bottom": 28, "containLabel": True},
+        "grid": {"left": 12, "right": 24, "top": 56, "bottom": 8, "containLabel": True},
         "tooltip": {"formatter": "{b}: {@[2]}", "confine": True},
-        "xAxis": _names(column_names, palette, tilt=tilt) | {"name": column_title} | _axis_title(palette, 34),
+        "xAxis": _names(column_names, palette, tilt=tilt),
         "yAxis": _names(row_names, palette) | {"inverse": True},
         "visualMap": {
             "show": False,
@@ -75,7 +73,7 @@ def heatmap(
             "inRange": {"color": list(palette.scale)},
         },
         "series": [series],
-    } | ({"aria": {"enabled": True}} if row_title else {})
+    }
 
 
 def heatmap_cell(index: int, columns: int) -> tuple[int, int]:
@@ -115,7 +113,7 @@ def bars(
             "type": "value",
             # The number beside a bar to the left would otherwise lie on the names.
             **({"min": significant(low - room)} if low < 0 else {}),
-            "axisLabel": {"color": palette.quiet, "hideOverlap": True},
+            "axisLabel": {"color": palette.quiet, "hideOverlap": True, "showMinLabel": low >= 0},
             "splitLine": {"lineStyle": {"color": palette.line, "opacity": 0.5}},
         },
         "yAxis": _names(names, palette) | {"inverse": True, "axisLine": {"show": False}},
@@ -324,12 +322,4 @@ def _numbers(palette: Palette) -> Option:
         "type": "value",
         "axisLabel": {"color": palette.quiet},
         "splitLine": {"lineStyle": {"color": palette.line, "opacity": 0.5}},
-    }
-
-
-def _axis_title(palette: Palette, gap: int) -> Option:
-    return {
-        "nameLocation": "middle",
-        "nameGap": gap,
-        "nameTextStyle": {"color": palette.quiet, "fontSize": 11},
     }

@@ -7,7 +7,7 @@ from nexusflow.services.training import Progress, cancel_training, progress
 from nexusflow.services.workspace import Workspace
 from ui import state
 from ui.charts import Curve, curves
-from ui.escape import md_escape
+from ui.escape import counted, md_escape
 from ui.figure import show_chart
 from ui.page import two_cards
 from ui.palette import current_palette
@@ -26,11 +26,17 @@ def live_words(workspace: Workspace, run_id: str) -> None:
     show_status(now.state)
     left, right = st.columns([5, 1], vertical_alignment="center")
     left.progress(now.fraction, text=standing(now))
-    if right.button("Cancel", key="cancel_run", icon=":material/stop_circle:", width="stretch"):
+    if now.elsewhere:
+        st.caption("Another server of this folder runs it; it can be cancelled there.")
+    elif right.button(
+        "Cancel",
+        key="cancel_run",
+        icon=":material/stop_circle:",
+        width="stretch",
+        disabled=now.state == "cancelling",
+    ):
         cancel_training(workspace, state.manager(), run_id)
         st.rerun(scope="fragment")
-    if now.message and not now.epoch:
-        st.caption(md_escape(now.message))
 
 
 @st.fragment(run_every=2)
@@ -40,12 +46,17 @@ def live_curves(workspace: Workspace, run_id: str) -> None:
 
 
 def standing(now: Progress) -> str:
-    """One line on where the run stands."""
+    """One line on where the run stands, safe as Markdown."""
     if now.state == "queued":
+        if now.elsewhere:
+            return "Waiting in line"
         ahead = (now.queue_position or 1) - 1
         return "Waiting in line; next" if not ahead else f"Waiting in line; {ahead} ahead"
     if now.state == "cancelling":
         return "Stopping after this batch…"
+    if now.doing:
+        done = f"{counted(len(now.train_loss), 'epoch')} done · " if now.train_loss else ""
+        return f"{done}{md_escape(now.doing)}…"
     if not now.epoch:
         return "Preparing the tables…"
     left = f" · about {duration(now.seconds_left)} left" if now.seconds_left is not None else ""

@@ -49,6 +49,7 @@ def sections() -> dict[str, list[st.Page]]:
 
 def go_to(name: str) -> None:
     """Open a page, keeping the workspace in the address; the script ends here."""
+    state.head_for(name)
     st.switch_page(screen(name).file, query_params=state.address())
 
 

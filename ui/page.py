@@ -20,6 +20,9 @@ def begin(name: str, purpose: str) -> None:
         st.set_page_config(page_icon=PICTURE)
         st.navigation(sections())
         st.rerun()
+    wanted = state.astray(name)
+    if wanted is not None:
+        st.switch_page(screen(wanted).file, query_params=state.address())
     st.title(screen(name).title, anchor=False)
     st.markdown(f":gray[{purpose}]")
     state.show_news()
@@ -27,11 +30,9 @@ def begin(name: str, purpose: str) -> None:
 
 def two_cards() -> tuple[DeltaGenerator, DeltaGenerator]:
     """Two bordered cards side by side; one above the other where the window is narrow."""
-    grid = st.grid(2, min_column_width=380)
-    return (
-        grid.cell().container(border=True, height="stretch"),
-        grid.cell().container(border=True, height="stretch"),
-    )
+    # A container within a cell would be as high as its own content; the cells of a line are all as high as the highest.
+    grid = st.grid(2, min_column_width=380, border=True)
+    return grid.cell(), grid.cell()
 
 
 def empty(title: str, text: str, *, to: str, label: str) -> None:

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from nexusflow.data.task import Part, TaskKind
+from nexusflow.data.task import Part, Task, TaskKind
 from nexusflow.train.events import BatchDone, EpochEnded, Event, RunFinished, RunStarted
 from nexusflow.train.metrics import primary_metric
 from nexusflow.train.run import Run
+from ui.escape import code
 
 MODEL = "NexusFormer"
 METRIC_LABELS = {
@@ -75,7 +76,16 @@ def verdict(run: Run, part: Part = Part.TEST) -> Verdict:
         )
     if (mine > theirs) == higher:
         return Verdict(sentence=f"{MODEL} is better than the best baseline, {best}: {figures}", ahead=True)
-    return Verdict(sentence=f"{best} is better than {MODEL}: {turned} Use it, or train longer.", ahead=False)
+    return Verdict(
+        sentence=f"{best} is better than {MODEL}: {turned} Use that one, or train longer.", ahead=False
+    )
+
+
+def unit(task: Task) -> str:
+    """What a model's output is measured in."""
+    if task.kind is TaskKind.REGRESSION:
+        return f"standard deviations of {code(task.target_column)}"
+    return "log-odds, of which 1 more multiplies the odds by 2.7"
 
 
 def event_line(event: Event) -> str:

@@ -50,14 +50,15 @@ def when(run: Run) -> str:
 
 
 def pick_run(runs: Sequence[Run], *, key: str) -> Run:
-    """Let the reader choose one of the runs; the choice holds on every page."""
+    """Let the reader choose one of the runs; the choice holds on every page. At first, one under way or the newest."""
     ids = [run.id for run in runs]
+    busy = [run.id for run in runs if run.status is RunStatus.RUNNING]
     by_id = dict(zip(ids, runs, strict=True))
     now = state.chosen_run()
     chosen = st.selectbox(
         "Run",
         ids,
-        index=ids.index(now) if now in ids else 0,
+        index=ids.index(now) if now in ids else ids.index(busy[0]) if busy else 0,
         format_func=lambda run_id: run_label(by_id[run_id]),
         key=f"{key}_{len(ids)}_{now}",
     )
@@ -81,6 +82,6 @@ def _line(run: Run) -> dict[str, object]:
         "target": plain(run.task["target_column"]),
         "epochs": len(run.history),
         "time": duration(run.seconds) if run.seconds else "",
-        "parameters": run.parameters or None,
+        "parameters": f"{run.parameters:,}" if run.parameters else "",
         "test score": f"{metric_label(name)} {score:.3f}" if score is not None else "",
     }

@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from nexusflow.services.insight import Insight
+from nexusflow.services.insight import ROWS, Insight
 from ui import state
 from ui.charts import bars, height_for
 from ui.escape import code
 from ui.figure import csv_button, show_chart
 from ui.palette import current_palette
+from ui.results import unit
 
 SHOWN = 20
 MUCH = 0.05
@@ -20,8 +21,8 @@ def show_columns(insight: Insight) -> None:
         with st.container(border=True, horizontal_alignment="center"):
             st.markdown("**Which columns move the answers?**", text_alignment="center")
             st.caption(
-                "Integrated gradients compare each row with one in which everything is missing. "
-                "It takes up to a minute and is kept with the run.",
+                "Integrated gradients fill in a row cell by cell, from one in which everything is missing, and "
+                "credit each cell with what it changes. It takes up to a minute and is kept with the run.",
                 text_alignment="center",
             )
             st.button(
@@ -38,7 +39,8 @@ def show_columns(insight: Insight) -> None:
         on_progress=lambda share: bar.progress(min(share, 1.0), text="Comparing rows…")
     )
     bar.empty()
-    frame = found.frame.assign(name=found.frame["role"] + ": " + found.frame["column"])
+    columns = found.frame["column"].replace({ROWS: "(how many, how recent)"})
+    frame = found.frame.assign(name=found.frame["role"] + ": " + columns)
     top = frame.head(SHOWN)
     with st.container(border=True):
         show_chart(
@@ -48,6 +50,7 @@ def show_columns(insight: Insight) -> None:
                 value="strength",
                 title=f"The {len(top)} columns that move the answers most",
                 palette=current_palette(),
+                label_length=48,
             ),
             key="columns",
             alt="Mean strength of each column by integrated gradients",
@@ -55,11 +58,11 @@ def show_columns(insight: Insight) -> None:
         )
         csv_button(found.frame, key="columns_all", label="CSV of all columns")
     precision = ":material/warning: " if found.relative_gap > MUCH else ""
-    st.caption(
-        "Mean absolute effect on the output (log-odds, or the standardised value) "
-        f"over {found.rows} test rows. "
-        f"{precision}What the scores leave unexplained: {found.relative_gap:.2%} (median)."
-    )
     if len(frame):
         first = frame.iloc[0]
-        st.markdown(f"The strongest column is {code(first['column'])} of {code(first['role'])}.")
+        st.markdown(f"The strongest is {code(first['name'])}.")
+    st.caption(
+        f"How far a column moves the output of a row, up or down, in {unit(insight.trained.preprocessing.task)}: "
+        f"a mean over {found.rows} {insight.sampled_part} rows. "
+        f"{precision}The scores leave {found.relative_gap:.2%} of the output unexplained (median)."
+    )

@@ -25,6 +25,9 @@ def show_masks(insight: Insight) -> None:
         return
     with st.spinner("Reading the masks…"):
         masks = insight.masks()
+    if not masks:
+        st.info("None of these rows reads a row of such a table.", icon=":material/search_off:")
+        return
     table = st.selectbox("Table", list(masks), format_func=plain, key="mask_table")
     summary = masks[table]
     left, right = two_cards()
@@ -32,7 +35,10 @@ def show_masks(insight: Insight) -> None:
         step_map(table, summary)
     with right:
         overall(summary)
-    st.caption(f"A mean over {summary.rows:,} rows of {code(table)}. Each step's shares sum to one.")
+    st.caption(
+        f"A mean over {summary.rows:,} rows of {code(table)}. Each step's shares sum to one. "
+        "TabNet reads a table in steps, and each step lets only a few columns through."
+    )
 
 
 def step_map(table: str, summary: MaskSummary) -> None:

@@ -12,6 +12,7 @@ from ui.figure import csv_button, show_chart
 from ui.grid import printable
 from ui.page import two_cards
 from ui.palette import current_palette
+from ui.results import unit
 
 ORDERS = {"error": "Worst errors first", "random": "At random", "row": "In the table's order"}
 LISTED = 200
@@ -33,7 +34,7 @@ def show_row(insight: Insight, task: Task) -> None:
         with right:
             trace(insight, task, row)
         with st.container(border=True):
-            cells(insight, row)
+            cells(insight, row, direction(task, str(example["prediction"])))
         with st.container(border=True):
             related(insight, row)
 
@@ -66,9 +67,9 @@ def pick(insight: Insight) -> pd.Series | None:
 
 def row_label(example: pd.Series) -> str:
     """An example in one line."""
-    return (
-        f"{plain(example['key'])} · predicted {short(example['prediction'])}, was {short(example['target'])}"
-    )
+    sure = f" ({example['probability']:.0%})" if "probability" in example else ""
+    said = f"predicted {short(example['prediction'])}{sure}, was {short(example['target'])}"
+    return f"{plain(example['key'])} · {said}"
 
 
 def short(value: object) -> str:
@@ -98,21 +99,22 @@ def positive_probability(task: Task, example: pd.Series) -> tuple[str, float]:
     return named, probability
 
 
-def unit(task: Task) -> str:
-    """What outputs are measured in."""
-    return "standardised value" if task.kind is TaskKind.REGRESSION else "log-odds"
+def direction(task: Task, predicted: str) -> str:
+    """What a score above 0 says."""
+    if task.kind is TaskKind.REGRESSION:
+        return "Above 0 raises the value."
+    return f"Above 0 speaks for {code(task.classes[-1] if task.kind is TaskKind.BINARY else predicted)}."
 
 
 def contributions(insight: Insight, task: Task, row: int, predicted: str) -> None:
     """What each role adds to the output."""
     found = insight.contributions(row)
-    frame = pd.concat(
-        [found.frame, pd.DataFrame({"role": ["(bias)"], "contribution": [found.bias]})], ignore_index=True
-    )
+    everyone = pd.DataFrame({"role": ["(the same for every row)"], "contribution": [found.bias]})
+    frame = pd.concat([found.frame, everyone], ignore_index=True).rename(columns={"role": "table"})
     show_chart(
         bars(
             frame,
-            label="role",
+            label="table",
             value="contribution",
             title="What each table adds to the answer",
             palette=current_palette(),
@@ -123,15 +125,12 @@ def contributions(insight: Insight, task: Task, row: int, predicted: str) -> Non
         frame=frame,
         height=height_for(len(frame)),
     )
-    meaning = {
-        TaskKind.BINARY: f"above 0 speaks for {code(task.classes[-1]) if task.classes else 'yes'}",
-        TaskKind.MULTICLASS: f"above 0 speaks for {code(predicted)}",
-        TaskKind.REGRESSION: "above 0 raises the value",
-    }[task.kind]
-    st.caption(f"The bars sum to the output, {found.output:+.3f} ({unit(task)}): {meaning}.")
+    st.caption(
+        f"{direction(task, predicted)} The bars sum to the output: {found.output:+.3f}, in {unit(task)}."
+    )
 
 
-def cells(insight: Insight, row: int) -> None:
+def cells(insight: Insight, row: int, meaning: str) -> None:
     """The cells that speak most for the answer and against it."""
     found = insight.attribution(row)
     top = found.frame.head(CELLS_SHOWN)
@@ -154,8 +153,8 @@ def cells(insight: Insight, row: int) -> None:
     )
     csv_button(found.frame, key="cells_all", label="CSV of all cells")
     st.caption(
-        "Against a row in which everything is missing; "
-        f"the scores explain all but {found.relative_gap:.2%} of the difference ({found.steps} steps)."
+        f"{meaning} Integrated gradients in {found.steps} steps from a row in which everything is missing; "
+        f"the scores explain all but {found.relative_gap:.2%} of the difference."
     )
 
 
@@ -163,23 +162,36 @@ def cell_name(cell: pd.Series) -> str:
     """A cell in words: where it stands and what it holds."""
     if pd.notna(cell["statistic"]):
         # The value of a summary is the statistic itself.
-        return f"{cell['statistic']} = {shorten(cell['value'], 18)} ({cell['role']})"
-    return f"{cell['column']} = {shorten(cell['value'], 18)} ({cell['role']})"
+        return f"{cell['statistic']}: {value_text(cell['value'])} ({cell['role']})"
+    return f"{cell['column']} = {value_text(cell['value'])} ({cell['role']})"
+
+
+def value_text(value: object) -> str:
+    """A cell's value in few characters: numbers to six digits, texts cut."""
+    text = str(value)
+    if text in ("nan", "NaT", "None", "<NA>"):
+        return "missing"
+    try:
+        return f"{float(text):.6g}" if "." in text else shorten(text, 22)
+    except ValueError:
+        return shorten(text, 22)
 
 
 def related(insight: Insight, row: int) -> None:
     """The uploaded rows that were read."""
-    role = st.selectbox("Rows it read as", list(insight.roles), format_func=plain, key="related_role")
+    role = st.selectbox("Rows it was read from", list(insight.roles), format_func=plain, key="related_role")
     frame = insight.related(row, role)
     if frame.empty:
         st.caption("None: nothing of this kind was known in time.")
         return
     if frame["age"].isna().all():
         frame = frame.drop(columns="age")
-    share = st.column_config.ProgressColumn("looked at", format="percent", min_value=0.0, max_value=1.0)
+    shown = printable(frame.drop(columns="slot")).assign(looked_at=100 * frame["looked_at"])
+    share = st.column_config.ProgressColumn("looked at", format="%.0f %%", min_value=0, max_value=100)
     config = {"looked_at": share, "age": st.column_config.NumberColumn("age in days", format="%.1f")}
-    st.dataframe(printable(frame), hide_index=True, column_config=config, key="related")
+    st.dataframe(shown, hide_index=True, column_config=config, key="related")
     csv_button(frame, key="related")
+    st.caption("The latest come first. How much each was looked at is not how much it moved the answer.")
 
 
 def trace(insight: Insight, task: Task, row: int) -> None:

@@ -47,13 +47,13 @@ def attention_map(insight: Insight) -> None:
             height=height_for(len(view.roles), row=46, least=280),
         )
         st.caption(
-            f"A mean over {view.rows:,} test rows; each line sums to one. "
+            f"A mean over {view.rows:,} {insight.sampled_part} rows; each line sums to one. "
             "Click a cell to see the rows behind it. "
             "Attention says where the network looked, not what moved the answer."
         )
     if place is not None and place < len(view.roles) ** 2:
         row, column = heatmap_cell(place, len(view.roles))
-        drill(insight, view.roles[row], view.roles[column])
+        drill(insight, view.roles[row], view.roles[column], iteration=iteration, head=head)
 
 
 def chooser(column: st.delta_generator.DeltaGenerator, label: str, count: int, key: str) -> int:
@@ -67,21 +67,23 @@ def chooser(column: st.delta_generator.DeltaGenerator, label: str, count: int, k
     )
 
 
-def drill(insight: Insight, role: str, context: str) -> None:
-    """The examples in which one role looks most at another, each to be explained by itself."""
+def drill(insight: Insight, role: str, context: str, *, iteration: int, head: int) -> None:
+    """The examples in which one role looks most at another in this pass and head, each to be explained by itself."""
     with st.container(border=True, key="drill"):
         st.markdown(f"**Rows in which {code(role)} looks most at {code(context)}**")
-        found = insight.drill(role, context)
+        found = insight.drill(role, context, iteration=iteration or None, head=head or None)
         if found.empty:
             st.caption("In no sampled row are both of them present.")
             return
-        shown = found.drop(columns="row")[["key", "attention", "target", "prediction"]]
+        names = {"prediction": "predicted", "target": "was"}
+        shown = found[["key", "attention", "prediction", "target"]].rename(columns=names)
         event = st.dataframe(
             printable(shown),
             hide_index=True,
             on_select="rerun",
             selection_mode="single-row",
-            key=f"drill_{insight.roles.index(role)}_{insight.roles.index(context)}",
+            column_config={"attention": st.column_config.NumberColumn(format="%.3f")},
+            key=f"drill_{insight.roles.index(role)}_{insight.roles.index(context)}_{iteration}_{head}",
         )
         csv_button(shown, key="drill")
         chosen = event["selection"]["rows"]
@@ -102,10 +104,11 @@ def drill(insight: Insight, role: str, context: str) -> None:
 def draws_on(insight: Insight) -> None:
     """The rollout as bars."""
     share = insight.rollout().sort_values("share", ascending=False, ignore_index=True)
+    share = share.rename(columns={"role": "table"})
     show_chart(
         bars(
             share,
-            label="role",
+            label="table",
             value="share",
             title="How much the predictions draw on each table",
             palette=current_palette(),
@@ -120,13 +123,18 @@ def draws_on(insight: Insight) -> None:
 def trust(insight: Insight) -> None:
     """Whether the picture beside it agrees with what hiding tables does."""
     st.markdown("**Can this be trusted?**")
-    st.caption("Each table is hidden in turn, and the change of the predictions is measured.")
+    st.caption(
+        "Each table is hidden in turn, and the change of the predictions is measured: "
+        "a chart is to be believed where what it ranks first matters most."
+    )
     with st.spinner("Hiding one table after the other…"):
         check = insight.faithfulness()
     show = st.success if check.faithful else st.warning
     show(md_escape(check.sentence), icon=":material/verified:" if check.faithful else ":material/warning:")
-    frame = check.frame.rename(columns={"shown": "shown share", "change": "change when hidden"})
-    frame["role"] = frame["role"].map(plain)
+    names = {"role": "table", "shown": "share in the chart", "change": "change when hidden"}
+    frame = check.frame.rename(columns=names)
+    frame["table"] = frame["table"].map(plain)
     numbers = st.column_config.NumberColumn(format="%.3f")
-    config = {"shown share": numbers, "change when hidden": numbers}
+    config = {"share in the chart": numbers, "change when hidden": numbers}
     st.dataframe(frame, hide_index=True, column_config=config, key="faithfulness")
+    csv_button(frame, key="faithfulness")

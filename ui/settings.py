@@ -27,4 +27,5 @@ def checked(kind: type[S], now: S, values: Mapping[str, object]) -> S:
 def _problem(place: tuple[int | str, ...], message: str) -> Problem:
     name = ".".join(str(part) for part in place)
     said = message.removeprefix("Value error, ")
-    return Problem(severity=Severity.ERROR, message=f"{name}: {said}." if name else f"{said}.")
+    told = f"{name}: {said}." if name else f"{said}."
+    return Problem(severity=Severity.ERROR, message=told.replace(": Input should be", " must be"))

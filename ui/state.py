@@ -5,6 +5,7 @@ to show once.
 """
 
 import secrets
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,10 +29,13 @@ _FOUND = "found"
 _UPLOADS = "uploads_done"
 _WATCHED = "watched_runs"
 _PREDICTION = "prediction"
+_ESTIMATE = "estimate_job"
 _DATABASE = "database"
 _LOOK_NEXT, _CLICKED = "look_next", "clicked_table"
 _FRAMED = "framed"
 _WANTED = "wanted"
+_HEADED = "headed_for"
+ASTRAY_SECONDS = 2.0
 
 TABLE = "data_table"
 VIEW = "interpret_view"
@@ -57,6 +61,22 @@ def workspace() -> Workspace:
 def address() -> dict[str, str]:
     """The query parameters that every link must carry."""
     return {"ws": st.session_state[_WORKSPACE]}
+
+
+def head_for(page: str) -> None:
+    """Note that this page is about to be opened from another one."""
+    st.session_state[_HEADED] = (page, time.monotonic())
+
+
+def astray(page: str) -> str | None:
+    """The page that should be drawn in place of this one, told once: it has just been opened, and a component of the
+    page before, which did not know yet, has asked for its own page again.
+    """
+    headed, when = st.session_state.get(_HEADED, (page, 0.0))
+    if headed == page:
+        return None
+    del st.session_state[_HEADED]
+    return headed if time.monotonic() - when < ASTRAY_SECONDS else None
 
 
 def begin_frame() -> None:
@@ -222,6 +242,17 @@ def stop_watching(run_id: str) -> bool:
     seen = run_id in watched
     watched.discard(run_id)
     return seen
+
+
+def keep_estimate(stamp: str, job_id: str) -> None:
+    """Keep the job of the last estimate; `stamp` says of what."""
+    st.session_state[_ESTIMATE] = (stamp, job_id)
+
+
+def estimate_job(stamp: str) -> str | None:
+    """The job of the last estimate if it was of this, else None."""
+    kept = st.session_state.get(_ESTIMATE)
+    return kept[1] if kept and kept[0] == stamp else None
 
 
 def keep_prediction(stamp: str, prediction: Prediction) -> None:

@@ -33,7 +33,8 @@ def check_primary_key(table: str, frame: pd.DataFrame, columns: tuple[str, ...])
     double = repeated_keys(keys)
     if double.any():
         at = first(double)
-        message = f"is the primary key, but {counted(double, 'row')} repeat the key of an earlier row; "
+        repeat = "repeats" if double.sum() == 1 else "repeat"
+        message = f"is the primary key, but {counted(double, 'row')} {repeat} the key of an earlier row; "
         message += f"the first is {_value(frame, columns, at)}."
         fix = "Remove the copies, choose columns that are unique together, or choose no primary key."
         yield _error("primary-key-repeats", table, named, message, fix, at)

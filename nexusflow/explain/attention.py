@@ -66,17 +66,40 @@ def table_attention(
     Over the passes that an example really used, or of one pass (from 1) for the examples that used it; over all blocks;
     over all heads, or of one (from 1). Rows that are present nowhere are NaN.
     """
-    attention = maps.attention_PLBHTT.mean(axis=1)
-    attention = attention.mean(axis=2) if head is None else attention[:, :, head - 1]
-    passes = len(attention)
-    used_PB = np.arange(1, passes + 1)[:, None] <= maps.passes_B[None]
-    if iteration is not None:
-        used_PB = used_PB & (np.arange(1, passes + 1)[:, None] == iteration)
+    attention, used_PB = _chosen(maps, iteration, head)
     weight = used_PB[:, :, None] & maps.present_BT[None]
     total = (attention * weight[..., None]).sum(axis=(0, 1))
     count = weight.sum(axis=(0, 1))[:, None]
     mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
     return pd.DataFrame(mean, index=list(maps.roles), columns=list(maps.roles))
+
+
+def pair_attention(
+    maps: AttentionMaps, role: int, context: int, *, iteration: int | None = None, head: int | None = None
+) -> Floats:
+    """How much `role` looks at `context` in each example [B], as `table_attention` takes its mean.
+
+    NaN where one of them is absent, or where the example did not use the pass.
+    """
+    attention, used_PB = _chosen(maps, iteration, head)
+    total = (attention[:, :, role, context] * used_PB).sum(axis=0)
+    count = used_PB.sum(axis=0)
+    mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    present = maps.present_BT[:, role] & maps.present_BT[:, context]
+    return np.asarray(np.where(present, mean, np.nan))
+
+
+def _chosen(
+    maps: AttentionMaps, iteration: int | None, head: int | None
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Attention [P, B, T, T] over the chosen heads, and which passes [P, B] count."""
+    attention = maps.attention_PLBHTT.mean(axis=1)
+    attention = attention.mean(axis=2) if head is None else attention[:, :, head - 1]
+    passes = np.arange(1, len(attention) + 1)[:, None]
+    used_PB = passes <= maps.passes_B[None]
+    if iteration is not None:
+        used_PB = used_PB & (passes == iteration)
+    return attention, used_PB
 
 
 def rollout(maps: AttentionMaps) -> Floats:

@@ -75,8 +75,8 @@ def _judge(frame: pd.DataFrame, agreement: float, kind: TaskKind) -> tuple[bool,
         return False, "There are fewer than two related tables, so there is nothing to compare the map with."
     first, others = frame.iloc[0], frame.iloc[1:]["change"].mean()
     told = (
-        f"Hiding {first['role']}, which this map ranks first, moves {unit} by {first['change']:.3g} on average; "
-        f"hiding another one moves it by {others:.3g}."
+        f"Hiding {first['role']}, which ranks first of the related tables, moves {unit} by "
+        f"{first['change']:.3g} on average; hiding another one moves it by {others:.3g}."
     )
     first_is_first = first["change"] >= frame["change"].max()
     if first_is_first and (np.isnan(agreement) or agreement >= AGREES):

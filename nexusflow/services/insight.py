@@ -5,7 +5,6 @@ Rows are named by their number in the entity table, from 0. Imports of the netwo
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from nexusflow.errors import ArtifactError, DataError
 from nexusflow.services.prediction import scoreable
 from nexusflow.services.runner import has_model, model_folder, predictions
 from nexusflow.services.storage import RunStore, write_bytes
+from nexusflow.services.views import AttentionView, ColumnAttribution, Contributions, RowAttribution
 from nexusflow.services.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from nexusflow.data.reader import Reader
     from nexusflow.explain.explanation import AttentionMaps, Attribution, DeletionCheck, MaskSummary
 
+# What attributions name in place of a column where the related rows themselves are summed up.
+ROWS = "(rows)"
 SAMPLE, ATTRIBUTED, MASKED = 256, 64, 256
 ShouldStop = Callable[[], bool]
 OnProgress = Callable[[float], None]
@@ -41,50 +43,6 @@ def _silent(share: float) -> None:
     return None
 
 
-@dataclass(frozen=True, kw_only=True)
-class AttentionView:
-    """Roles x roles: how much each role (row) looks at each (column), NaN where it never stood; over `rows` rows."""
-
-    roles: tuple[str, ...]
-    matrix: pd.DataFrame
-    iterations: int
-    heads: int
-    rows: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class RowAttribution:
-    """Scores of one row's cells, strongest first: role, table, column, statistic, slot, row, value, score.
-
-    They sum to output - baseline_output up to `gap`; `relative_gap` is its share of that difference.
-    """
-
-    frame: pd.DataFrame
-    output: float
-    baseline_output: float
-    gap: float
-    relative_gap: float
-    steps: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class ColumnAttribution:
-    """Mean |score| (strength) and mean score (direction) per role and column over `rows` rows; the median gap."""
-
-    frame: pd.DataFrame
-    rows: int
-    relative_gap: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Contributions:
-    """What each role adds to one row's output: role, contribution. bias + their sum = output, in logits for classes."""
-
-    frame: pd.DataFrame
-    bias: float
-    output: float
-
-
 class Insight:
     """A run's model and the tables it was trained on, opened to be looked at."""
 
@@ -93,6 +51,7 @@ class Insight:
         self.folder = store.folder(run_id) / "insight"
         self.folder.mkdir(exist_ok=True)
         self._maps: dict[str, AttentionMaps] = {}
+        self._masks: dict[str, MaskSummary] | None = None
 
     @classmethod
     def open(cls, workspace: Workspace, run_id: str) -> "Insight":
@@ -114,6 +73,12 @@ class Insight:
         tables = self.reader.layout.tables
         return tuple(d.table for d in config.datasets if d.transformer_type == "tabnet" and d.table in tables)
 
+    @property
+    def sampled_part(self) -> Part:
+        """What is looked at: the test rows, or those of another part where there are none."""
+        present = set(self.rows()["part"])
+        return next(part for part in (Part.TEST, Part.VALIDATION, Part.TRAIN) if str(part) in present)
+
     def rows(self, *, part: str | None = None, search: str = "", order: str = "row") -> pd.DataFrame:
         """The run's examples with key, part, cutoff, target, prediction and error; `order` is row, error or random.
 
@@ -133,15 +98,10 @@ class Insight:
         return frame.reset_index(drop=True)
 
     def sample(self, count: int = SAMPLE) -> npt.NDArray[np.int64]:
-        """Rows of the test part (of validation where there is none), the same every time."""
-        frame = self.rows()
-        for part in (Part.TEST, Part.VALIDATION):
-            here = frame[frame["part"] == str(part)]
-            if len(here):
-                return np.sort(
-                    here.sample(min(count, len(here)), random_state=0)["row"].to_numpy(dtype=np.int64)
-                )
-        return frame["row"].to_numpy(dtype=np.int64)[:count]
+        """Rows of `sampled_part`, the same every time."""
+        frame = self.rows(part=self.sampled_part)
+        chosen = frame.sample(min(count, len(frame)), random_state=0)["row"]
+        return np.sort(chosen.to_numpy(dtype=np.int64))
 
     def attention(
         self, rows: Sequence[int] | None = None, *, iteration: int | None = None, head: int | None = None
@@ -184,7 +144,10 @@ class Insight:
         """TabNet's masks by table, over the rows that a sample of examples reads."""
         from nexusflow.explain.masks import tabnet_masks
 
-        return tabnet_masks(self.trained, self.reader, self.sample(MASKED)) if self.tabnet_tables else {}
+        if self._masks is None:
+            wanted = bool(self.tabnet_tables)
+            self._masks = tabnet_masks(self.trained, self.reader, self.sample(MASKED)) if wanted else {}
+        return self._masks
 
     def attribution(self, row: int, *, should_stop: ShouldStop = _never) -> RowAttribution:
         """Integrated gradients of one row."""
@@ -256,15 +219,25 @@ class Insight:
         values = values.rename(columns={c: f"{c} " for c in values.columns if c in shown.columns})
         return pd.concat([shown, values], axis=1)
 
-    def drill(self, role: str, context_role: str, *, count: int = 8) -> pd.DataFrame:
-        """The sampled examples in which `role` looks most at `context_role`, with their attention and outcome."""
+    def drill(
+        self,
+        role: str,
+        context_role: str,
+        *,
+        iteration: int | None = None,
+        head: int | None = None,
+        count: int = 8,
+    ) -> pd.DataFrame:
+        """The sampled examples in which `role` looks most at `context_role`, with their attention and outcome.
+
+        The attention is that of `attention` for the same pass and head.
+        """
+        from nexusflow.explain.attention import pair_attention
+
         maps = self._attention_maps(None)
         i, j = self._role(role), self._role(context_role)
-        both = maps.present_BT[:, i] & maps.present_BT[:, j]
-        last = np.minimum(maps.passes_B, len(maps.attention_PLBHTT)) - 1
-        mean = maps.attention_PLBHTT.mean(axis=(1, 3))[last, np.arange(len(last)), i, j]
-        rows = self.sample()
-        found = pd.DataFrame({"row": rows, "attention": mean})[both]
+        looked = pair_attention(maps, i, j, iteration=iteration, head=head)
+        found = pd.DataFrame({"row": self.sample(), "attention": looked}).dropna(subset="attention")
         known = self.rows()[["row", "key", "target", "prediction"]]
         found = found.merge(known, on="row").sort_values("attention", ascending=False, ignore_index=True)
         return found.head(count)

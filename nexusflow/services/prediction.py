@@ -1,7 +1,9 @@
 """Scoring new tables with a trained model: every row of the entity table, and what did not fit."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 BATCH_SIZE = 512
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 Logits = npt.NDArray[np.float32]
+OnProgress = Callable[[float], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +41,13 @@ class Prediction:
     problems: tuple[Problem, ...]
 
 
-def predict(model_folder: Path, tables: TableSet, *, as_of: str | None = None) -> Prediction:
+def predict(
+    model_folder: Path,
+    tables: TableSet,
+    *,
+    as_of: str | None = None,
+    on_progress: OnProgress = lambda share: None,
+) -> Prediction:
     """Score every row of the entity table; the target column may be absent.
 
     A model of a question over time scores its entities as of a date, or, without one, as of where the data end.
@@ -47,10 +56,16 @@ def predict(model_folder: Path, tables: TableSet, *, as_of: str | None = None) -
     from nexusflow.artifact import load_model
 
     trained = load_model(model_folder)
-    return predict_with(trained, tables, as_of=as_of)
+    return predict_with(trained, tables, as_of=as_of, on_progress=on_progress)
 
 
-def predict_with(trained: "TrainedModel", tables: TableSet, *, as_of: str | None = None) -> Prediction:
+def predict_with(
+    trained: "TrainedModel",
+    tables: TableSet,
+    *,
+    as_of: str | None = None,
+    on_progress: OnProgress = lambda share: None,
+) -> Prediction:
     """`predict` with a model that is already in memory."""
     from nexusflow.data.reader import Reader
 
@@ -69,7 +84,7 @@ def predict_with(trained: "TrainedModel", tables: TableSet, *, as_of: str | None
         tables, asked = now.tables, now.problems
     examples, undated = scoreable(preprocessing, tables)
     reader = Reader(preprocessing, tables, examples)
-    logit_NO = score_rows(_placed(trained), reader)
+    logit_NO = score_rows(_placed(trained), reader, should_stop=_counting(len(reader), on_progress))
     problems = (*asked, *undated, *unused, *_unknown(reader))
     return Prediction(frame=_frame(reader, answers(preprocessing, logit_NO)), problems=problems)
 
@@ -107,6 +122,17 @@ def score_rows(model: "NexusFormer", reader: "Reader", *, should_stop: ShouldSto
     device = str(next(model.parameters()).device)
     rows = np.arange(len(reader))
     return predict_logits(model, reader, rows, batch_size=BATCH_SIZE, device=device, should_stop=should_stop)
+
+
+def _counting(rows: int, on_progress: OnProgress) -> ShouldStop:
+    """Never asks to stop; being asked before every batch, it tells what share of the rows is done."""
+    asked = itertools.count()
+
+    def never() -> bool:
+        on_progress(min(1.0, next(asked) * BATCH_SIZE / max(1, rows)))
+        return False
+
+    return never
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,17 +234,27 @@ def _missing(preprocessing: "Preprocessing", tables: TableSet, *, dated: bool) -
     for name, columns in _needed(preprocessing, dated=dated):
         if name not in tables.tables:
             message = "The model was trained with this table, and it was not given."
-            found.append(
-                _problem(Severity.ERROR, message, name, fix=f"Given were: {', '.join(tables) or 'none'}.")
-            )
+            others = [given for given in tables if given not in preprocessing.schema.tables]
+            fix = f"{_renamed(name, others)}Add its file. Given were: {', '.join(tables) or 'none'}."
+            found.append(_problem(Severity.ERROR, message, name, fix=fix))
             continue
         present = set(tables[name].columns)
         for column in columns:
             if column not in present:
                 message = "The model was trained with this column, and the table lacks it."
-                fix = f"Its columns are: {', '.join(sorted(present))}."
+                others = [other for other in tables[name].columns if other not in columns]
+                fix = f"{_renamed(column, others)}Its columns are: {', '.join(sorted(present))}."
                 found.append(_problem(Severity.ERROR, message, name, column, fix))
     return found
+
+
+def _renamed(name: str, others: Sequence[str]) -> str:
+    """A guess at what a missing name has become, as the beginning of a way out."""
+    folded = {other.casefold(): other for other in others}
+    close = get_close_matches(name.casefold(), folded, n=1)
+    part = [other for other in folded if name.casefold() in other]
+    like = close or part
+    return f"Is it {folded[like[0]]!r}? Then name it {name!r}. " if like else ""
 
 
 def _unused(preprocessing: "Preprocessing", tables: TableSet) -> list[Problem]:
@@ -242,7 +278,7 @@ def _unused(preprocessing: "Preprocessing", tables: TableSet) -> list[Problem]:
 
 def _unknown(reader: "Reader") -> list[Problem]:
     """Columns with values that the model cannot read: new categories, text where numbers or times were."""
-    from nexusflow.data.featurize import NO_TIME, UNKNOWN
+    from nexusflow.data.featurize import MAX_CATEGORIES, NO_TIME, UNKNOWN
 
     found = []
     for name, encoded in reader.encoded.items():
@@ -251,15 +287,33 @@ def _unknown(reader: "Reader") -> list[Problem]:
         unread = [(c, np.isnan(encoded.raw_RN[:, n])) for n, c in enumerate(layout.numeric)]
         unread += [(c, encoded.time_RM[:, m] == NO_TIME) for m, c in enumerate(layout.timestamp)]
         for column, mask in new:
-            share = _share(mask, table.column(column))
-            message = f"{share} of the values are categories that the model does not know."
-            found += [_problem(Severity.WARNING, message, name, column)] if mask.any() else []
+            known = reader.preprocessing.featurizers[name].vocabulary[column]
+            if mask.any() and len(known) < MAX_CATEGORIES:
+                said = "are categories that the model does not know, such as"
+                fix = "Correct them, or train again with rows that have them."
+                found.append(_unread(mask, table.column(column), name, column, said, fix))
+            elif mask.any():
+                # Rare ones were as unknown in training: that is no fault of these tables.
+                said = f"are not among the {len(known)} categories that the model tells apart, such as"
+                rare = _unread(mask, table.column(column), name, column, said, "They count as one.")
+                found.append(replace(rare, severity=Severity.NOTE))
         for column, mask in unread:
             mask = mask & table.column(column).notna().to_numpy()
-            share = _share(mask, table.column(column))
-            message = f"{share} of the values cannot be read as in training; taken as missing."
-            found += [_problem(Severity.WARNING, message, name, column)] if mask.any() else []
+            if mask.any():
+                said = "cannot be read as in training and are taken as missing, such as"
+                found.append(_unread(mask, table.column(column), name, column, said, "Correct them."))
     return found
+
+
+def _unread(
+    mask: npt.NDArray[np.bool_], values: pd.Series, table: str, column: str, said: str, fix: str
+) -> Problem:
+    """A warning of these values, with the first of them as the example."""
+    first = int(np.flatnonzero(mask)[0])
+    message = f"{_share(mask, values)} of the values {said} {str(values.iloc[first])[:40]!r}."
+    return Problem(
+        severity=Severity.WARNING, message=message, table=table, column=column, row=first + 1, fix=fix
+    )
 
 
 def _share(mask: npt.NDArray[np.bool_], column: pd.Series) -> str:

@@ -1,7 +1,6 @@
 """A run's configuration and what it speaks of: from YAML to tables, schema and task, and back."""
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from nexusflow.config import (
     TransformerType,
     load_config,
 )
+from nexusflow.config_problems import nearest
 from nexusflow.data.asking import asked_tables, question_task
 from nexusflow.data.checks import check_schema
 from nexusflow.data.examples import resolve_task
@@ -26,7 +26,7 @@ from nexusflow.data.load import ENDINGS, only, read_file
 from nexusflow.data.schema import ForeignKey, Kind, Schema, TableSchema
 from nexusflow.data.tables import Declared, Table, TableSet
 from nexusflow.data.task import Split, Task
-from nexusflow.errors import ConfigError, DataError, Problem, SchemaError, Severity
+from nexusflow.errors import ConfigError, DataError, NexusFlowError, Problem, SchemaError, Severity
 from nexusflow.services.questions import question_from_config, question_to_config
 
 _KIND_LISTS = {
@@ -48,18 +48,23 @@ class EncoderChoice:
 
 
 def load_project(config_path: Path) -> tuple[RunConfig, TableSet, Schema, Task]:
-    """A configuration file with the tables, schema and task that it names, the label table of a question among them.
+    """A configuration file with the tables, schema and task that it names, the label table of a question too.
 
-    What the file does not say of kinds and keys is proposed from the values. ConfigError, DataError,
-    SchemaError or TaskError where it does not fit the tables.
+    What the file does not say of kinds and keys is proposed from the values. A NexusFlowError where it does not fit
+    the tables; what else is odd is among the tables' problems.
     """
     config = load_config(config_path)
     tables = _load_tables(config, config_path)
-    schema = schema_from_config(config, tables, propose(tables).schema)
-    errors = [p for p in check_schema(tables, schema) if p.severity is Severity.ERROR]
-    if errors:
-        raise SchemaError(*errors)
-    task = task_from_config(config, tables, schema)
+    try:
+        schema = schema_from_config(config, tables, propose(tables).schema)
+        found = check_schema(tables, schema)
+        if errors := [p for p in found if p.severity is Severity.ERROR]:
+            raise SchemaError(*errors)
+        task = task_from_config(config, tables, schema)
+    except NexusFlowError as error:
+        # A column is often missing because its file was misread.
+        raise type(error)(*error.problems, *tables.problems) from None
+    tables = replace(tables, problems=(*tables.problems, *found))
     return config, *asked_tables(tables, schema, task), task
 
 
@@ -328,7 +333,7 @@ def _known_dataset(config: RunConfig, name: str, setting: str) -> DatasetConfig:
         if table == dataset.table:
             return dataset
     message = f"{setting} names {name!r}, which is not one of the datasets."
-    fix = _nearest(name, [d.table for d in config.datasets], "The datasets are")
+    fix = nearest(name, [d.table for d in config.datasets], "The datasets are")
     raise ConfigError(Problem(severity=Severity.ERROR, message=message, fix=fix))
 
 
@@ -336,11 +341,5 @@ def _known_column(table: Table, name: str, setting: str) -> None:
     columns = list(table.columns)
     if name not in columns:
         message = f"{setting} names {name!r}, which is not a column of this table."
-        fix = _nearest(name, columns, "Its columns are")
+        fix = nearest(name, columns, "Its columns are")
         raise ConfigError(Problem(severity=Severity.ERROR, table=table.name, message=message, fix=fix))
-
-
-def _nearest(name: str, known: Iterable[str], lead: str) -> str:
-    known = list(known)
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"Did you mean {near[0]!r}?" if near else f"{lead}: {', '.join(known)}."

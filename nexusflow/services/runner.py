@@ -124,6 +124,22 @@ def reached(schema: Schema, task: Task, *, hops: int) -> Schema:
     )
 
 
+def prepared(config: RunConfig, tables: TableSet, schema: Schema, task: Task) -> "tuple[Reader, NexusFormer]":
+    """The examples of a task, ready to be read, and an untrained network that fits them."""
+    from nexusflow.artifact import build_model
+    from nexusflow.data.examples import make_examples
+    from nexusflow.data.preprocessing import fit_preprocessing
+    from nexusflow.data.reader import Reader
+
+    architecture = config.architecture
+    examples = make_examples(tables, schema, task)
+    preprocessing = fit_preprocessing(
+        tables, schema, task, examples, hops=architecture.hops, rows_per_key=architecture.rows_per_key
+    )
+    model = build_model(config, preprocessing)
+    return Reader(preprocessing, tables, examples), model
+
+
 class _Record:
     """A run's files, brought up to date as its events pass."""
 
@@ -210,26 +226,11 @@ class _Training:
         self.record.finish(status)
 
     def _prepare(self) -> "tuple[Reader, NexusFormer]":
-        from nexusflow.artifact import build_model
-        from nexusflow.data.examples import make_examples
-        from nexusflow.data.preprocessing import fit_preprocessing
-        from nexusflow.data.reader import Reader
         from nexusflow.train.budget import settle
 
-        architecture = self.config.architecture
         digests = {name: self.tables[name].sha256 for name in self.schema.tables}
         self.record.update(schema_fingerprint=self.schema.fingerprint(), data_sha256=digests)
-        examples = make_examples(self.tables, self.schema, self.task)
-        preprocessing = fit_preprocessing(
-            self.tables,
-            self.schema,
-            self.task,
-            examples,
-            hops=architecture.hops,
-            rows_per_key=architecture.rows_per_key,
-        )
-        model = build_model(self.config, preprocessing)
-        reader = Reader(preprocessing, self.tables, examples)
+        reader, model = prepared(self.config, self.tables, self.schema, self.task)
         training = settle(self.config.training, reader)
         self.config = self.config.model_copy(update={"training": training})
         self.record.update(

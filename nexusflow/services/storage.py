@@ -81,6 +81,38 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
         yield
 
 
+class Hold:
+    """A sign that a run has a living owner; the system takes it down with the process, however that ends."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path, self._file = path, path.open("ab")
+        if fcntl is not None:
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def __enter__(self) -> "Hold":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+
+def _is_held(path: Path) -> bool:
+    """Whether a living process holds this; where the system has no such locks (Windows) nobody is seen to."""
+    if fcntl is None:
+        return False
+    try:
+        with path.open("rb") as file:
+            # Shared, so that two who look at the same moment do not take each other for the owner.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+
+
 class RunStore:
     """The runs under one folder, a folder each: `run.json`, `events.jsonl`, and what the training saves."""
 
@@ -100,6 +132,14 @@ class RunStore:
         except FileExistsError:
             raise TrainingError(f"There already is a run {run.id}.") from None
         self.save(run)
+
+    def hold(self, run_id: str) -> Hold:
+        """Be the owner of a run, from before it is created until its last state is saved."""
+        return Hold(self._hold_file(run_id))
+
+    def is_held(self, run_id: str) -> bool:
+        """Whether the run has a living owner, in this process or another one on this machine."""
+        return _is_held(self._hold_file(run_id))
 
     def save(self, run: Run) -> None:
         """Write the run's state in place of the last one."""
@@ -145,11 +185,28 @@ class RunStore:
         return tuple(_readable_events(path))
 
     def mark_interrupted(self) -> tuple[str, ...]:
-        """Mark runs that a stopped process left queued or running, when a server starts; gives their ids."""
-        left = [run for run in self._readable() if run.status in _UNFINISHED]
-        for run in left:
-            self.save(interrupted(run))
-        return tuple(run.id for run in left)
+        """Mark runs that a stopped process left queued or running, when a server starts; gives their ids.
+
+        A run whose owner lives, in another server of the same folder, goes on untouched.
+        """
+        unfinished = [run for run in self._readable() if run.status in _UNFINISHED]
+        return tuple(run.id for run in unfinished if self.settled(run).status is RunStatus.INTERRUPTED)
+
+    def settled(self, run: Run) -> Run:
+        """The run, or as it stands now, or marked as interrupted where its owner is gone."""
+        if run.status not in _UNFINISHED or self.is_held(run.id):
+            return run
+        # Its owner may have saved the end and let go since it was read.
+        run = self.load(run.id)
+        if run.status in _UNFINISHED:
+            run = interrupted(run)
+            self.save(run)
+            self._hold_file(run.id).unlink(missing_ok=True)
+        return run
+
+    def _hold_file(self, run_id: str) -> Path:
+        folder = self.folder(run_id)
+        return folder.with_name(f".{folder.name}.owner")
 
     def _readable(self) -> Iterator[Run]:
         if not self.root.is_dir():

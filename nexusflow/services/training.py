@@ -1,18 +1,22 @@
 """Training in the background: whether it can start, starting it, and how far it is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from nexusflow.data.roles import find_roles
+from nexusflow.data.schema import Schema
+from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Task
 from nexusflow.errors import NexusFlowError, Problem, Severity, TrainingError
 from nexusflow.services.jobs import JobManager, JobState, JobView, OnEvent, ShouldStop
 from nexusflow.services.runner import has_model, model_folder, new_run, predictions, run_training
-from nexusflow.services.storage import interrupted, new_run_id
+from nexusflow.services.storage import new_run_id
 from nexusflow.services.workspace import Workspace
 from nexusflow.train.events import BatchDone, EpochEnded, Note
 from nexusflow.train.run import Run, RunStatus
 
 __all__ = [
+    "UNREAD",
     "Progress",
     "cancel_training",
     "has_model",
@@ -26,6 +30,7 @@ __all__ = [
     "warm_up",
 ]
 
+UNREAD = "unread-table"
 _UNDER_WAY = (RunStatus.QUEUED, RunStatus.RUNNING)
 
 
@@ -33,7 +38,9 @@ _UNDER_WAY = (RunStatus.QUEUED, RunStatus.RUNNING)
 class Progress:
     """How far a run is. `state` is a run's status, or `cancelling`; curves have a value per ended epoch.
 
-    `metrics` are the validation scores by name, the one that models are chosen by first.
+    `metrics` are the validation scores by name, the one that models are chosen by first. `doing` is what a run does
+    between its batches, empty while it goes through them. `elsewhere`: another server of this folder runs it, and
+    only there can it be cancelled.
     """
 
     state: str
@@ -47,6 +54,8 @@ class Progress:
     metrics: dict[str, tuple[float, ...]]
     best_epoch: int
     message: str
+    doing: str
+    elsewhere: bool
 
     @property
     def ended(self) -> bool:
@@ -73,14 +82,19 @@ def readiness(workspace: Workspace) -> tuple[Problem, ...]:
     return (*found, *_check_task(workspace, task))
 
 
+def must_be_ready(workspace: Workspace) -> None:
+    """TrainingError with all that stands in the way of a training."""
+    stopping = [p for p in readiness(workspace) if p.severity is Severity.ERROR]
+    if stopping:
+        raise TrainingError(*stopping)
+
+
 def start_training(workspace: Workspace, manager: JobManager, name: str | None = None) -> str:
     """Queue a training of the workspace as it stands now, and give the run's id.
 
     TrainingError where it is not ready.
     """
-    stopping = [p for p in readiness(workspace) if p.severity is Severity.ERROR]
-    if stopping:
-        raise TrainingError(*stopping)
+    must_be_ready(workspace)
     config, tables, schema, task = (
         workspace.config(),
         *workspace.asked(),
@@ -95,17 +109,20 @@ def start_training(workspace: Workspace, manager: JobManager, name: str | None =
 
         # One core is left to the pages, which would not answer otherwise.
         set_threads(cores() - 1 or 1)
-        run_training(
-            config=config,
-            tables=tables,
-            schema=schema,
-            task=task,
-            store=store,
-            run_id=run_id,
-            on_event=on_event,
-            should_stop=should_stop,
-        )
+        with held:
+            run_training(
+                config=config,
+                tables=tables,
+                schema=schema,
+                task=task,
+                store=store,
+                run_id=run_id,
+                on_event=on_event,
+                should_stop=should_stop,
+            )
 
+    # Let go with the work: at its end, or when a queued job is cancelled and its work forgotten.
+    held = store.hold(run_id)
     store.create(new_run(run_id, name=title, config=config, schema=schema, task=task))
     manager.submit(owner=workspace.id, job_id=run_id, title=title, work=work)
     return run_id
@@ -140,6 +157,8 @@ def progress(workspace: Workspace, manager: JobManager, run_id: str) -> Progress
         metrics=_curves(run),
         best_epoch=run.best_epoch,
         message=_message(run, job),
+        doing=_doing(events) if under_way else "",
+        elsewhere=under_way and job is None,
     )
 
 
@@ -167,9 +186,9 @@ def _check_task(workspace: Workspace, task: Task) -> list[Problem]:
     if now.classes != task.classes:
         message = f"The classes of {task.target_column!r} have changed since the question was asked."
         return [_stop(message, "Look at the question and save it again on the Task page.")]
-    roles = find_roles(schema, task.entity_table, hops=workspace.architecture().hops)
-    unread = [name for name in tables if name not in {role.table for role in roles}]
-    return [_unreached(name, task) for name in unread]
+    unread = unread_tables(tables, schema, task, hops=workspace.architecture().hops)
+    fix = "Draw the missing foreign key on the Schema page, or raise hops on the Model page."
+    return [replace(problem, fix=fix) for problem in unread]
 
 
 def _settled(workspace: Workspace, run: Run, job: JobView | None) -> Run:
@@ -177,8 +196,8 @@ def _settled(workspace: Workspace, run: Run, job: JobView | None) -> Run:
     if run.status not in _UNDER_WAY:
         return run
     if job is None:
-        run = interrupted(run)
-    elif job.state is JobState.CANCELLED:
+        return workspace.runs.settled(run)
+    if job.state is JobState.CANCELLED:
         run = replace(run, status=RunStatus.CANCELLED)
     elif job.state is JobState.FAILED:
         run = replace(run, status=RunStatus.FAILED, error=job.error)
@@ -207,14 +226,23 @@ def _message(run: Run, job: JobView | None) -> str:
     return notes[-1] if notes else ""
 
 
+def _doing(events: Sequence[object]) -> str:
+    """The last note, where nothing of an epoch has been told since."""
+    last = next((e for e in reversed(events) if isinstance(e, Note | BatchDone | EpochEnded)), None)
+    return last.message if isinstance(last, Note) else ""
+
+
 def _stop(message: str, fix: str) -> Problem:
     return Problem(severity=Severity.ERROR, message=message, fix=fix)
 
 
-def _unreached(table: str, task: Task) -> Problem:
-    return Problem(
-        severity=Severity.WARNING,
-        table=table,
-        message=f"No foreign keys lead here from {task.entity_table!r} within the model's hops: not read.",
-        fix="Draw the missing foreign key on the Schema page, or raise hops on the Model page.",
+def unread_tables(tables: TableSet, schema: Schema, task: Task, *, hops: int) -> tuple[Problem, ...]:
+    """A warning for every table that the model does not come to."""
+    reached = {role.table for role in find_roles(schema, task.entity_table, hops=hops)}
+    message = f"No foreign keys lead here from {task.entity_table!r} within the model's hops: not read."
+    fix = "Add the missing foreign key, or raise architecture.hops."
+    return tuple(
+        Problem(severity=Severity.WARNING, table=name, message=message, fix=fix, code=UNREAD)
+        for name in tables
+        if name not in reached
     )

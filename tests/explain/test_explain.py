@@ -1,5 +1,7 @@
 """Explanations are true: shares sum, scores walk back to cells, deletion finds the planted table."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +16,13 @@ from nexusflow.data.examples import make_examples, scoring_examples
 from nexusflow.data.preprocessing import fit_preprocessing
 from nexusflow.data.reader import Reader
 from nexusflow.data.task import Part
-from nexusflow.explain.attention import attention_maps, rollout, slot_attention, table_attention
+from nexusflow.explain.attention import (
+    attention_maps,
+    pair_attention,
+    rollout,
+    slot_attention,
+    table_attention,
+)
 from nexusflow.explain.attribution import SMALL_GAP, by_column, integrated_gradients
 from nexusflow.explain.explanation import AttentionMaps
 from nexusflow.explain.faithfulness import deletion_check
@@ -96,6 +104,30 @@ def test_averages_equal_a_mean_by_hand(opened: tuple[TrainedModel, Reader]) -> N
         for p in range(maps.passes_B[b])
     ]
     assert table_attention(maps).iloc[0, 1] == pytest.approx(np.mean(values), abs=1e-6)
+
+
+@pytest.mark.parametrize(("iteration", "head"), [(None, None), (1, None), (2, 2), (None, 1)])
+def test_the_rows_behind_a_cell_have_its_value_as_their_mean(
+    opened: tuple[TrainedModel, Reader], iteration: int | None, head: int | None
+) -> None:
+    maps = attention_maps(*opened, INDEX)
+    # Every row that stands in the map counts as often as it used passes, which here is as often as any other.
+    maps = replace(maps, passes_B=np.full_like(maps.passes_B, len(maps.attention_PLBHTT)))
+    shown = table_attention(maps, iteration=iteration, head=head).to_numpy()
+    for i, j in [(0, 1), (1, 0), (2, 1)]:
+        here = maps.present_BT[:, i]
+        both = here & maps.present_BT[:, j]
+        rows = pair_attention(maps, i, j, iteration=iteration, head=head)
+        assert np.array_equal(~np.isnan(rows), both)
+        assert np.nansum(rows) / here.sum() == pytest.approx(shown[i, j], abs=1e-6)
+
+
+def test_a_pass_that_a_row_did_not_use_has_no_attention(opened: tuple[TrainedModel, Reader]) -> None:
+    maps = attention_maps(*opened, INDEX)
+    maps = replace(maps, passes_B=np.ones_like(maps.passes_B))
+    assert np.isnan(pair_attention(maps, 0, 0, iteration=2)).all()
+    first = pair_attention(maps, 0, 0)
+    assert np.array_equal(first, pair_attention(maps, 0, 0, iteration=1))
 
 
 def test_looking_changes_no_prediction(opened: tuple[TrainedModel, Reader]) -> None:

@@ -63,3 +63,20 @@ def test_a_page_opened_by_its_address_on_a_fresh_server_has_its_frame(
     assert not page.exception
     assert page.title[0].value == "Schema"
     assert "Data" in page.sidebar.markdown[0].value
+
+
+def test_a_page_that_was_left_does_not_come_back_by_itself(
+    open_page: Callable[[str], AppTest], shop: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = open_page("schema")
+    page.button(key="accept_schema").click().run()
+    assert page.title[0].value == "Task"
+    # As the canvas does when its message crosses the change of pages.
+    page.switch_page("pages/schema.py").run()
+    assert page.title[0].value == "Task"
+    page.switch_page("pages/schema.py").run()
+    assert page.title[0].value == "Schema", "the reader's own click counts"
+    page.button(key="accept_schema").click().run()
+    monkeypatch.setattr("ui.state.ASTRAY_SECONDS", 0.0)
+    page.switch_page("pages/schema.py").run()
+    assert page.title[0].value == "Schema"

@@ -40,4 +40,4 @@ def test_a_question_is_asked_again_as_of_a_date(
     assert_only_text(page)
     assert 0 < int(page.metric[0].value) <= 120
     shown = next(frame.value for frame in page.dataframe if "cutoff" in frame.value)
-    assert {f"{moment:%Y-%m-%d}" for moment in shown["cutoff"]} == {"2023-08-01"}
+    assert set(shown["cutoff"]) == {"2023-08-01"}

@@ -1,5 +1,6 @@
 """The pages that show runs: Train, Interpret and Predict."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -49,6 +50,39 @@ def test_training_names_what_is_missing_and_does_not_start(open_page: OpenPage, 
     page = open_page("train")
     assert any("schema" in box.value for box in page.error)
     assert page.button(key="start").disabled
+
+
+def test_the_plan_counts_only_tables_that_are_read(open_page: OpenPage, shop: Workspace) -> None:
+    shop.add_files([("holidays.csv", b"day,name\n2024-01-01,New Year\n2024-02-01,None\n")])
+    ask(shop)
+    page = open_page("train")
+    assert any("holidays" in box.value for box in page.warning)
+    told = next(m.value for m in page.markdown if "Tables read" in m.value)
+    assert "1 by FT-Transformer, 1 by TabNet" in told
+
+
+def test_a_run_cancelled_before_its_first_epoch_says_that_there_is_no_model(
+    open_page: OpenPage, shop: Workspace
+) -> None:
+    ask(shop)
+    keep_run(shop, RunStatus.CANCELLED)
+    page = open_page("train")
+    assert ["no model" in box.value for box in page.warning] == [True]
+    assert not [box for box in page.expander if "Log" in box.label]
+
+
+def test_size_and_time_are_estimated_on_request(open_page: OpenPage, shop: Workspace) -> None:
+    ask(shop)
+    page = open_page("train")
+    page.button(key="estimate").click().run()
+    until = time.monotonic() + 60
+    while not (told := [m.value for m in page.markdown if "parameters;" in m.value]):
+        assert time.monotonic() < until
+        page.run()
+        assert not page.exception
+    assert "for 1 epoch." in told[0]
+    assert not shop.runs.list()
+    assert not [b for b in page.button if b.key == "estimate"]
 
 
 @pytest.mark.parametrize("status", [RunStatus.FAILED, RunStatus.INTERRUPTED, RunStatus.CANCELLED])

@@ -120,6 +120,44 @@ def test_values_that_the_model_cannot_read_are_told_with_their_share(model):
         for p in predict_with(model, as_tables({**FRAMES, "customers": customers})).problems
     }
     assert "25.0%" in found["plan"] and "10.0%" in found["age"]
+    assert "'platinum'" in found["plan"] and "'old'" in found["age"]
+
+
+def test_the_first_unreadable_row_is_named_with_a_way_out(model):
+    customers = FRAMES["customers"].copy()
+    customers.loc[7, "plan"] = "x" * 1000
+    found = predict_with(model, as_tables({**FRAMES, "customers": customers})).problems
+    (problem,) = (p for p in found if p.severity is Severity.WARNING)
+    assert (problem.table, problem.column, problem.row) == ("customers", "plan", 8)
+    assert "train again" in problem.fix and len(problem.message) < 150
+
+
+def test_rare_categories_of_a_long_list_are_no_fault(model, monkeypatch):
+    monkeypatch.setattr("nexusflow.data.featurize.MAX_CATEGORIES", 2)
+    customers = FRAMES["customers"].copy()
+    customers.loc[7, "plan"] = "gold"
+    found = predict_with(model, as_tables({**FRAMES, "customers": customers})).problems
+    (problem,) = (p for p in found if p.column == "plan")
+    assert problem.severity is Severity.NOTE and "not among the 2 categories" in problem.message
+
+
+def test_a_renamed_column_and_a_misnamed_table_are_guessed(model):
+    tables = {
+        "customers": FRAMES["customers"].rename(columns={"plan": "Plan type", "age": "years"}),
+        "orders (1)": FRAMES["orders"],
+    }
+    with pytest.raises(ArtifactError) as caught:
+        predict_with(model, as_tables(tables))
+    fixes = {(p.table, p.column): p.fix for p in caught.value.problems}
+    assert fixes["customers", "plan"].startswith("Is it 'Plan type'? Then name it 'plan'. ")
+    assert fixes["orders", None].startswith("Is it 'orders (1)'? Then name it 'orders'. ")
+    assert fixes["customers", "age"].startswith("Its columns are:")
+
+
+def test_scoring_tells_how_far_it_is(model):
+    told = []
+    predict_with(model, as_tables(FRAMES), on_progress=told.append)
+    assert told[0] == 0.0 and told == sorted(told) and told[-1] < 1.0
 
 
 def test_a_row_without_a_cutoff_is_scored_as_of_the_latest_and_told(model):

@@ -1,6 +1,8 @@
 """Runs on disk: whole or absent, in order, and readable whatever moment the process died in."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -148,6 +150,48 @@ def test_what_a_stopped_server_left_is_marked_and_nothing_else(tmp_path, monkeyp
             unfinished = status in (RunStatus.QUEUED, RunStatus.RUNNING)
             assert after[f"r-{number:02}"] == (RunStatus.INTERRUPTED if unfinished else status)
         assert "Start it again" in store.load("r-00").error
+
+
+OWNER = """
+import sys, time
+from pathlib import Path
+from nexusflow.services.storage import RunStore
+with RunStore(Path(sys.argv[1])).hold(sys.argv[2]):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_run_of_another_living_process_is_left_alone_and_marked_once_that_dies(store):
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(store.root), "r-01"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert owner.stdout.readline() == "held\n"
+        store.create(make_run("r-01"))
+        store.create(make_run("r-02"))
+        assert store.mark_interrupted() == ("r-02",)
+        assert store.load("r-01").status is RunStatus.RUNNING
+    finally:
+        owner.kill()
+        owner.wait()
+        owner.stdout.close()
+    assert store.mark_interrupted() == ("r-01",)
+    assert names(store.root) == ["r-01", "r-02"]
+
+
+def test_looking_at_a_held_run_does_not_disturb_its_owner(store):
+    with store.hold("r-01"):
+        assert [store.is_held("r-01") for _ in range(3)] == [True] * 3
+    assert not store.is_held("r-01") and names(store.root) == []
+
+
+def test_an_end_that_is_saved_between_two_looks_is_not_overwritten(store):
+    store.create(make_run("r-01"))
+    seen = store.load("r-01")
+    store.save(replace(seen, status=RunStatus.FINISHED))
+    assert store.settled(seen).status is RunStatus.FINISHED
+    assert store.load("r-01").status is RunStatus.FINISHED
 
 
 def test_a_write_that_fails_leaves_the_old_content_and_no_debris(tmp_path, monkeypatch):

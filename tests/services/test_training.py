@@ -10,15 +10,18 @@ from small_shop import SCHEMA, SHORT, as_files, ready_workspace, shop_frames, sh
 from nexusflow.errors import NexusFlowError, Severity, TrainingError
 from nexusflow.services import training
 from nexusflow.services.jobs import JobManager, JobState
+from nexusflow.services.storage import mark_all_interrupted
 from nexusflow.services.training import (
     cancel_training,
     has_model,
+    new_run,
     progress,
     readiness,
     start_training,
     warm_up,
 )
 from nexusflow.services.workspace import Workspace
+from nexusflow.train.events import BatchDone, Note
 from nexusflow.train.run import RunStatus
 
 LONG = SHORT.model_copy(update={"epochs": 1000, "early_stopping": False})
@@ -172,22 +175,59 @@ def test_a_failure_is_told_and_the_next_run_starts(shop, manager, monkeypatch):
     assert manager.wait(run_id, shop.id, WAIT).state is JobState.FINISHED
 
 
-def test_a_run_that_a_stopped_server_left_is_interrupted(shop, monkeypatch):
-    manager, stuck, go = JobManager(), threading.Event(), threading.Event()
+def test_a_run_that_a_stopped_server_left_is_interrupted(shop, manager):
+    shop.runs.create(
+        new_run("r-01", name="left", config=shop.config(), schema=shop.schema(), task=shop.task())
+    )
+    now = progress(shop, manager, "r-01")
+    assert now.state == "interrupted" and now.ended and "Start it again" in now.message
 
-    def work(**given):
-        stuck.set()
+
+def test_a_second_server_of_the_same_folder_leaves_runs_alone(shop, endless, manager, tmp_path):
+    running, waiting = start_training(endless, manager), start_training(shop, manager)
+    until(lambda: endless.runs.load(running).history)
+    mark_all_interrupted(tmp_path)
+    second = JobManager()
+    now = progress(endless, second, running)
+    assert (now.state, now.elsewhere, now.epoch > 1) == ("running", True, True)
+    assert progress(shop, second, waiting).state == "queued"
+    assert not cancel_training(endless, second, running)
+    second.shutdown()
+    assert not progress(endless, manager, running).elsewhere
+    cancel_training(endless, manager, running)
+    assert manager.wait(waiting, shop.id, WAIT).state is JobState.FINISHED
+    assert not endless.runs.is_held(running) and not shop.runs.is_held(waiting)
+
+
+def test_a_run_cancelled_in_the_queue_has_no_owner_any_more(shop, endless, manager):
+    first = start_training(endless, manager)
+    queued = start_training(shop, manager)
+    assert shop.runs.is_held(queued)
+    cancel_training(shop, manager, queued)
+    assert not shop.runs.is_held(queued) and shop.runs.load(queued).status is RunStatus.CANCELLED
+    cancel_training(endless, manager, first)
+
+
+def test_what_a_run_does_between_its_batches_is_told(shop, manager, monkeypatch):
+    go, seen = threading.Event(), threading.Event()
+
+    def work(*, on_event, **given):
+        on_event(BatchDone(epoch=1, batch=1, batches=2, loss=0.5))
+        on_event(Note(message="Scoring every row"))
+        seen.set()
+        go.wait(WAIT)
+        on_event(BatchDone(epoch=1, batch=2, batches=2, loss=0.5))
+        seen.set()
         go.wait(WAIT)
 
     monkeypatch.setattr(training, "run_training", work)
     run_id = start_training(shop, manager)
-    stuck.wait(WAIT)
-    fresh = JobManager()
-    now = progress(shop, fresh, run_id)
-    assert now.state == "interrupted" and now.ended and "Start it again" in now.message
+    seen.wait(WAIT)
+    assert progress(shop, manager, run_id).doing == "Scoring every row"
+    seen.clear()
     go.set()
-    manager.shutdown()
-    fresh.shutdown()
+    seen.wait(WAIT)
+    assert progress(shop, manager, run_id).doing == ""
 
 
 def test_one_core_is_left_to_the_pages(shop, manager, monkeypatch):

@@ -95,3 +95,20 @@ def test_every_event_has_a_line_for_the_log() -> None:
 )
 def test_duration_in_words(seconds: float | None, words: str) -> None:
     assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("12.658579999999999", "12.6586"),
+        ("2013-01-27 18:00:00", "2013-01-27 18:00:00"),
+        ("1.2.3", "1.2.3"),
+        ("4963", "4963"),
+        ("x" * 40, "x" * 21 + "…"),
+        ("nan", "missing"),
+    ],
+)
+def test_a_cells_value_takes_little_room(value: object, said: str) -> None:
+    from ui.see_row import value_text
+
+    assert value_text(value) == said

@@ -1,0 +1,64 @@
+"""What Interpret shows: of which rows, and that a cell of the map leads to the rows behind it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from small_shop import SMALL, ready_workspace, shop_task
+
+from nexusflow.services.insight import Insight
+from nexusflow.services.jobs import JobManager
+from nexusflow.services.training import start_training
+
+WAIT = 60.0
+
+
+def trained(folder, task):
+    shop, manager = ready_workspace("shop-0001", folder), JobManager()
+    encoders = shop.encoders()
+    encoders["orders"] = replace(encoders["orders"], transformer_type="tabnet", num_decision_steps=2)
+    shop.save_model_settings(encoders=encoders, architecture=SMALL, training=shop.training())
+    shop.save_task(task)
+    try:
+        run_id = start_training(shop, manager)
+        assert manager.wait(run_id, shop.id, WAIT).error is None
+    finally:
+        manager.shutdown()
+    return Insight.open(shop, run_id)
+
+
+@pytest.fixture(scope="module")
+def insight(tmp_path_factory):
+    return trained(tmp_path_factory.mktemp("shop"), shop_task())
+
+
+def test_the_sample_is_of_test_rows_and_the_same_every_time(insight):
+    test = insight.rows(part="test")["row"]
+    assert insight.sampled_part == "test"
+    assert set(insight.sample(20)) <= set(test)
+    assert np.array_equal(insight.sample(20), insight.sample(20))
+    assert len(insight.sample(10**6)) == len(test)
+
+
+def test_without_test_rows_validation_is_looked_at(tmp_path):
+    insight = trained(tmp_path, shop_task(split=replace(shop_task().split, test_size=0.0)))
+    assert insight.sampled_part == "validation"
+    assert set(insight.sample()) == set(insight.rows(part="validation")["row"])
+
+
+@pytest.mark.parametrize(("iteration", "head"), [(None, None), (1, None), (None, 2), (1, 1)])
+def test_the_rows_behind_a_cell_are_those_that_look_most_in_this_pass_and_head(insight, iteration, head):
+    seed, orders = insight.roles[:2]
+    whole = insight.drill(seed, orders, iteration=iteration, head=head, count=10**6)
+    assert whole["attention"].is_monotonic_decreasing
+    few = insight.drill(seed, orders, iteration=iteration, head=head, count=3)
+    assert few["row"].tolist() == whole["row"].tolist()[:3]
+    for line in few.itertuples():
+        alone = insight.attention([line.row], iteration=iteration, head=head).matrix.loc[seed, orders]
+        assert line.attention == pytest.approx(alone, abs=1e-4)
+
+
+def test_masks_are_computed_once(insight, monkeypatch):
+    first = insight.masks()
+    monkeypatch.setattr("nexusflow.explain.masks.tabnet_masks", None)
+    assert insight.masks() is first and set(first) == {"orders"}

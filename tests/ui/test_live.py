@@ -1,0 +1,42 @@
+"""What a run under way is said to do."""
+
+import pytest
+
+from nexusflow.services.training import Progress
+from ui.live import standing
+
+
+def at(**changes: object) -> Progress:
+    usual = {
+        "state": "running",
+        "queue_position": None,
+        "fraction": 0.0,
+        "epoch": 0,
+        "epochs": 4,
+        "seconds_left": None,
+        "train_loss": (),
+        "val_loss": (),
+        "metrics": {},
+        "best_epoch": 0,
+        "message": "",
+        "doing": "",
+        "elsewhere": False,
+    }
+    return Progress(**{**usual, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (at(state="queued", queue_position=1), "Waiting in line; next"),
+        (at(state="queued", queue_position=3), "Waiting in line; 2 ahead"),
+        (at(state="queued", elsewhere=True), "Waiting in line"),
+        (at(state="cancelling", epoch=2), "Stopping after this batch…"),
+        (at(), "Preparing the tables…"),
+        (at(epoch=1, doing="Boosting *first*"), r"Boosting \*first\*…"),
+        (at(epoch=2, seconds_left=61.0, train_loss=(1.0,)), "Epoch 2 of 4 · about 1 min 1 s left"),
+        (at(epoch=4, train_loss=(1.0,) * 4, doing="Scoring every row"), "4 epochs done · Scoring every row…"),
+    ],
+)
+def test_one_line_says_where_a_run_stands(now: Progress, said: str) -> None:
+    assert standing(now) == said

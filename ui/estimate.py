@@ -1,0 +1,70 @@
+"""How large the network would be and how long it would train, measured on request before a run."""
+
+import streamlit as st
+
+from nexusflow.config import TrainingConfig
+from nexusflow.services.estimate import Estimate, estimate_stamp, estimated, start_estimate
+from nexusflow.services.jobs import JobState
+from nexusflow.services.workspace import Workspace
+from ui import state
+from ui.escape import counted, md_escape
+from ui.problems import attempt
+from ui.results import duration
+
+
+def show_estimate(workspace: Workspace) -> None:
+    """The estimate of the present settings, or the button that asks for one."""
+    stamp = estimate_stamp(workspace)
+    job_id = state.estimate_job(stamp)
+    view = state.manager().view(job_id, workspace.id) if job_id else None
+    found = estimated(view)
+    if found is not None:
+        st.markdown(f":green[:material/check_circle:] {estimate_words(found, workspace.training())}")
+        return
+    if view is not None and not view.state.ended:
+        _measuring(workspace, view.id)
+        return
+    if view is not None and view.error:
+        st.markdown(f":orange[:material/warning:] {md_escape(view.error)}")
+    if st.button(
+        "Estimate size and time",
+        key="estimate",
+        type="tertiary",
+        icon=":material/timer:",
+        help="Trains a few batches and throws them away; some seconds.",
+    ):
+        attempt(lambda: _ask(workspace, stamp))
+
+
+def estimate_words(found: Estimate, training: TrainingConfig) -> str:
+    """The estimate as a sentence, with what is not in it."""
+    whole = f"about {duration(found.seconds)} for {counted(found.epochs, 'epoch')}"
+    if found.limited:
+        whole = (
+            f"the time limit of {training.max_minutes:g} min ends it before {counted(found.epochs, 'epoch')}"
+        )
+    boosting = [
+        name for name, on in (("teacher", training.distillation), ("baseline", training.baselines)) if on
+    ]
+    more = f" Gradient boosting, as {' and '.join(boosting)}, comes on top." if boosting else ""
+    pace = (
+        f"{found.seconds_per_epoch:.1f}" if found.seconds_per_epoch < 10 else f"{found.seconds_per_epoch:.0f}"
+    )
+    return f"{found.parameters:,} parameters; {pace} s per epoch on this machine, {whole}.{more}"
+
+
+def _ask(workspace: Workspace, stamp: str) -> None:
+    state.keep_estimate(stamp, start_estimate(workspace, state.manager()))
+    st.rerun()
+
+
+@st.fragment(run_every=1)
+def _measuring(workspace: Workspace, job_id: str) -> None:
+    view = state.manager().view(job_id, workspace.id)
+    if view is None or view.state.ended:
+        st.rerun()
+    waits = view.state is JobState.QUEUED
+    told = (
+        "The estimate waits for the run under way to end" if waits else "Training a few batches to time them"
+    )
+    st.markdown(f":gray[:material/hourglass_top: {told}…]")
