@@ -142,7 +142,7 @@ def column_task(workspace: Workspace, before: Task | None) -> Asked | None:
         return None
     with st.expander("Split and hidden columns", icon=":material/call_split:", expanded=True):
         split = split_inputs(
-            before.split if before else None, tables[table].frame[cutoff] if cutoff else None
+            before.split if before else None, tables[table].column(cutoff) if cutoff else None
         )
         frozen_at = regime_input(before, split) if cutoff else None
         hidden = hidden_inputs(schema, before, (table, column))
