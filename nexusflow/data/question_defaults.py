@@ -35,10 +35,10 @@ def suggest_question(
         if entity_table in (None, entity) and event_table in (None, events)
     ]
     dated = [(pair, _span(tables, schema, pair[1])) for pair in pairs]
-    # Events that are no entity themselves, and of those the most; the entity table before the look-up tables.
+    # Of what stays rather than of what happens once; then the most events; the entity table before the look-up tables.
     best = max(
         ((pair, span) for pair, span in dated if span is not None),
-        key=lambda found: (len(tables[found[0][1]]), len(tables[found[0][0]])),
+        key=lambda found: _rank(tables, schema, *found[0]),
         default=None,
     )
     if best is None or best[1] is None:
@@ -58,6 +58,10 @@ def suggest_question(
         as_of=AsOf(spans=(DateSpan(first=written(min(first, last)), every=every, last=written(last)),)),
         eligibility=Eligibility(who=Who.ACTIVE, within=f"{LOOK_BACKS * days} days"),
     )
+
+
+def _rank(tables: TableSet, schema: Schema, entity: str, events: str) -> tuple[bool, int, int]:
+    return schema[entity].time_column is None, len(tables[events]), len(tables[entity])
 
 
 def _span(tables: TableSet, schema: Schema, events: str) -> tuple[int, int] | None:
