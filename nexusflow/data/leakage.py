@@ -56,11 +56,15 @@ def _undated(schema: Schema, task: Task) -> Iterator[Leak]:
 
 
 def _timeless(tables: TableSet, schema: Schema, task: Task) -> Iterator[Leak]:
-    """Tables of many rows per seed without a time column: all their rows are read, whenever they happened."""
+    """Tables of many rows per seed without a time column: all their rows are read, whenever they happened.
+
+    What rows that are known refer to, such as a list of kinds, counts only where its dates lie late.
+    """
     if not task.cutoff_column:
         return
     roles = find_roles(schema, task.entity_table, hops=HOPS)
     names = dict.fromkeys(role.table for role in roles if not role.single)
+    children = {role.table for role in roles if role.path and role.path[-1].down}
     latest = row_times(tables[task.entity_table], task.cutoff_column)
     latest = latest[latest != NEVER]
     for name in names:
@@ -77,7 +81,7 @@ def _timeless(tables: TableSet, schema: Schema, task: Task) -> Iterator[Leak]:
             )
             problem = _warning(name, column, message, "Date its rows by this column.")
             yield Leak(problem=problem, hide=seen, time=(name, column))
-        elif not dates:
+        elif not dates and name in children:
             message = "has no time, so all its rows are read, whenever they were written."
             yield Leak(problem=_warning(name, None, message, "Hide its columns if that matters."), hide=seen)
 
