@@ -101,7 +101,7 @@ def evaluate(tables: TableSet, question: Question) -> Labels:
         raise _error(
             question,
             f"has no moment whose window of {question.horizon} ends by {pd.Timestamp(until):%Y-%m-%d}, where the "
-            f"data end ({len(moments):,} moments were asked for).",
+            f"data end ({_counted(len(moments), 'moment was', 'moments were')} asked for).",
             "Ask as of earlier dates, or shorten the window.",
         )
     asked = _asked(tables, question, events, kept)
@@ -334,6 +334,10 @@ def _run(sql: str, bound: list[object] | list[int], registered: dict[str, pa.Tab
         for name, table in registered.items():
             connection.register(name, table)
         return connection.execute(sql, bound).df()
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def _note(message: str) -> Problem:

@@ -13,7 +13,8 @@ DAY = 86_400 * SECOND
 HORIZONS = (30, 14, 7, 3, 1)
 LOOK_BACKS = 3
 WARM_UP = 0.25
-MOST_DATES = 24
+# Few entities are asked on more dates, so that there are rows to learn from.
+FEWEST_DATES, MOST_DATES, ROWS = 24, 120, 100_000
 
 
 def entities(schema: Schema) -> tuple[str, ...]:
@@ -26,7 +27,8 @@ def suggest_question(
 ) -> Question | None:
     """Will nothing happen in the next while? Of the tables named, or the most eventful ones; None where there are none.
 
-    The horizon is at most a tenth of the history; dates leave a quarter of it to look back on.
+    The horizon is at most a tenth of the history. Windows follow each other, the latest ones; a quarter of the
+    history is left to look back on.
     """
     pairs = [
         (entity, events)
@@ -48,14 +50,14 @@ def suggest_question(
     horizon = f"{days} day{'s' * (days != 1)}"
     first = _midnight(int(start + WARM_UP * (end - start)))
     last = _midnight(end - days * DAY)
-    step = days * max(1, -(-(last - first) // (days * DAY * MOST_DATES)))
-    every = f"{step} day{'s' * (step != 1)}"
+    dates = min(max(ROWS // max(len(tables[entity]), 1), FEWEST_DATES), MOST_DATES)
+    first = max(first, last - (dates - 1) * days * DAY)
     return Question(
         entity_table=entity,
         event_table=events,
         aggregate=Aggregate.NOT_EXISTS,
         horizon=horizon,
-        as_of=AsOf(spans=(DateSpan(first=written(min(first, last)), every=every, last=written(last)),)),
+        as_of=AsOf(spans=(DateSpan(first=written(min(first, last)), every=horizon, last=written(last)),)),
         eligibility=Eligibility(who=Who.ACTIVE, within=f"{LOOK_BACKS * days} days"),
     )
 
@@ -65,12 +67,12 @@ def _rank(tables: TableSet, schema: Schema, entity: str, events: str) -> tuple[b
 
 
 def _span(tables: TableSet, schema: Schema, events: str) -> tuple[int, int] | None:
-    """When the bulk of the events begins, and when they end."""
+    """When the bulk of the events begins, and when it ends: a few may be dated wrongly, or planned."""
     time = row_times(tables[events], schema[events].time_column)
     time = time[time != NEVER]
     if not len(time):
         return None
-    return int(np.quantile(time, 0.01)), int(time.max())
+    return int(np.quantile(time, 0.01)), int(np.quantile(time, 0.99))
 
 
 def _midnight(time: int) -> int:

@@ -237,3 +237,21 @@ def test_the_first_question_is_of_what_stays_not_of_what_happens_once() -> None:
     assert (question.entity_table, question.event_table) == ("shops", "faults")
     one = suggest_question(tables, propose(tables).schema, "visits")
     assert one is not None and one.event_table == "faults"
+
+
+@pytest.mark.parametrize(("shops", "dates"), [(2000, 50), (100, 120), (10_000, 24)])
+def test_the_first_question_is_asked_as_of_the_latest_windows_one_after_the_other(
+    shops: int, dates: int
+) -> None:
+    visit = np.arange(20_000)
+    days = pd.Timestamp("1990-01-01") + pd.to_timedelta(visit // 2, "D")
+    frames = {
+        "shops": pd.DataFrame({"shop_id": np.arange(shops)}),
+        "visits": pd.DataFrame({"visit_id": visit, "shop_id": visit % shops, "date": days}),
+    }
+    tables = TableSet(tables={name: Table(name=name, frame=frame) for name, frame in frames.items()})
+    question = suggest_question(tables, propose(tables).schema)
+    assert question is not None
+    (span,) = question.as_of.spans
+    assert span.every == question.horizon == "30 days" and len(question.as_of.moments()) == dates
+    assert moment(span.last) + question.horizon_ns <= days.max().value
