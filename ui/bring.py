@@ -8,7 +8,7 @@ from nexusflow.data.found import ROW_LIMIT
 from nexusflow.data.load import ENDINGS
 from nexusflow.errors import Problem
 from nexusflow.services.connect import KINDS, caveats, database_at, database_with
-from nexusflow.services.folder import data_files, inside
+from nexusflow.services.folder import VARIABLE, data_files, inside
 from nexusflow.services.workspace import Workspace
 from sample_data import SAMPLES, Sample
 from ui import state
@@ -25,7 +25,7 @@ def bring(workspace: Workspace) -> None:
     names = [":material/upload: Files", ":material/database: Database"]
     tabs = st.tabs([*names, ":material/folder_open: Server folder"] if listed else names)
     with tabs[0]:
-        upload(workspace)
+        upload(workspace, served=bool(listed))
     with tabs[1]:
         connect(workspace)
     if listed:
@@ -33,7 +33,7 @@ def bring(workspace: Workspace) -> None:
             from_folder(workspace, listed)
 
 
-def upload(workspace: Workspace) -> None:
+def upload(workspace: Workspace, *, served: bool) -> None:
     """The field that takes files; each batch is taken in once, and what was found is told."""
     files = st.file_uploader(
         "CSV, TSV, Excel, Parquet, JSON lines, SQLite, or a zip of these",
@@ -44,6 +44,10 @@ def upload(workspace: Workspace) -> None:
     if files:
         given = [(file.name, file.getvalue()) for file in files]
         _take(workspace, lambda report: workspace.add_files(given, report))
+    where = "open them from the server folder" if served else f"let {VARIABLE} name a folder of the server"
+    st.caption(
+        f"Uploads pass through the server's memory. For larger files, {where}: they are read from disk."
+    )
 
 
 def from_folder(workspace: Workspace, listed: tuple[str, ...]) -> None:
