@@ -102,7 +102,8 @@ def parts(task: Task, examples: Examples, *, rows: int) -> None:
     st.markdown("**Training, validation and test**")
     percent = st.column_config.NumberColumn(format="percent")
     number = st.column_config.NumberColumn(format="%.4g")
-    config = {"share": percent, "positive": percent, "mean": number}
+    rows_of = st.column_config.NumberColumn(format="localized")
+    config = {"rows": rows_of, "share": percent, "positive": percent, "mean": number}
     st.dataframe(part_sizes(task, examples), hide_index=True, column_config=config, key="parts")
     left_out = rows - len(examples)
     known = f"{counted(len(examples), 'row')} with a known answer."
@@ -142,7 +143,7 @@ def column_task(workspace: Workspace, before: Task | None) -> Asked | None:
         return None
     with st.expander("Split and hidden columns", icon=":material/call_split:", expanded=True):
         split = split_inputs(
-            before.split if before else None, tables[table].frame[cutoff] if cutoff else None
+            before.split if before else None, tables[table].column(cutoff) if cutoff else None
         )
         frozen_at = regime_input(before, split) if cutoff else None
         hidden = hidden_inputs(schema, before, (table, column))

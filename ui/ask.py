@@ -27,8 +27,8 @@ AGGREGATES = {
 }
 VALUED = (Aggregate.SUM, Aggregate.MEAN, Aggregate.MIN, Aggregate.MAX, Aggregate.LAST)
 WHO = {
-    Who.KNOWN: "Everybody known by then",
-    Who.ACTIVE: "Those with an event before",
+    Who.KNOWN: "All known by then",
+    Who.ACTIVE: "Those active before",
     Who.IN_WINDOW: "Those with an event in the window (looks into the future)",
 }
 UNITS = ("days", "weeks", "hours", "minutes")
@@ -161,7 +161,7 @@ def _who(schema: Schema, now: Question, here: Question, same: Question | None, a
     )
     within = since = None
     if who is Who.ACTIVE:
-        number, unit = _length(middle, "in the past", before.within or "90 days", f"ask_within_{at}")
+        number, unit = _length(middle, "within", before.within or "90 days", f"ask_within_{at}")
         within = f"{number} {unit}"
     if who is Who.KNOWN:
         times: list[str | None] = [None, *schema[now.entity_table].names(Kind.TIMESTAMP)]

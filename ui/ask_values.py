@@ -2,14 +2,14 @@
 
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from nexusflow.data.profile import frequent
 from nexusflow.data.question import ORDERS, WITHOUT_OPERAND, Aggregate, Comparison, Condition, Question, Value
 from nexusflow.data.question_words import COMPARISON_WORDS
 from nexusflow.data.schema import Kind, Schema
-from nexusflow.data.tables import TableSet
+from nexusflow.data.tables import Table, TableSet
 from ui.escape import code, plain
 
 NO_COMPARISON = "as it is"
@@ -132,11 +132,13 @@ def _value_input(
 
 def _values(tables: TableSet, events: str, column: str) -> list[Any]:
     """The column's most frequent values, as they stand in a file."""
-    counts = tables[events].frame[column].value_counts().head(VALUES_OFFERED)
-    return [value.item() if hasattr(value, "item") else str(value) for value in sorted(counts.index, key=str)]
+    return _frequent(tables[events].sha256, column, tables[events])
+
+
+@st.cache_data(max_entries=200, show_spinner="Looking at the values…")
+def _frequent(sha256: str, column: str, _table: Table) -> list[Any]:
+    return frequent(_table, column, VALUES_OFFERED)
 
 
 def _numeric(tables: TableSet, schema: Schema, events: str, column: str) -> bool:
-    values = tables[events].frame[column]
-    number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-    return number or schema[events][column].kind is Kind.NUMERIC
+    return tables[events].holds_numbers(column) or schema[events][column].kind is Kind.NUMERIC

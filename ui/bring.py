@@ -7,8 +7,8 @@ import streamlit as st
 from nexusflow.data.found import ROW_LIMIT
 from nexusflow.data.load import ENDINGS
 from nexusflow.errors import Problem
-from nexusflow.services.connect import KINDS, database_at, database_with
-from nexusflow.services.folder import data_files, inside
+from nexusflow.services.connect import KINDS, caveats, database_at, database_with
+from nexusflow.services.folder import VARIABLE, data_files, inside
 from nexusflow.services.workspace import Workspace
 from sample_data import SAMPLES, Sample
 from ui import state
@@ -25,7 +25,7 @@ def bring(workspace: Workspace) -> None:
     names = [":material/upload: Files", ":material/database: Database"]
     tabs = st.tabs([*names, ":material/folder_open: Server folder"] if listed else names)
     with tabs[0]:
-        upload(workspace)
+        upload(workspace, served=bool(listed))
     with tabs[1]:
         connect(workspace)
     if listed:
@@ -33,7 +33,7 @@ def bring(workspace: Workspace) -> None:
             from_folder(workspace, listed)
 
 
-def upload(workspace: Workspace) -> None:
+def upload(workspace: Workspace, *, served: bool) -> None:
     """The field that takes files; each batch is taken in once, and what was found is told."""
     files = st.file_uploader(
         "CSV, TSV, Excel, Parquet, JSON lines, SQLite, or a zip of these",
@@ -44,6 +44,10 @@ def upload(workspace: Workspace) -> None:
     if files:
         given = [(file.name, file.getvalue()) for file in files]
         _take(workspace, lambda report: workspace.add_files(given, report))
+    where = "open them from the server folder" if served else f"let {VARIABLE} name a folder of the server"
+    st.caption(
+        f"Uploads pass through the server's memory. For larger files, {where}: they are read from disk."
+    )
 
 
 def from_folder(workspace: Workspace, listed: tuple[str, ...]) -> None:
@@ -71,6 +75,11 @@ def _open_form() -> None:
         label_visibility="collapsed",
         required=True,
     )
+    kind = ""
+    if way == "Fields":
+        kind = st.selectbox("Kind", list(KINDS), key=state.database_key("kind"), width=320)
+        for told in caveats(kind):
+            st.caption(f":material/info: {told}")
     with st.form(state.database_key("form"), border=False):
         if way == "Address":
             address = st.text_input(
@@ -78,14 +87,17 @@ def _open_form() -> None:
                 type="password",
                 key=state.database_key("address"),
                 placeholder="postgresql://user:password@host:5432/database",
-                help="Any address that SQLAlchemy knows. It is hidden because it holds the password.",
+                help="It is hidden because it holds the password.",
+            )
+            st.caption(
+                "Tested with PostgreSQL and SQLite. Any other that SQLAlchemy knows (SQL Server, Oracle, Snowflake …) "
+                "can be tried where its package is installed beside NexusFlow: compare the numbers of rows."
             )
         else:
-            first, second, third = st.columns([2, 3, 1])
-            kind = first.selectbox("Kind", list(KINDS), key=state.database_key("kind"))
-            host = second.text_input("Host", value="localhost", key=state.database_key("host"))
-            usual = KINDS[kind][1]
-            port = third.number_input("Port", 1, 65535, usual, key=state.database_key(f"port_{usual}"))
+            first, second = st.columns([4, 1])
+            host = first.text_input("Host", value="localhost", key=state.database_key("host"))
+            usual = KINDS[kind].port
+            port = second.number_input("Port", 1, 65535, usual, key=state.database_key(f"port_{usual}"))
             first, second, third = st.columns(3)
             name = first.text_input("Database", key=state.database_key("name"))
             user = second.text_input("User", key=state.database_key("user"))

@@ -58,8 +58,8 @@ def grid_options(frame: pd.DataFrame) -> dict[str, object]:
     return {
         "columnDefs": columns,
         "suppressFieldDotNotation": True,
-        "defaultColDef": {"minWidth": 90, "editable": False},
-        "autoSizeStrategy": {"type": "fitGridWidth", "defaultMinWidth": 120},
+        # Shares of the width, so that columns fit also where the grid is drawn in a tab that is opened later.
+        "defaultColDef": {"flex": 1, "minWidth": 130, "editable": False},
         "rowHeight": 32,
         "headerHeight": 36,
     }

@@ -1,5 +1,6 @@
 """Findings shown to the user: what, where, and the way out."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -9,13 +10,15 @@ from nexusflow.errors import NexusFlowError, Problem, Severity
 from ui.escape import code, md_escape
 
 SHOWN_AT_ONCE = 5
+_ADDRESS = re.compile(r"\w+://")
 _ORDER = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
 
 
 def problem_text(problem: Problem) -> str:
     """A problem as one paragraph of Markdown, with every name and value made safe."""
+    source = "database" if _ADDRESS.match(problem.file or "") else "file"
     named = (
-        ("file", problem.file),
+        (source, problem.file),
         ("table", problem.table),
         ("column", problem.column),
         ("row", problem.row),

@@ -10,6 +10,7 @@ from nexusflow.data.question_words import sentence
 from nexusflow.data.schema import Column, ForeignKey, Kind, Schema, TableSchema
 from nexusflow.data.tables import Table, TableSet
 from nexusflow.data.task import Split, Task, TaskKind
+from nexusflow.errors import Problem, Severity, TaskError
 
 
 def label_table_name(schema: Schema, entity_table: str) -> str:
@@ -34,6 +35,7 @@ def question_task(
     resolved = resolve_question(tables, schema, question)
     name = label_table_name(schema, resolved.entity_table)
     found = labels or evaluate(tables, resolved)
+    _require_two_answers(resolved, found)
     all_tables, all_schema = with_labels(tables, schema, resolved, name, found)
     split = split or Split(method="time")
     if split.method == "random" and not split.group_by:
@@ -93,6 +95,18 @@ def with_label_schema(schema: Schema, question: Question, name: str) -> Schema:
     )
     others = tuple(k for k in schema.foreign_keys if k.child_table != name)
     return replace(schema.with_table(table), foreign_keys=(*others, key))
+
+
+def _require_two_answers(question: Question, labels: Labels) -> None:
+    answers = labels.frame[labels.label_column]
+    if answers.nunique() > 1:
+        return
+    answer = ("no", "yes")[int(answers.iloc[0])] if question.binary else answers.iloc[0]
+    message = (
+        f"is asked {len(answers):,} times, and the answer is always {answer}: there is nothing to predict."
+    )
+    fix = "Change the window, the conditions or who is asked, or predict something else, such as the number of rows."
+    raise TaskError(Problem(severity=Severity.ERROR, table=question.entity_table, message=message, fix=fix))
 
 
 def _task_kind(question: Question) -> TaskKind | None:

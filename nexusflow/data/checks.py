@@ -47,10 +47,9 @@ def find_problems(
         if absent:
             continue
         usable.add(name)
-        frame = tables[name].frame
-        found += _check_size(name, len(frame))
-        found += check_primary_key(name, frame, table.primary_key)
-        found += check_columns(frame, table, now)
+        found += _check_size(name, len(tables[name]))
+        found += check_primary_key(tables[name], table.primary_key)
+        found += check_columns(tables[name], table, now)
     pairs: list[Found] = [(problem, None) for problem in found]
     for key in schema.foreign_keys:
         counted = (stats or {}).get(key)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from nexusflow.data.numbers import parse_numbers
 from nexusflow.data.schema import FEATURE_KINDS, Kind, TableSchema
+from nexusflow.data.tables import Table
 from nexusflow.data.times import parse_times, reads_both_ways
 from nexusflow.errors import Problem, Severity
 
@@ -17,20 +18,19 @@ SHOWN = 40
 EARLIEST = pd.Timestamp("1900-01-01")
 
 
-def check_columns(frame: pd.DataFrame, schema: TableSchema, now: pd.Timestamp) -> Iterator[Problem]:
-    """Findings of every column, those of the time column first among the timestamps."""
-    table = schema.name
+def check_columns(table: Table, schema: TableSchema, now: pd.Timestamp) -> Iterator[Problem]:
+    """Findings of every column; one of them is held at a time."""
     for column in schema.columns:
-        values = frame[column.name]
-        if column.name == schema.time_column:
-            yield from _check_time(table, column.name, values, now)
+        name = column.name
+        if name == schema.time_column:
+            yield from _check_time(table.name, name, table.column(name), now)
         elif column.kind is Kind.TIMESTAMP:
-            yield from _check_timestamp(table, column.name, values, now)
+            yield from _check_timestamp(table.name, name, table.column(name), now)
         elif column.kind is Kind.NUMERIC:
-            yield from _check_numbers(table, column.name, values)
+            yield from _check_numbers(table.name, name, table.column(name))
         elif column.kind is Kind.CATEGORICAL:
-            yield from _check_categories(table, column.name, values)
-    yield from _check_doubles(frame, schema)
+            yield from _check_categories(table.name, name, table.column(name))
+    yield from _check_doubles(table, schema)
 
 
 def shown(value: object) -> str:
@@ -138,23 +138,27 @@ def _check_stamps(
         yield _note("future", table, column, message, fix, first(future))
 
 
-def _check_doubles(frame: pd.DataFrame, schema: TableSchema) -> Iterator[Problem]:
+def _check_doubles(table: Table, schema: TableSchema) -> Iterator[Problem]:
     """Feature columns that hold the same in every row; found on some rows, then looked at in all."""
-    step = max(1, len(frame) // LOOK)
+    some = table.take(np.arange(0, len(table), max(1, len(table) // LOOK), dtype=np.int64))
     seen: dict[tuple[object, bytes], list[str]] = {}
     for name in schema.names(*FEATURE_KINDS):
-        part = frame[name].iloc[::step]
+        part = some[name]
         # Codes in order of appearance: equal columns have equal codes, whatever their values.
         codes = pd.factorize(part.astype("str") if part.dtype == object else part)[0]
         if len(codes) == 0 or (codes == codes[0]).all():
             continue
         alike = seen.setdefault((str(part.dtype), codes.tobytes()), [])
-        twin = next((other for other in alike if frame[other].equals(frame[name].rename(other))), None)
+        twin = next((other for other in alike if _same(table, other, name)), None)
         alike.append(name)
         if twin is not None:
             message = f"holds the same as column {twin!r} in every row."
             fix = "Ignore one of them; together they tell nothing more."
             yield _note("same-column", schema.name, name, message, fix)
+
+
+def _same(table: Table, one: str, other: str) -> bool:
+    return table.column(one).equals(table.column(other).rename(one))
 
 
 def _warn(code: str, table: str, column: str, message: str, fix: str, row: int | None) -> Problem:

@@ -19,6 +19,8 @@ _WINDOWS_COUNT = (
     " Rows whose window reaches into the next part are left out, so each part must outlast the window."
 )
 FEW_NUMBERS = 10
+# Rows whose keys are turned into texts at a time.
+AT_ONCE = 500_000
 
 
 def resolve_task(
@@ -171,13 +173,17 @@ def _split(table: Table, schema: Schema, task: Task, examples: Examples) -> npt.
     columns = list(split.group_by or schema[task.entity_table].primary_key)
     for column in columns:
         _column(schema, task.entity_table, column)
-    if columns:
-        keys = pd.util.hash_pandas_object(
-            table.select(columns).astype("str").iloc[examples.row_N], index=False
-        ).to_numpy()
-    else:
-        keys = examples.row_N.astype(np.uint64)
+    keys = _hashed(table.select(columns))[examples.row_N] if columns else examples.row_N.astype(np.uint64)
     return _split_at_random(keys, split)
+
+
+def _hashed(keys: pd.DataFrame) -> npt.NDArray[np.uint64]:
+    """A hash of each row's key as text; few texts are held at a time."""
+    hashes = np.empty(len(keys), dtype=np.uint64)
+    for at in range(0, len(keys), AT_ONCE):
+        some = keys.iloc[at : at + AT_ONCE].astype("str")
+        hashes[at : at + AT_ONCE] = pd.util.hash_pandas_object(some, index=False).to_numpy()
+    return hashes
 
 
 def _split_at_random(keys: npt.NDArray[Any], split: Split) -> npt.NDArray[np.str_]:

@@ -14,7 +14,7 @@ from nexusflow.data.infer import OTHER_TIMES
 from nexusflow.data.names import words_of
 from nexusflow.data.relations import RelationStats
 from nexusflow.data.schema import FEATURE_KINDS, ForeignKey, Kind, Schema
-from nexusflow.data.tables import TableSet
+from nexusflow.data.tables import Table, TableSet
 from nexusflow.errors import Problem, Severity
 
 # A parent with so many children, and so many more than others have, is likelier a stand-in than a customer.
@@ -147,7 +147,7 @@ def _crowds(tables: TableSet, stats: Mapping[ForeignKey, RelationStats]) -> Doub
         child, parent, named = key.child_table, key.parent_table, ", ".join(key.child_columns)
         crowd, median = figures.fanout_max, max(figures.fanout_median, 1)
         if crowd >= CROWD and crowd >= TIMES_THE_MEDIAN * median and figures.busiest_parent is not None:
-            row = tables[parent].frame.iloc[figures.busiest_parent - 1]
+            row = tables[parent].select(key.parent_columns).iloc[figures.busiest_parent - 1]
             value = ", ".join(shown(row[c]) for c in key.parent_columns)
             message = (
                 f"refers in {crowd:,} rows to one row of {parent}, {value}; half of the rows that are referred to have "
@@ -160,7 +160,7 @@ def _crowds(tables: TableSet, stats: Mapping[ForeignKey, RelationStats]) -> Doub
             fix = "That is allowed; the two tables say of the same things, and could be one."
             yield _doubt("one-to-one", Severity.NOTE, child, named, message, fix), ()
         for column in key.child_columns:
-            if _has_fractions(tables[child].frame[column]):
+            if _has_fractions(tables[child].column(column)):
                 message = (
                     f"refers to {parent} by numbers with fractions, which are amounts rather than names."
                 )
@@ -196,9 +196,7 @@ def _looks(tables: TableSet, schema: Schema, proposed: Schema) -> Doubts:
                 yield problem, (*joins, *again)
             elif column.kind in FEATURE_KINDS and column.kind is not Kind.TIMESTAMP:
                 why = "names rows" if looks is Kind.KEY else ""
-                why = why or (
-                    "numbers the rows" if _numbers_rows(tables[table.name].frame[column.name]) else ""
-                )
+                why = why or ("numbers the rows" if _numbers_rows(tables[table.name], column.name) else "")
                 if why:
                     message = f"is read as {column.kind}, but {why}: what is learned of it says nothing of other rows."
                     fix = "Take it as a key, or ignore it."
@@ -247,8 +245,11 @@ def _has_fractions(values: pd.Series) -> bool:
     return bool((np.floor(numbers) != numbers).any())
 
 
-def _numbers_rows(values: pd.Series) -> bool:
+def _numbers_rows(table: Table, column: str) -> bool:
     """Whether whole numbers count the rows through without a gap."""
+    if not table.holds_numbers(column):
+        return False
+    values = table.column(column)
     if not pd.api.types.is_integer_dtype(values) or len(values) < FEWEST_ROWS or values.isna().any():
         return False
     return int(values.max()) - int(values.min()) + 1 == len(values) and bool(values.is_unique)

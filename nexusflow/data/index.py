@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.core.util.hashing import combine_hash_arrays  # type: ignore[attr-defined]
 
 from nexusflow.data.keys import Rows, match_keys
 from nexusflow.data.schema import ForeignKey, Schema
@@ -108,15 +109,22 @@ def tie_values(table: Table, primary_key: tuple[str, ...]) -> npt.NDArray[np.gen
     A numeric primary key speaks for itself; otherwise it is a hash of the key, or of the row where there is none.
     """
     columns = list(primary_key) or list(table.columns)
-    frame = table.select(columns)
-    if len(columns) == 1 and pd.api.types.is_numeric_dtype(frame[columns[0]]):
-        return frame[columns[0]].to_numpy()
-    return pd.util.hash_pandas_object(_hashable(frame), index=False).to_numpy()
+    if len(columns) == 1:
+        values = table.column(columns[0])
+        if pd.api.types.is_numeric_dtype(values):
+            return values.to_numpy()
+    return _row_hashes(table, columns)
 
 
-def _hashable(frame: pd.DataFrame) -> pd.DataFrame:
-    mixed = [c for c in frame.columns if frame[c].dtype == object]
-    return frame.astype(dict.fromkeys(mixed, "str")) if mixed else frame
+def _row_hashes(table: Table, columns: list[str]) -> npt.NDArray[np.uint64]:
+    """The hashes that pandas gives the rows of these columns, of which one at a time is held."""
+    hashes = combine_hash_arrays((_hashes(table.column(name)) for name in columns), len(columns), len(table))
+    return np.asarray(hashes, dtype=np.uint64)
+
+
+def _hashes(values: pd.Series) -> npt.NDArray[np.uint64]:
+    plain = values.astype("str") if values.dtype == object else values
+    return np.asarray(pd.util.hash_pandas_object(plain, index=False), dtype=np.uint64)
 
 
 @dataclass(frozen=True, kw_only=True)

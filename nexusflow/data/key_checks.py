@@ -7,24 +7,24 @@ import pandas as pd
 from nexusflow.data.column_checks import counted, first, shown
 from nexusflow.data.relations import RelationStats, relate, repeated_keys
 from nexusflow.data.schema import ForeignKey, Schema
-from nexusflow.data.tables import TableSet
+from nexusflow.data.tables import Table, TableSet
 from nexusflow.errors import Problem, Severity
 
 # From this share of orphans on, a foreign key is more likely wrong than its rows.
 DOUBTFUL = 0.5
 
 
-def check_primary_key(table: str, frame: pd.DataFrame, columns: tuple[str, ...]) -> Iterator[Problem]:
+def check_primary_key(table: Table, columns: tuple[str, ...]) -> Iterator[Problem]:
     """Missing and repeated values of a primary key, with the first row of each."""
     if not columns:
         return
-    named, keys = ", ".join(columns), frame[list(columns)]
+    named, keys = ", ".join(columns), table.select(columns)
     empty = keys.isna().any(axis=1).to_numpy()
     if empty.any():
         message = f"is the primary key, and is missing in {empty.sum():,} of {len(keys):,} rows."
         yield _error(
             "primary-key-missing",
-            table,
+            table.name,
             named,
             message,
             "Fill it in, or choose another primary key.",
@@ -35,9 +35,9 @@ def check_primary_key(table: str, frame: pd.DataFrame, columns: tuple[str, ...])
         at = first(double)
         repeat = "repeats" if double.sum() == 1 else "repeat"
         message = f"is the primary key, but {counted(double, 'row')} {repeat} the key of an earlier row; "
-        message += f"the first is {_value(frame, columns, at)}."
+        message += f"the first is {_value(keys, columns, at)}."
         fix = "Remove the copies, choose columns that are unique together, or choose no primary key."
-        yield _error("primary-key-repeats", table, named, message, fix, at)
+        yield _error("primary-key-repeats", table.name, named, message, fix, at)
 
 
 def check_foreign_key(

@@ -101,7 +101,7 @@ def evaluate(tables: TableSet, question: Question) -> Labels:
         raise _error(
             question,
             f"has no moment whose window of {question.horizon} ends by {pd.Timestamp(until):%Y-%m-%d}, where the "
-            f"data end ({len(moments):,} moments were asked for).",
+            f"data end ({_counted(len(moments), 'moment was', 'moments were')} asked for).",
             "Ask as of earlier dates, or shorten the window.",
         )
     asked = _asked(tables, question, events, kept)
@@ -111,8 +111,7 @@ def evaluate(tables: TableSet, question: Question) -> Labels:
         raise _error(question, "gives no row a label.", "Loosen the conditions, or choose other dates.")
     asked = asked[known]
     cutoff_column, label_column = column_names(question)
-    entity = tables[question.entity_table].frame
-    frame = entity[list(question.entity_key)].iloc[asked["entity"]].reset_index(drop=True)
+    frame = _keys(tables, question, asked)
     frame[cutoff_column] = pd.to_datetime(asked["cutoff"].to_numpy())
     values = label[known]
     whole = question.binary or question.aggregate is Aggregate.COUNT
@@ -138,8 +137,7 @@ def askable(tables: TableSet, question: Question, as_of: int | None = None) -> p
     events = _Events(tables, question) if question.eligibility.who is Who.ACTIVE or as_of is None else None
     at = as_of if as_of is not None else events.latest if events else 0
     asked = _asked(tables, question, events, np.array([at], dtype=np.int64), ahead=False)
-    entity = tables[question.entity_table].frame
-    frame = entity[list(question.entity_key)].iloc[asked["entity"]].reset_index(drop=True)
+    frame = _keys(tables, question, asked)
     frame[column_names(question)[0]] = pd.to_datetime(asked["cutoff"].to_numpy())
     return frame
 
@@ -181,16 +179,19 @@ class _Events:
 
     def whole(self) -> pa.Table:
         """Also the value, a tie-breaker for `last`, and the columns of the conditions as w0, w1, ..."""
-        question, frame = self.question, self.table.frame.iloc[self.keep]
+        question = self.question
         columns = {"entity": pa.array(self.entity), "time": pa.array(self.time)}
         for number, condition in enumerate(question.where):
-            columns[f"w{number}"] = _read(frame[condition.column], condition.reads)
+            columns[f"w{number}"] = self._read(condition.column, condition.reads)
         if question.value_column is not None:
-            columns["value"] = _read(frame[question.value_column], question.value_reads)
+            columns["value"] = self._read(question.value_column, question.value_reads)
         if question.aggregate is Aggregate.LAST:
             tie = pd.factorize(tie_values(self.table, ())[self.keep], sort=True)[0]
             columns["tie"] = pa.array(tie.astype(np.int64))
         return pa.table(columns)
+
+    def _read(self, column: str, reads: Reading) -> pa.Array:
+        return _read(self.table.column(column).iloc[self.keep], reads)
 
 
 def _asked(
@@ -296,11 +297,19 @@ def _read(values: pd.Series, reads: Reading) -> pa.Array:
     return pa.array(category_names(values), type=pa.large_string(), from_pandas=True)
 
 
+def _keys(tables: TableSet, question: Question, asked: pd.DataFrame) -> pd.DataFrame:
+    """The key of everybody who is asked."""
+    return (
+        tables[question.entity_table].select(question.entity_key).iloc[asked["entity"]].reset_index(drop=True)
+    )
+
+
 def _entity_rows(tables: TableSet, question: Question) -> Rows:
     """The row of its entity for every event, -1 where a key on the way leads nowhere."""
     row = np.arange(len(tables[question.event_table]), dtype=np.int64)
     for key in question.path:
-        parent, child = tables[key.parent_table].frame, tables[key.child_table].frame
+        parent = tables[key.parent_table].select(key.parent_columns)
+        child = tables[key.child_table].select(key.child_columns)
         up = match_keys(parent, key.parent_columns, child, key.child_columns)
         row = np.where(row >= 0, up[np.maximum(row, 0)], -1) if len(up) else np.full_like(row, -1)
     return row
@@ -311,7 +320,8 @@ def _entities(tables: TableSet, question: Question) -> pa.Table:
     table, key = tables[question.entity_table], list(question.entity_key)
     row = np.arange(len(table), dtype=np.int64)
     since = row_times(table, question.eligibility.since)
-    told = match_keys(table.frame, key, table.frame, key) == row
+    keys = table.select(key)
+    told = match_keys(keys, key, keys, key) == row
     keep = told & (since != NEVER)
     return pa.table({"entity": row[keep], "since": np.where(since[keep] == STATIC, STATIC, since[keep])})
 
@@ -324,6 +334,10 @@ def _run(sql: str, bound: list[object] | list[int], registered: dict[str, pa.Tab
         for name, table in registered.items():
             connection.register(name, table)
         return connection.execute(sql, bound).df()
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def _note(message: str) -> Problem:

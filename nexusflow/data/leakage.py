@@ -56,11 +56,15 @@ def _undated(schema: Schema, task: Task) -> Iterator[Leak]:
 
 
 def _timeless(tables: TableSet, schema: Schema, task: Task) -> Iterator[Leak]:
-    """Tables of many rows per seed without a time column: all their rows are read, whenever they happened."""
+    """Tables of many rows per seed without a time column: all their rows are read, whenever they happened.
+
+    What rows that are known refer to, such as a list of kinds, counts only where its dates lie late.
+    """
     if not task.cutoff_column:
         return
     roles = find_roles(schema, task.entity_table, hops=HOPS)
     names = dict.fromkeys(role.table for role in roles if not role.single)
+    children = {role.table for role in roles if role.path and role.path[-1].down}
     latest = row_times(tables[task.entity_table], task.cutoff_column)
     latest = latest[latest != NEVER]
     for name in names:
@@ -77,7 +81,7 @@ def _timeless(tables: TableSet, schema: Schema, task: Task) -> Iterator[Leak]:
             )
             problem = _warning(name, column, message, "Date its rows by this column.")
             yield Leak(problem=problem, hide=seen, time=(name, column))
-        elif not dates:
+        elif not dates and name in children:
             message = "has no time, so all its rows are read, whenever they were written."
             yield Leak(problem=_warning(name, None, message, "Hide its columns if that matters."), hide=seen)
 
@@ -101,12 +105,12 @@ def _columns(tables: TableSet, schema: Schema, task: Task, examples: Examples) -
     told: set[tuple[str, str]] = set(task.hidden) | {(task.entity_table, task.target_column)}
     told |= {(task.entity_table, task.cutoff_column)} if task.cutoff_column else set()
     for role, row in zip(roles, rows, strict=True):
+        here = tables[role.table].take(np.maximum(row, 0))
         for column in schema[role.table].columns:
             place = (role.table, column.name)
             if place in told or column.kind not in FEATURE_KINDS or column.kind is Kind.TEXT:
                 continue
-            values = tables[role.table].frame[column.name].iloc[np.maximum(row, 0)].reset_index(drop=True)
-            values = values.where(row >= 0)
+            values = here[column.name].where(row >= 0)
             own_time = column.name == schema[role.table].time_column
             message = _judge(task, train, values, column.kind, own_time=own_time)
             if message:
@@ -121,7 +125,8 @@ def _parent_rows(tables: TableSet, schema: Schema, role: Role, row_N: Rows, unti
     child, parent = tables[key.child_table], tables[key.parent_table]
     if not len(child) or not len(parent):
         return np.full_like(row_N, -1)
-    up = match_keys(parent.frame, key.parent_columns, child.frame, key.child_columns)
+    to, of = parent.select(key.parent_columns), child.select(key.child_columns)
+    up = match_keys(to, key.parent_columns, of, key.child_columns)
     row = np.where(row_N >= 0, up[np.maximum(row_N, 0)], -1)
     known = row_times(parent, schema[key.parent_table].time_column)
     return np.where(known[np.maximum(row, 0)] > until_N, -1, row)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -73,6 +74,18 @@ def profile_column(table: Table, name: str, kind: Kind) -> ColumnProfile:
         examples=examples(values),
         note=_note(values, kind, distinct),
     )
+
+
+def frequent(table: Table, name: str, most: int) -> list[Any]:
+    """The column's most frequent values, sorted as they are written; what is no number or truth value as text."""
+    if isinstance(table, StoredTable):
+        from nexusflow.data.profile_stored import frequent_stored
+
+        seen = frequent_stored(table, name, most)
+    else:
+        seen = table.column(name).value_counts().head(most).index.tolist()
+    values = [v if isinstance(v, bool | int | float) else str(v) for v in seen]
+    return sorted(values, key=str)
 
 
 def examples(values: pd.Series) -> str:

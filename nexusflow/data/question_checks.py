@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-import pandas as pd
-
 from nexusflow.data.question import (
     ORDERS,
     TRUTHS,
@@ -115,8 +113,7 @@ def _reading(
     kind = table[column].kind
     if kind is Kind.TIMESTAMP:
         return Reading.TIME
-    values = tables[question.event_table].frame[column]
-    numbers = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    numbers = tables[question.event_table].holds_numbers(column)
     codes = kind in (Kind.CATEGORICAL, Kind.KEY) and question.aggregate is Aggregate.LAST
     if kind is Kind.NUMERIC or (numbers and not codes and (value is None or _is_number(value))):
         return Reading.NUMBER
@@ -148,7 +145,7 @@ def _columns(tables: TableSet, question: Question) -> Iterator[Problem]:
     named += [(events, question.time_column, "the time")] if question.time_column else []
     named += [(entity, question.eligibility.since, "`since`")] if question.eligibility.since else []
     for table, column, use in named:
-        columns = [str(c) for c in tables[table].frame.columns]
+        columns = tables[table].columns
         if column not in columns:
             yield _problem(
                 table, column, f"is no column of this table, and {use} names it.", _near(column, columns)

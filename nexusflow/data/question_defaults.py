@@ -13,7 +13,8 @@ DAY = 86_400 * SECOND
 HORIZONS = (30, 14, 7, 3, 1)
 LOOK_BACKS = 3
 WARM_UP = 0.25
-MOST_DATES = 24
+# Few entities are asked on more dates, so that there are rows to learn from.
+FEWEST_DATES, MOST_DATES, ROWS = 24, 120, 100_000
 
 
 def entities(schema: Schema) -> tuple[str, ...]:
@@ -26,7 +27,8 @@ def suggest_question(
 ) -> Question | None:
     """Will nothing happen in the next while? Of the tables named, or the most eventful ones; None where there are none.
 
-    The horizon is at most a tenth of the history; dates leave a quarter of it to look back on.
+    The horizon is at most a tenth of the history. Windows follow each other, the latest ones; a quarter of the
+    history is left to look back on.
     """
     pairs = [
         (entity, events)
@@ -35,10 +37,10 @@ def suggest_question(
         if entity_table in (None, entity) and event_table in (None, events)
     ]
     dated = [(pair, _span(tables, schema, pair[1])) for pair in pairs]
-    # Events that are no entity themselves, and of those the most; the entity table before the look-up tables.
+    # Of what stays rather than of what happens once; then the most events; the entity table before the look-up tables.
     best = max(
         ((pair, span) for pair, span in dated if span is not None),
-        key=lambda found: (len(tables[found[0][1]]), len(tables[found[0][0]])),
+        key=lambda found: _rank(tables, schema, *found[0]),
         default=None,
     )
     if best is None or best[1] is None:
@@ -48,25 +50,29 @@ def suggest_question(
     horizon = f"{days} day{'s' * (days != 1)}"
     first = _midnight(int(start + WARM_UP * (end - start)))
     last = _midnight(end - days * DAY)
-    step = days * max(1, -(-(last - first) // (days * DAY * MOST_DATES)))
-    every = f"{step} day{'s' * (step != 1)}"
+    dates = min(max(ROWS // max(len(tables[entity]), 1), FEWEST_DATES), MOST_DATES)
+    first = max(first, last - (dates - 1) * days * DAY)
     return Question(
         entity_table=entity,
         event_table=events,
         aggregate=Aggregate.NOT_EXISTS,
         horizon=horizon,
-        as_of=AsOf(spans=(DateSpan(first=written(min(first, last)), every=every, last=written(last)),)),
+        as_of=AsOf(spans=(DateSpan(first=written(min(first, last)), every=horizon, last=written(last)),)),
         eligibility=Eligibility(who=Who.ACTIVE, within=f"{LOOK_BACKS * days} days"),
     )
 
 
+def _rank(tables: TableSet, schema: Schema, entity: str, events: str) -> tuple[bool, int, int]:
+    return schema[entity].time_column is None, len(tables[events]), len(tables[entity])
+
+
 def _span(tables: TableSet, schema: Schema, events: str) -> tuple[int, int] | None:
-    """When the bulk of the events begins, and when they end."""
+    """When the bulk of the events begins, and when it ends: a few may be dated wrongly, or planned."""
     time = row_times(tables[events], schema[events].time_column)
     time = time[time != NEVER]
     if not len(time):
         return None
-    return int(np.quantile(time, 0.01)), int(time.max())
+    return int(np.quantile(time, 0.01)), int(np.quantile(time, 0.99))
 
 
 def _midnight(time: int) -> int:

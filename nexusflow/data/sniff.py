@@ -115,4 +115,15 @@ def _fit(text: str, delimiter: str) -> tuple[float, int]:
         return 0.0, 0
     body = rows[1:] or rows
     share = sum(len(row) == len(rows[0]) for row in body) / len(body)
-    return share * (1 + min(len(rows[0]), 50) / 50), len(rows[0])
+    score = share * (1 + min(len(rows[0]), 50) / 50)
+    return score / 2 if _tears_names(text, delimiter) else score, len(rows[0])
+
+
+def _tears_names(text: str, delimiter: str) -> bool:
+    """Whether a quoted name in the first row ends before the delimiter, which then stands within names."""
+    start = io.StringIO(text[:SAMPLE_CHARACTERS], newline="")
+    try:
+        next((row for row in csv.reader(start, delimiter=delimiter, strict=True) if row), None)
+    except csv.Error:
+        return True
+    return False

@@ -66,6 +66,11 @@ class StoredTable(Table):
         """One column of all rows, read from disk."""
         return self.select([name])[name]
 
+    def holds_numbers(self, name: str) -> bool:
+        """Whether a column is stored as numbers, by its type in the file."""
+        kind = pq.read_schema(self.path).field(self.names.index(name)).type
+        return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
     def take(self, rows: npt.NDArray[np.int64]) -> pd.DataFrame:
         """These rows, in this order; only the row groups that hold them are read."""
         wanted, place = np.unique(np.asarray(rows, dtype=np.int64), return_inverse=True)

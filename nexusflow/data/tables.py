@@ -41,6 +41,11 @@ class Table:
         """One column of all rows."""
         return self.frame[name]
 
+    def holds_numbers(self, name: str) -> bool:
+        """Whether a column is stored as numbers, which truth values are not."""
+        values = self.frame[name]
+        return bool(pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values))
+
     def take(self, rows: npt.NDArray[np.int64]) -> pd.DataFrame:
         """These rows, in this order, with a new index."""
         return self.frame.iloc[rows].reset_index(drop=True)

@@ -63,6 +63,8 @@ def reads_both_ways(values: pd.Series) -> bool:
 
 def _read(texts: pd.Series) -> pd.Series:
     """Different texts as UTC timestamps: ISO 8601 as a whole, the others by their date and time of day."""
+    # Pandas would take these for the moment at which they are read.
+    texts = texts.mask(texts.isin(["now", "today"]))
     stamps = pd.to_datetime(texts, errors="coerce", format="ISO8601", utc=True)
     rest = stamps.isna()
     if rest.any():

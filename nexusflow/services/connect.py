@@ -1,5 +1,7 @@
 """Databases that a page may open: servers, and SQLite files of the server's data folder."""
 
+from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from nexusflow.errors import DataError, Problem, Severity
@@ -8,12 +10,21 @@ from nexusflow.services.folder import inside
 if TYPE_CHECKING:
     from nexusflow.data.sources.database import Database
 
-# What a form offers: the kind, the driver that reads it, and the port it listens on.
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A kind of database server: the dialect that SQLAlchemy reads it by, the package it takes, and its usual port."""
+
+    dialect: str
+    package: str
+    port: int
+    tested: bool = False
+
+
+# What a form offers. Others, whose addresses need more than these fields, are reached by their address.
 KINDS = {
-    "PostgreSQL": ("postgresql+psycopg", 5432),
-    "MySQL or MariaDB": ("mysql+pymysql", 3306),
-    "SQL Server": ("mssql+pyodbc", 1433),
-    "Oracle": ("oracle+oracledb", 1521),
+    "PostgreSQL": Server(dialect="postgresql", package="psycopg", port=5432, tested=True),
+    "MySQL or MariaDB": Server(dialect="mysql", package="pymysql", port=3306),
 }
 _IN_FILES = ("duckdb", "access", "firebird", "sqlcipher")
 
@@ -36,6 +47,20 @@ def database_at(url: str) -> "Database":
     return found
 
 
+def caveats(kind: str) -> tuple[str, ...]:
+    """What should be known before a server of this kind is connected to: a package that is missing, a lack of tests."""
+    server, told = KINDS[kind], []
+    if find_spec(server.package) is None:
+        told.append(
+            f"{kind} needs the package {server.package}, which is not installed where NexusFlow runs."
+        )
+    if not server.tested:
+        told.append(
+            f"NexusFlow is tested with PostgreSQL and SQLite, not with {kind}: compare the numbers of rows."
+        )
+    return tuple(told)
+
+
 def database_with(kind: str, *, host: str, port: int, database: str, user: str, password: str) -> "Database":
     """The database that a form describes; `kind` is one of `KINDS`."""
     from sqlalchemy.engine import URL
@@ -43,7 +68,7 @@ def database_with(kind: str, *, host: str, port: int, database: str, user: str, 
     from nexusflow.data.sources.database import Database
 
     url = URL.create(
-        KINDS[kind][0],
+        f"{KINDS[kind].dialect}+{KINDS[kind].package}",
         username=user or None,
         password=password or None,
         host=host.strip() or None,

@@ -144,6 +144,31 @@ def test_rows_without_a_time_are_told_with_the_column_that_could_date_them() -> 
     assert find_leaks(tables, dated, task, make_examples(tables, dated, task)) == ()
 
 
+def test_a_list_of_kinds_needs_no_time_and_a_log_does() -> None:
+    tables, schema = project()
+    visits = tables["visits"].frame.assign(reason=lambda f: np.arange(len(f)) % 5)
+    reasons = pd.DataFrame({"reason": np.arange(5), "word": list("abcde")})
+    log = pd.DataFrame({"who": np.arange(ROWS), "said": [f"word {n % 9}" for n in range(ROWS)]})
+    frames = {"people": tables["people"].frame, "visits": visits, "reasons": reasons, "log": log}
+    tables = TableSet(tables={name: Table(name=name, frame=frame) for name, frame in frames.items()})
+    kinds = {"word": Kind.CATEGORICAL, "said": Kind.CATEGORICAL}
+    for name, key in (("reasons", ("reason",)), ("log", ())):
+        columns = tuple(Column(name=c, kind=kinds.get(c, Kind.KEY)) for c in frames[name])
+        schema = schema.with_table(TableSchema(name=name, columns=columns, primary_key=key))
+    reason = Column(name="reason", kind=Kind.KEY)
+    schema = schema.with_table(replace(schema["visits"], columns=(*schema["visits"].columns, reason)))
+    links = [("visits", "reason", "reasons", "reason"), ("log", "who", "people", "id")]
+    keys = tuple(
+        ForeignKey(child_table=c, child_columns=(a,), parent_table=p, parent_columns=(b,))
+        for c, a, p, b in links
+    )
+    schema = replace(schema, foreign_keys=(*schema.foreign_keys, *keys))
+    hidden = (("people", "worth"), ("people", "size"))
+    task = resolve_task(tables, schema, "people", "left", cutoff_column="asked", hidden=hidden)
+    (leak,) = find_leaks(tables, schema, task, make_examples(tables, schema, task))
+    assert leak.problem.table == "log" and leak.hide == (("log", "said"),)
+
+
 @pytest.mark.parametrize("name", SAMPLES)
 def test_the_samples_raise_no_false_alarm(name: str) -> None:
     tables = load_files(sample_tables(name))

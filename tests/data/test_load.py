@@ -148,6 +148,12 @@ def test_a_quote_inside_a_cell_is_a_quote() -> None:
     assert _read("t.csv", 'size,b\n27" screen,x\n3,y\n')[0].frame["size"].tolist() == ['27" screen', "3"]
 
 
+def test_a_delimiter_within_a_quoted_name_divides_nothing() -> None:
+    assert list(_read("t.csv", '"nr","a; b; c"\n')[0].frame) == ["nr", "a; b; c"]
+    assert list(_read("t.csv", '"nr";"27"" wide, flat"\n')[0].frame) == ["nr", '27" wide, flat']
+    assert list(_read("t.csv", '"nr","""","""","a; b; c; d; e"\n')[0].frame)[-1] == "a; b; c; d; e"
+
+
 def test_another_delimiter_is_suspected() -> None:
     table, problems = _read("t.csv", "a^b^c\n1^2^3\n")
     assert list(table.frame) == ["a^b^c"]

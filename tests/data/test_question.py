@@ -11,6 +11,7 @@ from question_oracle import COLOUR, EVENTS, SCHEMA, database, questions
 
 from nexusflow.data.asking import question_task, with_labels
 from nexusflow.data.examples import make_examples
+from nexusflow.data.infer import propose
 from nexusflow.data.labels import evaluate
 from nexusflow.data.preprocessing import fit_preprocessing
 from nexusflow.data.question import (
@@ -27,11 +28,12 @@ from nexusflow.data.question import (
     written,
 )
 from nexusflow.data.question_checks import event_tables, find_paths, resolve_question
+from nexusflow.data.question_defaults import suggest_question
 from nexusflow.data.question_words import sentence
 from nexusflow.data.reader import Reader
 from nexusflow.data.roles import find_roles
 from nexusflow.data.schema import Schema
-from nexusflow.data.tables import TableSet
+from nexusflow.data.tables import Table, TableSet
 from nexusflow.data.task import Part, Split, Task, TaskKind
 from nexusflow.errors import TaskError
 
@@ -212,3 +214,44 @@ def test_label_rows_are_asked_about_and_never_read() -> None:
     assert (a.summary_BA == b.summary_BA).all()
     for name in a.tables:
         assert (a.tables[name].numeric_RN == b.tables[name].numeric_RN).all()
+
+
+def test_an_answer_that_never_varies_is_told_in_its_own_words() -> None:
+    tables = database(2, 30, 60, 300)
+    question = ask(where=(Condition(column="amount", comparison=Comparison.MORE, value=99),))
+    with pytest.raises(TaskError, match="asked 720 times, and the answer is always no") as failure:
+        question_task(tables, SCHEMA, question)
+    assert failure.value.problems[0].table == "people" and "window" in failure.value.problems[0].fix
+
+
+def test_the_first_question_is_of_what_stays_not_of_what_happens_once() -> None:
+    rng = np.random.default_rng(0)
+    visits = pd.DataFrame({"visit_id": np.arange(900), "shop_id": rng.integers(0, 40, 900)})
+    visits["date"] = pd.Timestamp("2023-01-01") + pd.to_timedelta(np.arange(900), "D")
+    faults = pd.DataFrame({"fault_id": np.arange(2000), "visit_id": rng.integers(0, 900, 2000)})
+    faults["date"] = visits["date"].to_numpy()[faults["visit_id"]]
+    frames = {"shops": pd.DataFrame({"shop_id": np.arange(40)}), "visits": visits, "faults": faults}
+    tables = TableSet(tables={name: Table(name=name, frame=frame) for name, frame in frames.items()})
+    question = suggest_question(tables, propose(tables).schema)
+    assert question is not None
+    assert (question.entity_table, question.event_table) == ("shops", "faults")
+    one = suggest_question(tables, propose(tables).schema, "visits")
+    assert one is not None and one.event_table == "faults"
+
+
+@pytest.mark.parametrize(("shops", "dates"), [(2000, 50), (100, 120), (10_000, 24)])
+def test_the_first_question_is_asked_as_of_the_latest_windows_one_after_the_other(
+    shops: int, dates: int
+) -> None:
+    visit = np.arange(20_000)
+    days = pd.Timestamp("1990-01-01") + pd.to_timedelta(visit // 2, "D")
+    frames = {
+        "shops": pd.DataFrame({"shop_id": np.arange(shops)}),
+        "visits": pd.DataFrame({"visit_id": visit, "shop_id": visit % shops, "date": days}),
+    }
+    tables = TableSet(tables={name: Table(name=name, frame=frame) for name, frame in frames.items()})
+    question = suggest_question(tables, propose(tables).schema)
+    assert question is not None
+    (span,) = question.as_of.spans
+    assert span.every == question.horizon == "30 days" and len(question.as_of.moments()) == dates
+    assert moment(span.last) + question.horizon_ns <= days.max().value

@@ -36,7 +36,8 @@ def test_written_forms(text: str, expected: pd.Timestamp) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "soon", "2024-02-30", "12:05", "May", "7", "0001-01-01", "9999-12-31", "1/2", "NaT"]
+    "text",
+    ["", "soon", "2024-02-30", "12:05", "May", "7", "0001-01-01", "9999-12-31", "1/2", "NaT", "now", "today"],
 )
 def test_what_is_no_date_is_missing(text: str) -> None:
     assert parse_times(pd.Series([text])).isna().all()

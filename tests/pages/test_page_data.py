@@ -8,6 +8,7 @@ from shop_database import SHOP
 from streamlit.testing.v1 import AppTest
 
 from nexusflow.data.schema import Kind
+from nexusflow.services import connect
 from nexusflow.services.workspace import Workspace
 
 OpenPage = Callable[[str], AppTest]
@@ -117,7 +118,37 @@ def test_files_of_the_server_are_opened_by_name(
     (tmp_path / "served").mkdir()
     (tmp_path / "served" / "big.csv").write_text("a,b\n1,2\n")
     monkeypatch.setenv("NEXUSFLOW_DATA_FOLDER", str(tmp_path / "served"))
+    assert any("open them from the server folder" in c.value for c in open_page("data").caption)
+    monkeypatch.delenv("NEXUSFLOW_DATA_FOLDER")
+    assert any("NEXUSFLOW_DATA_FOLDER" in c.value for c in open_page("data").caption)
+    monkeypatch.setenv("NEXUSFLOW_DATA_FOLDER", str(tmp_path / "served"))
     page = open_page("data")
     page.multiselect(key="folder_files").set_value(["big.csv"]).run()
     page.button(key="open_folder").click().run()
     assert not page.exception and list(workspace.tables()) == ["big"]
+
+
+def test_the_form_says_what_is_missing_and_what_is_not_tested(
+    open_page: OpenPage, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "find_spec", lambda name: None if name == "pymysql" else object())
+    page = open_page("data")
+    kind = next(s for s in page.selectbox if "kind" in str(s.key))
+    assert kind.options == ["PostgreSQL", "MySQL or MariaDB"]
+    assert not any("not installed" in c.value or "is tested with" in c.value for c in page.caption)
+    kind.select("MySQL or MariaDB").run()
+    told = " ".join(caption.value for caption in page.caption)
+    assert "needs the package pymysql" in told and "tested with PostgreSQL and SQLite, not with MySQL" in told
+    assert [n.value for n in page.number_input if "port" in str(n.key)] == [3306]
+    monkeypatch.setattr(connect, "find_spec", lambda name: None)
+    assert connect.caveats("PostgreSQL") == (
+        "PostgreSQL needs the package psycopg, which is not installed where NexusFlow runs.",
+    )
+
+
+def test_the_form_makes_an_address_of_its_fields() -> None:
+    made = connect.database_with(
+        "MySQL or MariaDB", host=" db.example ", port=3307, database="shop", user="ann", password="p@ss:/word"
+    )
+    assert made.label == "mysql://db.example:3307/shop"
+    assert "p@ss" not in repr(made)

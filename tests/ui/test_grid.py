@@ -43,3 +43,8 @@ def test_names_stay_apart_and_dots_are_no_paths() -> None:
 
 def test_a_table_without_columns_is_drawn_empty() -> None:
     assert printable(pd.DataFrame(index=range(3))).shape == (3, 0)
+
+
+def test_columns_share_the_width_of_a_grid_that_is_drawn_hidden() -> None:
+    usual = grid_options(FRAME[["number"]])["defaultColDef"]
+    assert isinstance(usual, dict) and usual["flex"] == 1 and usual["minWidth"] >= 100

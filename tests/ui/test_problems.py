@@ -18,5 +18,10 @@ def test_every_part_of_a_problem_is_shown_as_text() -> None:
     assert "row `3`" in inline.content
 
 
+def test_a_database_is_not_called_a_file() -> None:
+    problem = Problem(severity=Severity.ERROR, message="cannot be read", file="postgresql://host/shop")
+    assert problem_text(problem) == "Database `postgresql://host/shop`: cannot be read"
+
+
 def test_a_problem_without_a_place_is_its_message() -> None:
     assert problem_text(Problem(severity=Severity.NOTE, message="All well")) == "All well"

@@ -22,11 +22,11 @@ BY_KIND = {
 def column_types(tables: TableSet, schema: Schema) -> dict[tuple[str, str], str]:
     """The types of all columns of the schema that the tables have, by table and column."""
     return {
-        (table.name, column.name): _type(tables[table.name].frame[column.name])
+        (table.name, column.name): _type(tables[table.name].column(column.name))
         for table in schema.tables.values()
         if table.name in tables
         for column in table.columns
-        if column.name in tables[table.name].frame.columns
+        if column.name in tables[table.name].columns
     }
 
 

@@ -44,7 +44,7 @@ class Database:
             self._url = make_url(_with_driver(url) if isinstance(url, str) else url)
         except (sa.exc.SQLAlchemyError, ValueError):
             fix = "It reads like postgresql://user:password@host:5432/database."
-            raise DataError(_problem("the address", "is not the address of a database.", fix)) from None
+            raise DataError(_problem(None, "This is not the address of a database.", fix)) from None
 
     @property
     def label(self) -> str:
@@ -262,5 +262,5 @@ def _with_driver(url: str) -> str:
     return re.sub(r"^(postgres|postgresql)://", "postgresql+psycopg://", url.strip())
 
 
-def _problem(file: str, message: str, fix: str) -> Problem:
+def _problem(file: str | None, message: str, fix: str) -> Problem:
     return Problem(severity=Severity.ERROR, file=file, message=message, fix=fix)

@@ -329,10 +329,13 @@ def _plain(part: pa.Table, far: set[int]) -> pa.Table:
 def _far_moments(file: pq.ParquetFile) -> set[int]:
     """The places of the columns that hold times which nanoseconds cannot say."""
     far: set[int] = set()
+    names = file.schema_arrow.names
     for at, each in enumerate(file.schema_arrow):
         if is_moment(each.type):
+            # Two columns may have one name; then both are read.
+            before = names[:at].count(each.name)
             for batch in file.iter_batches(columns=[each.name], batch_size=2**20):
-                if pa.types.is_string(plain_column(pa.chunked_array([batch.column(0)])).type):
+                if pa.types.is_string(plain_column(pa.chunked_array([batch.column(before)])).type):
                     far.add(at)
                     break
     return far
