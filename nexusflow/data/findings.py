@@ -160,7 +160,7 @@ def _crowds(tables: TableSet, stats: Mapping[ForeignKey, RelationStats]) -> Doub
             fix = "That is allowed; the two tables say of the same things, and could be one."
             yield _doubt("one-to-one", Severity.NOTE, child, named, message, fix), ()
         for column in key.child_columns:
-            if _has_fractions(tables[child].frame[column]):
+            if _has_fractions(tables[child].column(column)):
                 message = (
                     f"refers to {parent} by numbers with fractions, which are amounts rather than names."
                 )
@@ -197,7 +197,7 @@ def _looks(tables: TableSet, schema: Schema, proposed: Schema) -> Doubts:
             elif column.kind in FEATURE_KINDS and column.kind is not Kind.TIMESTAMP:
                 why = "names rows" if looks is Kind.KEY else ""
                 why = why or (
-                    "numbers the rows" if _numbers_rows(tables[table.name].frame[column.name]) else ""
+                    "numbers the rows" if _numbers_rows(tables[table.name].column(column.name)) else ""
                 )
                 if why:
                     message = f"is read as {column.kind}, but {why}: what is learned of it says nothing of other rows."
