@@ -88,11 +88,10 @@ def stats(folder: Path, stamp: str, schema: Schema) -> dict[ForeignKey, Relation
     }
 
 
-def counted(folder: Path, stamp: str, schema: Schema) -> dict[ForeignKey, RelationStats]:
-    """The same of the keys that have been counted already."""
+def counted(folder: Path, stamp: str, schema: Schema) -> dict[ForeignKey, RelationStats | None]:
+    """The same as far as it is at hand; None for a key that has not been counted."""
     digest, keys = _digest(stamp), relatable(TableFiles(folder).read(), schema)
-    at_hand = {key: _stats.peek((folder, digest, key)) for key in keys}
-    return {key: figures for key, figures in at_hand.items() if figures is not None}
+    return {key: _stats.peek((folder, digest, key)) for key in keys}
 
 
 def held(folder: Path, stamp: str) -> Mapping[str, Mapping[str, str | None]]:

@@ -219,8 +219,8 @@ class Workspace:
         """
         return known.stats(self.folder, self._files.stamp(), schema or self.schema())
 
-    def counted_stats(self, schema: Schema) -> dict[ForeignKey, RelationStats]:
-        """The same of the keys that have been counted already; counts nothing."""
+    def counted_stats(self, schema: Schema) -> dict[ForeignKey, RelationStats | None]:
+        """The same without counting anything: None for a key that has not been counted yet."""
         return known.counted(self.folder, self._files.stamp(), schema)
 
     def _saved_schema(self) -> known.Saved | None:
