@@ -9,7 +9,7 @@ from ui.paged import paged
 from ui.problems import attempt
 from ui.schema_edit import add_foreign_key, remove_foreign_key
 from ui.schema_save import save
-from ui.schema_words import key_text
+from ui.schema_words import key_text, stats_text
 
 
 def schema_relations(workspace: Workspace, schema: Schema) -> None:
@@ -18,11 +18,13 @@ def schema_relations(workspace: Workspace, schema: Schema) -> None:
     if not schema.foreign_keys:
         st.info("No relations yet. Without them every table is read alone.", icon=":material/info:")
         return
+    figures = workspace.relation_stats(schema)
     place, shown = paged(list(enumerate(schema.foreign_keys)), "relations_page")
     with place:
         for number, key in shown:
             left, right = st.columns([6, 1], vertical_alignment="center")
-            left.markdown(f":material/arrow_outward: {key_text(key)}")
+            told = f"  \n:gray[:small[{stats_text(figures[key])}]]" if key in figures else ""
+            left.markdown(f":material/arrow_outward: {key_text(key)}{told}")
             if right.button("Remove", key=f"remove_fk_{number}", width="stretch", type="tertiary"):
                 save(workspace, remove_foreign_key(schema, key), "The relation is removed.")
 
