@@ -3,7 +3,8 @@
 A headless Chromium without a graphics card, on the machine that also runs the server. Frames are those that the page
 is asked to draw while the mouse moves for `seconds`: panning the whole drawing and dragging one card, with the cards
 folded to their keys (what the app does by itself at this size) and with all columns shown, at the zoom that shows
-everything and at full size.
+everything and at full size. Seconds to the first card are those of a server that has just started, and of the page
+loaded again; an operation is acknowledged once it is on disk and the page no longer keeps it to send it again.
 """
 
 import os
@@ -34,6 +35,9 @@ WATCH = """() => {
     const see = (now) => { window.frames_seen.push(now); window.frame_request = requestAnimationFrame(see); };
     window.frame_request = requestAnimationFrame(see);
 }"""
+OPERATIONS = 10
+ACKED = """() => Object.keys(sessionStorage).filter((name) => name.startsWith("nexusflow.ops"))
+    .every((name) => sessionStorage[name] === "[]")"""
 READ = "() => { cancelAnimationFrame(window.frame_request); return window.frames_seen; }"
 
 
@@ -113,13 +117,42 @@ def card_head(page: Page) -> tuple[float, float]:
     return min(spots, key=lambda spot: abs(spot[0] - middle[0]) + abs(spot[1] - middle[1]))
 
 
-def measure(page: Page, url: str) -> dict[str, Any]:
-    """Seconds to the first card, then frames in every state."""
+def first_card(page: Page, url: str) -> float:
+    """Seconds from the address to a card; then a pause, until everything has come to rest."""
     began = time.perf_counter()
     page.goto(url)
     page.locator(".card").first.wait_for(timeout=120_000)
-    results: dict[str, Any] = {"first_card_seconds": time.perf_counter() - began}
+    seconds = time.perf_counter() - began
     page.wait_for_timeout(12_000)
+    return seconds
+
+
+def acknowledged(page: Page) -> dict[str, float]:
+    """Seconds until an operation, a column made the primary key or no longer, is acknowledged."""
+    find(page, "table_010.measure_00")
+    page.wait_for_function(ACKED)
+    seconds = []
+    for _ in range(OPERATIONS):
+        began = time.perf_counter()
+        page.keyboard.press("p")
+        page.wait_for_function(f"() => !({ACKED})()")
+        page.wait_for_function(ACKED)
+        seconds.append(time.perf_counter() - began)
+        page.wait_for_timeout(1000)
+    return {"median_seconds": statistics.median(seconds), "slowest_seconds": max(seconds)}
+
+
+def find(page: Page, name: str) -> None:
+    """Bring a table or column to the middle of the window."""
+    page.get_by_label("Find a table or column").fill(name)
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(2500)
+
+
+def measure(page: Page, url: str) -> dict[str, Any]:
+    """Seconds to the first card, frames in every state, and seconds per operation."""
+    results: dict[str, Any] = {"first_card_seconds": first_card(page, url)}
+    results["first_card_again_seconds"] = first_card(page, url)
     for columns in ("keys_only", "all_columns"):
         if columns == "all_columns":
             page.get_by_role("button", name="All columns", exact=True).click()
@@ -130,13 +163,12 @@ def measure(page: Page, url: str) -> dict[str, Any]:
             page.get_by_role("button", name="Fit to window").click()
             page.wait_for_timeout(1500)
             if zoom == "full_size":
-                page.get_by_label("Find a table or column").fill("table_010")
-                page.keyboard.press("Enter")
-                page.wait_for_timeout(2500)
+                find(page, "table_010")
             cards = page.locator(".card").count()
             pan = moved(page, empty_spot(page))
             drag = moved(page, card_head(page))
             results[f"{columns}_{zoom}"] = {"cards_in_the_page": cards, "pan": pan, "drag": drag}
+    results["operation_acknowledged"] = acknowledged(page)
     return results
 
 

@@ -2,8 +2,9 @@
 
 import { Background, ConnectionMode, MiniMap, ReactFlow, ReactFlowProvider, useReactFlow, useStore, useStoreApi } from "@xyflow/react";
 import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
-import { Actions, Card, toneOf } from "./Card.jsx";
+import { Actions, Card, Far, toneOf } from "./Card.jsx";
 import { DragLine } from "./DragLine.jsx";
+import { fitAll, LEAST_ZOOM } from "./fit.js";
 import { cardsOf, edgesOf, handlesFrom, linksOf, nodeData } from "./graph.js";
 import { WIDTH } from "./geometry.js";
 import { useKeys } from "./keyboard.js";
@@ -16,11 +17,10 @@ import { keyId, shareTables, withPending } from "./view.js";
 
 const NODE_TYPES = { card: Card };
 const EDGE_TYPES = { relation: Relation };
-const LOOKS = { padding: 0.12, maxZoom: 1 };
 const VIEW_SETTLES_MS = 500;
 // Up to this many rows all cards stay in the page: making them anew at the edges of a pan costs more than keeping them.
 const MOST_ROWS = 1500;
-// Below this zoom columns cannot be read, and only the names of the tables are shown.
+// Below this zoom columns cannot be read: only the names of the tables are drawn, which costs so little that all stay.
 const FAR = 0.4;
 
 function useView(data, queue) {
@@ -36,6 +36,11 @@ function useView(data, queue) {
 function Flow({ data, queue, engine, root }) {
   const view = useView(data, queue);
   const flow = useReactFlow();
+  const store = useStoreApi();
+  const size = useCallback(() => {
+    const { width, height } = store.getState();
+    return { width, height };
+  }, [store]);
   const [chosen, setChosen] = useState(null);
   const [notice, setNotice] = useState(null);
   const [found, setFound] = useState(null);
@@ -43,7 +48,7 @@ function Flow({ data, queue, engine, root }) {
   const { picked } = picking;
   const cards = useMemo(() => cardsOf(view, picked), [view, picked]);
   const links = useMemo(() => linksOf(view, cards), [view, cards]);
-  const places = usePlaces({ data, cards, links, queue, engine, flow });
+  const places = usePlaces({ data, cards, links, queue, engine, flow, size });
   const memory = useRef(new Map());
   const edges = useMemo(() => edgesOf(view, cards, chosen), [view, cards, chosen]);
   const target = view.target;
@@ -92,21 +97,22 @@ function Flow({ data, queue, engine, root }) {
   // The view is kept as its middle and the width that is seen: windows differ.
   const viewSaver = useRef(null);
   const flowElement = useRef(null);
-  const store = useStoreApi();
   const lastView = useRef(data.view);
   const onMoveEnd = useCallback(
     (_, { x, y, zoom }) => {
       flowElement.current?.classList.remove("moving");
       clearTimeout(viewSaver.current);
-      const { width, height } = store.getState();
+      const { width, height } = size();
       const now = [(width / 2 - x) / zoom, (height / 2 - y) / zoom, width / zoom].map((value) => Math.round(value * 1e6) / 1e6);
       const same = lastView.current?.every((value, at) => Math.abs(value - now[at]) < 1e-3);
       if (same) return;
       lastView.current = now;
       viewSaver.current = setTimeout(() => queue.push({ op: "view", view: now }), VIEW_SETTLES_MS);
     },
-    [queue, store],
+    [queue, size],
   );
+  const fit = useRef(null);
+  fit.current = (duration = 0) => fitAll(flow, cards, places.at, size(), duration);
   const closeNotice = useCallback(() => setNotice(null), []);
   const rows = useMemo(() => cards.reduce((sum, card) => sum + card.shown.length, 0), [cards]);
   const far = useStore((state) => state.transform[2] < FAR);
@@ -115,59 +121,61 @@ function Flow({ data, queue, engine, root }) {
 
   return (
     <Actions.Provider value={stable.current}>
-      <Toolbar view={view} cards={cards} places={places} queue={queue} flow={flow} edges={edges} root={root} jump={keys.jump} setNotice={setNotice} />
+      <Toolbar view={view} cards={cards} places={places} queue={queue} flow={flow} fit={(duration) => fit.current(duration)} edges={edges} root={root} jump={keys.jump} setNotice={setNotice} />
       <Bar picking={picking} view={view} relation={chosenKey} close={() => setChosen(null)} />
-      <div className={far ? "flow far" : "flow"} ref={flowElement}>
-        <Markers />
-        <ReactFlow
-          nodes={nodes}
-          edges={edges}
-          nodeTypes={NODE_TYPES}
-          edgeTypes={EDGE_TYPES}
-          onNodesChange={places.change}
-          onNodeDragStop={places.dropped}
-          onSelectionDragStop={places.dropped}
-          onConnect={picking.connect}
-          onConnectEnd={picking.connectEnd}
-          isValidConnection={picking.isValid}
-          connectionLineComponent={DragLine}
-          connectionMode={ConnectionMode.Loose}
-          connectionRadius={14}
-          connectionDragThreshold={4}
-          connectOnClick={false}
-          onEdgeClick={(_, edge) => choose(edge.id)}
-          onPaneClick={() => {
-            setChosen(null);
-            picking.clear();
-          }}
-          onMoveStart={() => flowElement.current.classList.add("moving")}
-          onMoveEnd={onMoveEnd}
-          onInit={(instance) => (start ? instance.setCenter(start[0], start[1], { zoom: store.getState().width / start[2] }) : instance.fitView(LOOKS))}
-          minZoom={0.05}
-          maxZoom={2}
-          onlyRenderVisibleElements={rows > MOST_ROWS}
-          nodesFocusable={false}
-          edgesFocusable={false}
-          disableKeyboardA11y
-          deleteKeyCode={null}
-          zoomOnScroll={false}
-          preventScrolling={false}
-          zoomActivationKeyCode={["Control", "Meta"]}
-          zoomOnDoubleClick={false}
-          elevateNodesOnSelect={false}
-          multiSelectionKeyCode={["Control", "Meta"]}
-          proOptions={{ hideAttribution: false }}
-        >
-          <Background gap={24} size={1} />
-          <MiniMap
-            pannable
-            zoomable
-            ariaLabel="Overview of the drawing"
-            nodeClassName={(node) => `tone-${toneOf(node.data.table?.hop, target)}`}
-          />
-        </ReactFlow>
-        <Notice notice={notice} close={closeNotice} />
-      </div>
+      <Far.Provider value={far}>
+        <div className={far ? "flow far" : "flow"} ref={flowElement}>
+          <Markers />
+          <ReactFlow
+            nodes={nodes}
+            edges={edges}
+            nodeTypes={NODE_TYPES}
+            edgeTypes={EDGE_TYPES}
+            onNodesChange={places.change}
+            onNodeDragStop={places.dropped}
+            onSelectionDragStop={places.dropped}
+            onConnect={picking.connect}
+            onConnectEnd={picking.connectEnd}
+            isValidConnection={picking.isValid}
+            connectionLineComponent={DragLine}
+            connectionMode={ConnectionMode.Loose}
+            connectionRadius={14}
+            connectionDragThreshold={4}
+            connectOnClick={false}
+            onEdgeClick={(_, edge) => choose(edge.id)}
+            onPaneClick={() => {
+              setChosen(null);
+              picking.clear();
+            }}
+            onMoveStart={() => flowElement.current.classList.add("moving")}
+            onMoveEnd={onMoveEnd}
+            onInit={(instance) => (start ? instance.setCenter(start[0], start[1], { zoom: size().width / start[2] }) : fit.current())}
+            minZoom={LEAST_ZOOM}
+            maxZoom={2}
+            onlyRenderVisibleElements={!far && rows > MOST_ROWS}
+            nodesFocusable={false}
+            edgesFocusable={false}
+            disableKeyboardA11y
+            deleteKeyCode={null}
+            zoomOnScroll={false}
+            preventScrolling={false}
+            zoomActivationKeyCode={["Control", "Meta"]}
+            zoomOnDoubleClick={false}
+            elevateNodesOnSelect={false}
+            multiSelectionKeyCode={["Control", "Meta"]}
+            proOptions={{ hideAttribution: false }}
+          >
+            <Background gap={24} size={1} />
+            <MiniMap
+              pannable
+              zoomable
+              ariaLabel="Overview of the drawing"
+              nodeClassName={(node) => `tone-${toneOf(node.data.table?.hop, target)}`}
+            />
+          </ReactFlow>
+          <Notice notice={notice} close={closeNotice} />
+        </div>
+      </Far.Provider>
       <Legend view={view} />
     </Actions.Provider>
   );

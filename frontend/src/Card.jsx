@@ -5,6 +5,8 @@ import { createContext, memo, useContext } from "react";
 import { Icon } from "./icons.jsx";
 
 export const Actions = createContext(null);
+// Whether the zoom is too small for columns to be read.
+export const Far = createContext(false);
 
 const WORDS = {
   key: "key",
@@ -37,6 +39,7 @@ export function columnMarks(table, foreign, column) {
 
 function CardView({ id, data }) {
   const actions = useContext(Actions);
+  const far = useContext(Far);
   const { table, shown, foreign, picked, found, target } = data;
   const left = table.columns.length - shown.length;
   const rows = table.rows.toLocaleString("en");
@@ -67,17 +70,18 @@ function CardView({ id, data }) {
           <Icon name={left ? "unfold" : "fold"} size={13} />
         </button>
       </div>
-      {shown.map((index) => (
-        <Row
-          key={table.columns[index][0]}
-          table={table}
-          index={index}
-          marks={columnMarks(table, foreign, table.columns[index][0])}
-          picked={picked.indexOf(table.columns[index][0])}
-          found={found === table.columns[index][0]}
-        />
-      ))}
-      {left > 0 && (
+      {!far &&
+        shown.map((index) => (
+          <Row
+            key={table.columns[index][0]}
+            table={table}
+            index={index}
+            marks={columnMarks(table, foreign, table.columns[index][0])}
+            picked={picked.indexOf(table.columns[index][0])}
+            found={found === table.columns[index][0]}
+          />
+        ))}
+      {!far && left > 0 && (
         <button type="button" className="more nodrag" tabIndex={-1} onClick={() => actions.fold(table.name, false)}>
           and {left} more
         </button>

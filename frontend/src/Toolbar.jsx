@@ -6,7 +6,7 @@ import { savePng, saveSvg } from "./svg.js";
 
 const MOST_HITS = 12;
 
-export function Toolbar({ view, cards, places, queue, flow, edges, root, jump, setNotice }) {
+export function Toolbar({ view, cards, places, queue, flow, fit, edges, root, jump, setNotice }) {
   const folded = cards.every((card) => card.shown.length < card.table.columns.length);
   const foldAll = () =>
     queue.push({ op: "fold", tables: Object.fromEntries(view.tables.map((table) => [table.name, !folded])) });
@@ -24,7 +24,7 @@ export function Toolbar({ view, cards, places, queue, flow, edges, root, jump, s
       <Tool icon="redo" tip="Redo (Ctrl+Shift+Z)" off={!view.redo} act={() => queue.push({ op: "redo" })} />
       <span className="gap" />
       <Tool icon="layout" tip="Auto-layout" act={() => places.arrange()} />
-      <Tool icon="fit" tip="Fit to window" act={() => flow.fitView({ padding: 0.12, maxZoom: 1, duration: 200 })} />
+      <Tool icon="fit" tip="Fit to window" act={() => fit(200)} />
       <Tool icon="plus" tip="Zoom in" act={() => flow.zoomIn({ duration: 120 })} />
       <Tool icon="minus" tip="Zoom out" act={() => flow.zoomOut({ duration: 120 })} />
       <Tool icon={folded ? "unfold" : "fold"} tip={folded ? "All columns" : "Keys only"} act={foldAll} />

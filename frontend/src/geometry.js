@@ -4,6 +4,10 @@ export const WIDTH = 248;
 export const HEAD = 46;
 export const ROW = 28;
 export const FOOT = 6;
+// What a layout leaves free: below a card, between a child and its parent, and for the badges of a card's keys.
+export const BETWEEN = 36;
+export const BETWEEN_RANKS = 200;
+export const ROOM = 130;
 const REACH = 46;
 const BADGE = 22;
 const BADGE_WIDE = 120;
@@ -27,6 +31,21 @@ export function shownColumns(table, folded, keys) {
 
 export function cardHeight(table, shown) {
   return HEAD + shown.length * ROW + (shown.length < table.columns.length ? ROW : 0) + FOOT;
+}
+
+/** How large the drawing can be shown as a whole, at most at its own size. */
+export function scaleOf(cards, places, { width, height }) {
+  const { left, top, right, bottom } = boundsOf(cards, places);
+  return Math.min(1, width / (right - left), height / (bottom - top));
+}
+
+export function boundsOf(cards, places) {
+  return {
+    left: Math.min(...cards.map((card) => places[card.id][0])),
+    top: Math.min(...cards.map((card) => places[card.id][1])),
+    right: Math.max(...cards.map((card) => places[card.id][0] + WIDTH)),
+    bottom: Math.max(...cards.map((card) => places[card.id][1] + card.height)),
+  };
 }
 
 /** The middle of a column's row below the card's top; of the head where the column is not shown. */

@@ -7,6 +7,8 @@ import { bareKey } from "./view.js";
 
 const STEP = 12;
 const FAR = 60;
+const MOVES_MS = 200;
+const PATIENCE_MS = 3000;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export function useKeys({ view, cards, queue, picking, places, root, flow, setChosen, setFound, chosen }) {
@@ -36,12 +38,26 @@ export function useKeys({ view, cards, queue, picking, places, root, flow, setCh
         const row = card.shown.findIndex((index) => card.table.columns[index][0] === column);
         const down = row < 0 ? Math.min(card.height / 2, 160) : HEAD + row * ROW;
         const zoom = Math.max(flow.getZoom(), 0.8);
-        flow.setCenter(x + WIDTH / 2, y + down, { zoom, duration: 200 });
-        setTimeout(() => {
-          const element = row < 0 ? cardElement(card.id) : rowsOf(card.id)[row];
-          element?.focus({ preventScroll: true });
-        }, 260);
+        flow.setCenter(x + WIDTH / 2, y + down, { zoom, duration: MOVES_MS });
+        focusOnceThere(() => (row < 0 ? cardElement(card.id) : rowsOf(card.id)[row]), Date.now() + PATIENCE_MS);
       }, 30);
+    }
+
+    /** Cards outside the window, and columns seen from afar, are only made on the way to them. */
+    function focusOnceThere(find, until) {
+      setTimeout(() => {
+        const element = find();
+        if (element) element.focus({ preventScroll: true });
+        else if (Date.now() < until) focusOnceThere(find, until);
+      }, MOVES_MS);
+    }
+
+    /** Go into a card's columns; nearer first where they cannot be read. */
+    function enter(id) {
+      const first = rowsOf(id)[0];
+      if (first) return first.focus({ preventScroll: true });
+      const { table, shown } = now.current.cards.find((one) => one.id === id);
+      if (shown.length) jump(table.name, table.columns[shown[0]][0]);
     }
 
     function cardKey(event, id) {
@@ -51,7 +67,7 @@ export function useKeys({ view, cards, queue, picking, places, root, flow, setCh
         const step = event.shiftKey ? FAR : STEP;
         now.current.places.nudge(id, arrow[0] * step, arrow[1] * step);
       } else if (event.key === "Enter") {
-        rowsOf(id)[0]?.focus({ preventScroll: true });
+        enter(id);
       } else if (event.key === " ") {
         now.current.places.change([{ type: "select", id, selected: !now.current.places.selected.has(id) }]);
       } else if (event.key === "f") {

@@ -1,12 +1,8 @@
 // Where cards go by themselves: dagre, and ELK where dagre would stack them in one tall column.
 
 import dagre from "@dagrejs/dagre";
-import { WIDTH } from "./geometry.js";
+import { BETWEEN, BETWEEN_RANKS, boundsOf, ROOM, WIDTH } from "./geometry.js";
 
-const BETWEEN = 36;
-const BETWEEN_RANKS = 200;
-// Beside a card laid out by ELK: enough for the badges of its keys.
-const ROOM = 130;
 const TALL = 1.5;
 const FEW = 6;
 
@@ -29,10 +25,7 @@ export function layoutByDagre(cards, links) {
 /** Whether these places make a drawing much taller than wide. */
 export function isTall(cards, places) {
   if (cards.length < FEW) return false;
-  const bottom = Math.max(...cards.map((card) => places[card.id][1] + card.height));
-  const top = Math.min(...cards.map((card) => places[card.id][1]));
-  const left = Math.min(...cards.map((card) => places[card.id][0]));
-  const right = Math.max(...cards.map((card) => places[card.id][0] + WIDTH));
+  const { left, top, right, bottom } = boundsOf(cards, places);
   return bottom - top > TALL * (right - left);
 }
 

@@ -1,13 +1,22 @@
 // Where cards are: as Python remembers them, as the mouse or the keys move them, or as a layout puts them.
 
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { fitAll, inside } from "./fit.js";
 import { isTall, layoutByDagre, layoutByElk, placeBelow } from "./layout.js";
+import { wrapRanks } from "./ranks.js";
 
 const NUDGE_SETTLES_MS = 400;
+// More tables than these are laid out by springs where layers would be tall.
+const FEW_TABLES = 24;
 
-export function usePlaces({ data, cards, links, queue, engine, flow }) {
+function byId(places, names) {
+  const known = Object.entries(places).filter(([name]) => names.has(name));
+  return Object.fromEntries(known.map(([name, place]) => [names.get(name), place]));
+}
+
+export function usePlaces({ data, cards, links, queue, engine, flow, size }) {
   const names = useMemo(() => new Map(cards.map((card) => [card.table.name, card.id])), [cards]);
-  const [at, setAt] = useState({});
+  const [at, setAt] = useState(() => byId(data.places, names));
   const [selected, setSelected] = useState(() => new Set());
   const now = useRef(null);
   now.current = { at, cards, links, selected };
@@ -24,23 +33,20 @@ export function usePlaces({ data, cards, links, queue, engine, flow }) {
   );
 
   // Python's places win when they change there (undo, another tab) and nothing is on its way from here.
-  const known = useRef(null);
   const told = JSON.stringify(data.places);
+  const known = useRef(told);
   useEffect(() => {
     if (known.current === told) return;
     const moving = queue.pending().some((op) => op.op === "move");
-    if (known.current !== null && moving) return;
+    if (moving) return;
     known.current = told;
-    const given = {};
-    for (const [name, place] of Object.entries(data.places)) if (names.has(name)) given[names.get(name)] = place;
-    setAt((before) => ({ ...before, ...given }));
+    setAt((before) => ({ ...before, ...byId(data.places, names) }));
   });
 
   // Cards without a place get one: all by a layout when none has one, else below the others.
   const arranged = useRef(false);
   useEffect(() => {
-    const given = { ...at };
-    for (const [name, place] of Object.entries(data.places)) if (names.has(name)) given[names.get(name)] ??= place;
+    const given = { ...byId(data.places, names), ...at };
     const missing = cards.filter((card) => !given[card.id]);
     if (!missing.length || arranged.current) return;
     arranged.current = true;
@@ -59,6 +65,7 @@ export function usePlaces({ data, cards, links, queue, engine, flow }) {
   async function arrange(quiet) {
     const { cards: these, links: lines } = now.current;
     let places = layoutByDagre(these, lines);
+    if (these.length <= FEW_TABLES) places = wrapRanks(these, places, inside(size()));
     if (quiet) setAt(places);
     if (isTall(these, places)) {
       const Elk = await engine.elk();
@@ -66,7 +73,7 @@ export function usePlaces({ data, cards, links, queue, engine, flow }) {
     }
     setAt(places);
     save(places, quiet);
-    setTimeout(() => flow.fitView({ padding: 0.12, maxZoom: 1, duration: quiet ? 0 : 300 }), 60);
+    fitAll(flow, these, places, size(), quiet ? 0 : 300);
     return places;
   }
 

@@ -5,6 +5,8 @@
 // reload starts a new id and goes on sending what the old one left, so two copies of a tab cannot collide.
 
 const SETTLES_MS = 25;
+// While an answer is awaited: every message starts a run of the page, and runs that overtake each other slow all down.
+const BUSY_MS = 250;
 const RETRY_MS = 3000;
 const RETRY_MOST_MS = 30000;
 // Of these only the newest matters.
@@ -21,6 +23,7 @@ export function createQueue({ client = newClient(), storage = null, name = "ops"
   let sends = 0;
   let wait = RETRY_MS;
   let soon = null;
+  let busy = false;
   let retry = null;
   let send = null;
   const listeners = new Set();
@@ -46,7 +49,9 @@ export function createQueue({ client = newClient(), storage = null, name = "ops"
   function flush() {
     timers.clearTimeout(soon);
     soon = null;
+    busy = false;
     if (!pending.length || !send) return;
+    busy = true;
     sends += 1;
     send({ number: `${client}-${sends}`, ops: pending });
     timers.clearTimeout(retry);
@@ -57,7 +62,7 @@ export function createQueue({ client = newClient(), storage = null, name = "ops"
   }
 
   function soonFlush() {
-    soon ??= timers.setTimeout(flush, SETTLES_MS);
+    soon ??= timers.setTimeout(flush, busy ? BUSY_MS : SETTLES_MS);
   }
 
   return {
@@ -85,6 +90,12 @@ export function createQueue({ client = newClient(), storage = null, name = "ops"
       pending = left;
       wait = RETRY_MS;
       if (!left.length) timers.clearTimeout(retry);
+      busy = false;
+      if (soon !== null) {
+        timers.clearTimeout(soon);
+        soon = null;
+        soonFlush();
+      }
       changed();
     },
   };

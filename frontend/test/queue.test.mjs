@@ -53,6 +53,30 @@ test("a reload goes on sending what the page before it left, under a new name", 
   assert.deepEqual(queue.pending().map((op) => op.client), ["new"]);
 });
 
+test("while an answer is awaited, what comes waits with it, but not for ever", () => {
+  const waits = [];
+  const timers = clock();
+  const set = timers.setTimeout;
+  timers.setTimeout = (act, ms) => waits.push(ms) && set(act);
+  const sent = [];
+  const queue = createQueue({ client: "a", timers });
+  queue.connect((message) => sent.push(message.ops.map((op) => op.seq)));
+  queue.push({ op: "undo" });
+  const first = waits.at(-1);
+  timers.run();
+  queue.push({ op: "undo" });
+  queue.push({ op: "undo" });
+  assert.ok(waits.at(-1) >= 5 * first && waits.at(-1) < 1000);
+  assert.deepEqual(sent, [[1]]);
+  queue.settle({ a: 1 });
+  assert.equal(waits.at(-1), first);
+  timers.run();
+  assert.deepEqual(sent.at(1), [2, 3]);
+  queue.push({ op: "redo" });
+  timers.run();
+  assert.deepEqual(sent.at(-1), [2, 3, 4]);
+});
+
 test("of views only the newest is kept", () => {
   const queue = createQueue({ client: "a", timers: clock() });
   for (let x = 0; x < 5; x += 1) queue.push({ op: "view", view: [x, 0, 1] });

@@ -1,7 +1,8 @@
 """Does a schema fit its tables? Errors forbid training; warnings and notes are told and tolerated."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 
@@ -10,10 +11,18 @@ from nexusflow.data.key_checks import check_foreign_key, check_primary_key, key_
 from nexusflow.data.names import is_general, words_of
 from nexusflow.data.relations import RelationStats
 from nexusflow.data.schema import ForeignKey, Schema, TableSchema
-from nexusflow.data.tables import TableSet
+from nexusflow.data.tables import Table, TableSet
 from nexusflow.errors import Problem, Severity
 
 Found = tuple[Problem, ForeignKey | None]
+Told = tuple[Problem, ...]
+# Gives what was found for this part of a schema, looking only where it is not known.
+Remember = Callable[[Hashable, Callable[[], Told]], Told]
+
+
+def afresh(part: Hashable, look: Callable[[], Told]) -> Told:
+    """Look every time."""
+    return look()
 
 
 def check_schema(
@@ -36,8 +45,12 @@ def find_problems(
     *,
     now: pd.Timestamp | None = None,
     stats: Mapping[ForeignKey, RelationStats] | None = None,
+    remember: Remember = afresh,
 ) -> list[Found]:
-    """The same, each with the foreign key that it is about, if any."""
+    """The same, each with the foreign key that it is about, if any.
+
+    What is found in a table, or of a key, depends on no other part of the schema, and can be remembered.
+    """
     now = pd.Timestamp.now("UTC").tz_localize(None) if now is None else now
     found: list[Problem] = []
     usable: set[str] = set()
@@ -47,18 +60,32 @@ def find_problems(
         if absent:
             continue
         usable.add(name)
-        found += _check_size(name, len(tables[name]))
-        found += check_primary_key(tables[name], table.primary_key)
-        found += check_columns(tables[name], table, now)
+        found += remember(table, partial(_check_table, tables[name], table, now))
     pairs: list[Found] = [(problem, None) for problem in found]
     for key in schema.foreign_keys:
+        ends = tuple((schema.tables.get(end), end in usable) for end in (key.child_table, key.parent_table))
         counted = (stats or {}).get(key)
-        pairs += [(problem, key) for problem in check_foreign_key(tables, schema, key, usable, counted)]
+        told = remember((key, ends), partial(_check_key, tables, schema, key, usable, counted))
+        pairs += [(problem, key) for problem in told]
     pairs += [(problem, None) for problem in _unjoined_for_type(tables, schema, usable)]
     pairs += [(problem, None) for problem in _check_shape(schema)]
     order = list(Severity)
     placed = [(placed_in(tables, problem), key) for problem, key in pairs]
     return sorted(placed, key=lambda pair: order.index(pair[0].severity))
+
+
+def _check_table(table: Table, schema: TableSchema, now: pd.Timestamp) -> Told:
+    return (
+        *_check_size(schema.name, len(table)),
+        *check_primary_key(table, schema.primary_key),
+        *check_columns(table, schema, now),
+    )
+
+
+def _check_key(
+    tables: TableSet, schema: Schema, key: ForeignKey, usable: set[str], stats: RelationStats | None
+) -> Told:
+    return tuple(check_foreign_key(tables, schema, key, usable, stats))
 
 
 def placed_in(tables: TableSet, problem: Problem) -> Problem:

@@ -28,7 +28,7 @@ class Table:
     def __len__(self) -> int:
         return len(self.frame)
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """The names of its columns."""
         return tuple(str(name) for name in self.frame.columns)

@@ -12,7 +12,7 @@ from nexusflow.errors import NexusFlowError
 def covers(schema: Schema, tables: TableSet) -> bool:
     """Whether the schema speaks of every column of every table."""
     return all(
-        name in schema.tables and all(column in schema[name] for column in table.columns)
+        name in schema.tables and set(table.columns) <= set(schema[name].names())
         for name, table in tables.items()
     )
 

@@ -1,6 +1,5 @@
 """A user's workspace on disk: tables, schema, question, settings and runs, under an id only they know."""
 
-import json
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +26,7 @@ from nexusflow.services.bring import read_files
 from nexusflow.services.drawing import DRAWING_FILE, Drawing, read_drawing, write_drawing
 from nexusflow.services.projects import EncoderChoice, schema_from_config, task_from_config, to_config
 from nexusflow.services.questions import LabelFiles
-from nexusflow.services.reconcile import covers, merge, prune, standing
+from nexusflow.services.reconcile import standing
 from nexusflow.services.rename import rename_table
 from nexusflow.services.storage import RunStore, home, one_at_a_time, read_json, write_bytes, write_json
 from nexusflow.services.tablefiles import TableFiles
@@ -142,14 +141,14 @@ class Workspace:
         """What the values suggest: kinds, keys and relations, each with its evidence."""
         return known.proposal(self.folder, self._files.stamp())
 
+    def is_proposed(self) -> bool:
+        """Whether `proposal` answers at once, because these tables have been looked at by this server."""
+        return known.is_proposed(self.folder, self._files.stamp())
+
     def schema(self) -> Schema:
         """The saved schema, carried over to the present tables; what it does not speak of is proposed."""
         saved = self._saved_schema()
-        if saved is None:
-            return self.proposal().schema
-        tables = self.tables()
-        kept = prune(saved, tables)
-        return kept if covers(kept, tables) else merge(kept, self.proposal().schema)
+        return self.proposal().schema if saved is None else saved.schema
 
     def set_kind(self, table: str, column: str, kind: Kind) -> None:
         """Take a column as this kind; a schema that nobody has accepted stays so."""
@@ -201,18 +200,16 @@ class Workspace:
     def schema_accepted(self) -> bool:
         """Whether a schema has been saved that speaks of every present table and column."""
         saved = self._saved_schema()
-        if saved is None or not (read_json(self.folder / "schema.json") or {}).get("accepted", True):
-            return False
-        return bool(self.tables()) and covers(saved, self.tables())
+        return saved is not None and saved.accepted
 
     def checks(self) -> tuple[Problem, ...]:
         """What is wrong, or odd, with the schema as it stands, given the tables."""
-        found = known.found(self.folder, self._files.stamp(), json.dumps(self.schema().to_dict()))
+        found = known.found(self.folder, self._files.stamp(), self.schema())
         return tuple(problem for problem, _ in found)
 
     def findings(self) -> tuple[Finding, ...]:
         """The same, and doubts about keys and features, each with the changes that would end it."""
-        return known.findings(self.folder, self._files.stamp(), json.dumps(self.schema().to_dict()))
+        return known.findings(self.folder, self._files.stamp(), self.schema())
 
     def relation_stats(self, schema: Schema | None = None) -> dict[ForeignKey, RelationStats]:
         """Match rate, cardinality and fan-out of each foreign key of the schema (default: the present one).
@@ -222,9 +219,16 @@ class Workspace:
         """
         return known.stats(self.folder, self._files.stamp(), schema or self.schema())
 
-    def _saved_schema(self) -> Schema | None:
-        data = read_json(self.folder / "schema.json")
-        return None if data is None else Schema.from_dict(data)
+    def counted_stats(self, schema: Schema) -> dict[ForeignKey, RelationStats | None]:
+        """The same without counting anything: None for a key that has not been counted yet."""
+        return known.counted(self.folder, self._files.stamp(), schema)
+
+    def _saved_schema(self) -> known.Saved | None:
+        try:
+            text = (self.folder / "schema.json").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        return known.saved(self.folder, self._files.stamp(), text)
 
     # What is asked
 

@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import pytest
 from hostile_shop import assert_only_text
+from schema_tabs import open_tab
 from streamlit.testing.v1 import AppTest
 
 from nexusflow.services.workspace import Workspace
@@ -21,8 +22,7 @@ def test_accepting_keeps_the_suggestion_and_leads_on(open_page: OpenPage, shop: 
 def test_a_suggestion_is_declined_and_used_again(open_page: OpenPage, shop: Workspace) -> None:
     page = open_page("schema")
     before = len(shop.schema().foreign_keys)
-    at = next(n for n, e in enumerate(shop.proposal().evidence) if e.subject == "foreign key")
-    page.button(key=f"suggest_{at}").click().run()
+    page.button(key="suggest_0").click().run()
     assert len(shop.schema().foreign_keys) == before - 1
     page.button(key="accept_all").click().run()
     assert len(shop.schema().foreign_keys) == before
@@ -31,7 +31,7 @@ def test_a_suggestion_is_declined_and_used_again(open_page: OpenPage, shop: Work
 
 def test_a_relation_is_removed_and_added_by_hand(open_page: OpenPage, shop: Workspace) -> None:
     (key,) = shop.schema().foreign_keys
-    page = open_page("schema")
+    page = open_tab(open_page, "Relations")
     page.button(key="remove_fk_0").click().run()
     assert shop.schema().foreign_keys == ()
     page.selectbox(key="fk_child").select("orders").run()
@@ -44,7 +44,7 @@ def test_a_relation_is_removed_and_added_by_hand(open_page: OpenPage, shop: Work
 
 
 def test_a_relation_of_unequal_sides_is_refused_in_words(open_page: OpenPage, shop: Workspace) -> None:
-    page = open_page("schema")
+    page = open_tab(open_page, "Relations")
     page.selectbox(key="fk_child").select("orders").run()
     page.selectbox(key="fk_parent").select("people").run()
     place = list(shop.tables()).index("orders")
@@ -54,7 +54,7 @@ def test_a_relation_of_unequal_sides_is_refused_in_words(open_page: OpenPage, sh
 
 
 def test_a_table_saved_as_always_known_says_so(open_page: OpenPage, shop: Workspace) -> None:
-    page = open_page("schema")
+    page = open_tab(open_page, "Tables")
     page.selectbox(key="schema_table").select("orders").run()
     assert shop.schema()["orders"].time_column == "placed"
     box = next(box for box in page.selectbox if box.label == "Known from")
@@ -70,7 +70,9 @@ def test_hostile_names_are_only_text_in_the_schema(
 ) -> None:
     if accepted:
         hostile_shop.save_schema(hostile_shop.schema())
-    page = open_page("schema")
+    for tab in ("Suggestions", "Relations"):
+        assert_only_text(open_tab(open_page, tab))
+    page = open_tab(open_page, "Tables")
     for name in hostile_shop.tables():
         page.selectbox(key="schema_table").select(name).run()
         assert_only_text(page)

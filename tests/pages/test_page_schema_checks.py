@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from hostile_shop import assert_only_text
+from schema_tabs import open_tab
 from streamlit.testing.v1 import AppTest
 
 from nexusflow.data.schema import Kind
@@ -25,7 +26,7 @@ def test_a_fix_is_made_in_one_click_and_taken_back_in_one(open_page: OpenPage, s
     good = shop.schema()
     spoilt = good.with_table(replace(good["orders"], time_column=None))
     shop.save_schema(spoilt)
-    page = open_page("schema")
+    page = open_tab(open_page, "Checks")
     _button(page, "Use time").click().run()
     assert shop.schema() == good and not page.exception
     assert any("Undo takes it back" in toast.value for toast in page.toast)
@@ -39,7 +40,7 @@ def test_a_schema_that_stops_training_can_be_mended_from_its_checks(
     schema = shop.schema()
     other = next(c for c in schema["people"].names() if c not in schema["people"].primary_key)
     shop.save_schema(schema.with_table(replace(schema["people"], primary_key=(other,))))
-    page = open_page("schema")
+    page = open_tab(open_page, "Checks")
     assert page.button(key="accept_schema").disabled
     _button(page, "Use key").click().run()
     assert not page.button(key="accept_schema").disabled
@@ -49,7 +50,7 @@ def test_a_schema_that_stops_training_can_be_mended_from_its_checks(
 def test_findings_can_be_chosen_by_topic(open_page: OpenPage, shop: Workspace) -> None:
     schema = shop.schema()
     shop.save_schema(schema.with_table(replace(schema["orders"], time_column=None, primary_key=())))
-    page = open_page("schema")
+    page = open_tab(open_page, "Checks")
     before = len([m for m in page.markdown if "table `orders`" in m.value.lower()])
     page.segmented_control(key="checks_topic").set_value("Time").run()
     after = [m.value for m in page.markdown if "table `orders`" in m.value.lower()]
@@ -64,7 +65,7 @@ def test_an_export_shows_what_it_would_change_and_then_changes_it(
     text = write_schema(shop, name)
     bare = replace(good, foreign_keys=())
     shop.save_schema(bare.with_table(bare["people"].with_kinds({"region": Kind.IGNORED})))
-    page = open_page("schema")
+    page = open_tab(open_page, "Import and export")
     page.segmented_control(key="export_format").set_value(name).run()
     assert page.code[0].value.strip() != text.strip()
     file = (f"schema{FORMATS[name].endings[0]}", text.encode(), "text/plain")
@@ -76,7 +77,7 @@ def test_an_export_shows_what_it_would_change_and_then_changes_it(
 
 
 def test_a_file_that_does_not_fit_is_told(open_page: OpenPage, shop: Workspace) -> None:
-    page = open_page("schema")
+    page = open_tab(open_page, "Import and export")
     page.file_uploader[0].set_value(("x.sql", b"CREATE TABLE gone (a int);", "text/plain")).run()
     assert any("was not uploaded" in box.value for box in page.warning)
     assert page.button(key="import_apply").disabled
@@ -91,8 +92,10 @@ def test_hostile_names_are_only_text_in_checks_and_files(
     tables = {t.name: replace(t, primary_key=(), time_column=None) for t in schema.tables.values()}
     text = write_schema(hostile_shop, "yaml")
     hostile_shop.save_schema(replace(schema, tables=tables, foreign_keys=()))
-    page = open_page("schema")
+    page = open_tab(open_page, "Checks")
     assert [b for b in page.button if b.key.startswith("fix_")]
+    assert_only_text(page)
+    page = open_tab(open_page, "Import and export")
     page.file_uploader[0].set_value(("x.yaml", text.encode(), "text/plain")).run()
     assert not page.button(key="import_apply").disabled
     assert_only_text(page)

@@ -8,6 +8,8 @@ import pytest
 from small_shop import SCHEMA, SHORT, SMALL, as_files, ready_workspace, shop_frames, shop_task
 
 from nexusflow.config import TrainingConfig
+from nexusflow.data import checks
+from nexusflow.data.checks import check_schema
 from nexusflow.data.load import read_bytes
 from nexusflow.data.relations import relate
 from nexusflow.data.schema import Kind
@@ -231,6 +233,39 @@ def test_figures_of_relations_are_counted_once_per_key(shop, monkeypatch):
     assert shop.relation_stats()[key].child_rows == 50 and counted == [key, key]
     shop.remove_table("customers")
     assert shop.relation_stats() == {}
+
+
+def test_an_edit_is_checked_at_the_cost_of_what_it_changes(shop, monkeypatch):
+    looked = []
+    look = checks._check_table
+    monkeypatch.setattr(checks, "_check_table", lambda t, *rest: looked.append(t.name) or look(t, *rest))
+    known.forget()
+    schema = shop.schema()
+    orders = schema["orders"]
+    edits = [
+        schema,
+        replace(schema, foreign_keys=()),
+        schema.with_table(replace(orders, primary_key=("customer",))),
+        schema.with_table(orders.with_kinds({"amount": Kind.IGNORED})),
+        schema,
+    ]
+    told = []
+    for edit in edits:
+        shop.save_schema(edit)
+        told.append(shop.checks())
+    assert sorted(looked) == sorted([*schema.tables, "orders", "orders"])
+    assert told[0] == told[4] != told[1]
+    assert told == [check_schema(shop.tables(), edit) for edit in edits]
+
+
+def test_what_is_at_hand_is_told_without_counting(shop):
+    known.forget()
+    schema = shop.schema()
+    assert not shop.is_proposed() and set(shop.counted_stats(schema).values()) == {None}
+    shop.proposal()
+    assert shop.is_proposed()
+    stats = shop.relation_stats()
+    assert shop.counted_stats(schema) == stats and stats
 
 
 def test_a_renamed_table_keeps_its_place_everywhere(shop):

@@ -9,8 +9,10 @@ from nexusflow.data.schema import Schema
 from nexusflow.services.drawing import Drawing
 from nexusflow.services.workspace import Workspace
 from ui import state
-from ui.schema_canvas.model import canvas_data
+from ui.schema_canvas.model import canvas_data, drawn
 from ui.schema_canvas.ops import Canvas, apply_ops
+
+__all__ = ["drawn", "receive", "schema_canvas"]
 
 BUNDLE = Path(__file__).parent / "bundle"
 KEY = "schema_canvas"
@@ -28,8 +30,8 @@ _canvas = st.components.v2.component(
 _engine = st.components.v2.component("nexusflow_layout_engine", js=_script("elk.js"))
 
 
-def schema_canvas(workspace: Workspace) -> None:
-    """Draw the schema and take in what is done to it.
+def schema_canvas(workspace: Workspace, schema: Schema) -> None:
+    """Draw the schema, with the figures that are at hand, and take in what is done to it.
 
     Not a fragment: an operation that arrives just after a change of page would stop that page from being drawn, and
     a fragment that is gone would draw nothing in its place.
@@ -37,7 +39,7 @@ def schema_canvas(workspace: Workspace) -> None:
     with st.container(border=True, key="drawing"):
         result: Any = _canvas(
             key=KEY,
-            data=canvas_data(workspace, workspace.schema()),
+            data=canvas_data(workspace, schema),
             height=HEIGHT,
             default={"ops": None, "engine": False},
             on_ops_change=lambda: receive(workspace),

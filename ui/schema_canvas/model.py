@@ -11,23 +11,30 @@ from nexusflow.services.drawing import Drawing
 from nexusflow.services.workspace import Workspace
 from ui.schema_canvas.ops import Held
 
-Links = Mapping[ForeignKey, RelationStats]
+Links = Mapping[ForeignKey, RelationStats | None]
+
+
+def drawn(workspace: Workspace, schema: Schema) -> Schema:
+    """The schema with the suggestions that are drawn beside its keys; without any until the values were compared."""
+    if not workspace.is_proposed():
+        return schema
+    waiting = open_suggestions(schema, workspace.proposal().evidence, workspace.drawing())
+    suggested = tuple(e.foreign_key for e in waiting if e.foreign_key is not None)
+    return replace(schema, foreign_keys=(*schema.foreign_keys, *suggested))
 
 
 def canvas_data(workspace: Workspace, schema: Schema) -> dict[str, Any]:
-    """Everything that the canvas draws, as plain lists and dicts."""
+    """Everything that the canvas draws, as plain lists and dicts; figures as far as they are at hand."""
     drawing, task = workspace.drawing(), workspace.task()
-    waiting = open_suggestions(schema, workspace.proposal().evidence, drawing)
-    target = task.entity_table if task else None
-    shown = [*schema.foreign_keys, *(e.foreign_key for e in waiting if e.foreign_key)]
+    evidence = workspace.proposal().evidence if workspace.is_proposed() else ()
     return describe(
         schema,
         drawing,
         rows={name: len(table) for name, table in workspace.tables().items()},
         held=workspace.held(),
-        links=workspace.relation_stats(replace(schema, foreign_keys=tuple(shown))),
-        suggestions=waiting,
-        target=target,
+        links=workspace.counted_stats(drawn(workspace, schema)),
+        suggestions=open_suggestions(schema, evidence, drawing),
+        target=task.entity_table if task else None,
     ) | {"workspace": workspace.id}
 
 
