@@ -15,6 +15,7 @@ from nexusflow.config import RunConfig, parse_config
 from nexusflow.data.preprocessing import Preprocessing
 from nexusflow.errors import ArtifactError, NexusFlowError
 from nexusflow.nn.nexusformer import NexusFormer
+from nexusflow.nn.unfilled import Unfilled
 from nexusflow.train.run import Run
 
 FORMAT = 1
@@ -79,7 +80,8 @@ def load_model(folder: Path) -> TrainedModel:
         config = parse_config(_read_json(folder / CONFIG), source=CONFIG)
         preprocessing = Preprocessing.from_dict(_read_json(folder / PREPROCESSING))
         run = Run.from_dict(_read_json(folder / CARD))
-        model = build_model(config, preprocessing)
+        with Unfilled():
+            model = build_model(config, preprocessing)
         weights = load_file(folder / WEIGHTS)
         if weights.keys() != _weights(model).keys():
             raise ArtifactError(

@@ -58,7 +58,10 @@ KINDS = [
 def test_a_loaded_model_predicts_the_same_bits(tmp_path, kind, encoder, architecture):
     reader, given = train(kind, encoder, **architecture)
     save_model(tmp_path / "model", **given)
+    state = torch.get_rng_state()
     loaded = load_model(tmp_path / "model")
+    # A training beside it draws from the same generator.
+    assert torch.equal(torch.get_rng_state(), state)
     assert not loaded.model.training
     again = Reader(loaded.preprocessing, tables(), reader.examples)
     rows = np.arange(len(reader))

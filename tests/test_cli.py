@@ -62,7 +62,6 @@ def trained(project):
     """The project trained once: what was said, and the model's folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SETTINGS, "n_estimators", 20)
-        patch.setitem(SETTINGS, "num_threads", 1)
         result = run(
             "train", "--config", project / "config.yaml", "--out", project / "models", "--name", "first"
         )

@@ -29,6 +29,9 @@ from nexusflow.train.teacher import teach
 
 WARM_UP = 0.05
 SECONDS_BETWEEN_EVENTS = 0.2
+TEACHING = "Gradient boosting answers the training rows that it has not seen"
+# Of a time limit, the share after which the teacher begins nothing more.
+TEACHING_SHARE = 0.2
 WAY_OUT = (
     "Lower training.optimizer.lr, look for infinite or extreme values in the target, or set "
     "training.precision to 32-true."
@@ -144,11 +147,16 @@ class _Fit:
         return self._result(history, best_epoch, stopped=stopped)
 
     def _teach(self) -> None:
-        share = self.training.distillation
+        share, minutes = self.training.distillation, self.training.max_minutes
         if share:
-            self.on_event(Note(message="Gradient boosting answers the training rows that it has not seen"))
+            self.on_event(Note(message=TEACHING))
             self.rows.taught_N = teach(
-                self.reader, share, seed=self.training.seed, should_stop=self.should_stop
+                self.reader,
+                share,
+                seed=self.training.seed,
+                should_stop=self.should_stop,
+                until=math.inf if minutes is None else self.started + TEACHING_SHARE * minutes * 60,
+                on_draw=lambda draw, of: self.on_event(Note(message=f"{TEACHING}: {draw} of {of}")),
             )
 
     def _result(self, history: list[EpochRecord], best_epoch: int, *, stopped: bool) -> FitResult:

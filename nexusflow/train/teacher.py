@@ -3,11 +3,15 @@
 Knowledge distillation (Hinton et al. 2015), with a teacher that never saw the row it teaches (cross-fitting).
 """
 
+import math
+import time
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
 from nexusflow.data.reader import Reader
-from nexusflow.data.task import Part, TaskKind
+from nexusflow.data.task import Part, Task, TaskKind
 from nexusflow.train.events import ShouldStop
 from nexusflow.train.trees import boost
 
@@ -26,12 +30,19 @@ def draws(rows: int) -> int:
 
 
 def teach(
-    reader: Reader, share: float, *, seed: int, should_stop: ShouldStop | None = None
+    reader: Reader,
+    share: float,
+    *,
+    seed: int,
+    should_stop: ShouldStop | None = None,
+    until: float = math.inf,
+    on_draw: Callable[[int, int], None] | None = None,
 ) -> npt.NDArray[np.float32] | None:
     """Training targets of which `share` is the teacher's answer and the rest the truth; None where nothing is taught.
 
     [N] for binary and regression tasks (in the target's own unit), [N, O] for multiclass ones; only training rows are
-    filled in. The answer is the mean over several draws of the folds. Nothing is taught about fewer than 200 rows or
+    filled in. The answer is the mean over several draws of the folds: `on_draw` is told the number of each and of all,
+    and none is begun once the monotonic clock has reached `until`. Nothing is taught about fewer than 200 rows or
     more than 50,000. How many trees there are is found on the validation rows. Raises Stopped when asked to.
     """
     examples, task = reader.examples, reader.preprocessing.task
@@ -48,18 +59,45 @@ def teach(
     # Ranked best is soon reached by trees that have hardly moved; answers are to be as sure as the data allow.
     metric = "binary_logloss" if task.kind is TaskKind.BINARY else None
     whole = boost(task, (x, target), held, seed=seed, metric=metric, should_stop=should_stop)
-    rounds = max(1, whole.best_iteration)
-    answer = np.zeros((len(train), task.outputs) if task.kind is TaskKind.MULTICLASS else len(train))
-    times = draws(len(train))
-    for draw in range(seed, seed + times):
-        fold_N = np.random.default_rng(draw).permutation(len(train)) % FOLDS
-        for fold in range(FOLDS):
-            inside = fold_N != fold
-            trees = boost(
-                task, (x[inside], target[inside]), None, seed=draw, rounds=rounds, should_stop=should_stop
-            )
-            answer[~inside] += trees.predict(x[~inside]) / times
+    answers = []
+    for draw in range(draws(len(train))):
+        if time.monotonic() >= until:
+            break
+        if on_draw is not None:
+            on_draw(draw + 1, draws(len(train)))
+        answers.append(
+            _unseen(task, x, target, seed=seed + draw, rounds=whole.best_iteration, should_stop=should_stop)
+        )
+    if not answers:
+        return None
+    answer = np.mean(answers, axis=0)
     truth = np.eye(task.outputs)[target.astype(int)] if answer.ndim > 1 else target
     taught = np.zeros((len(examples), *answer.shape[1:]), dtype=np.float32)
     taught[train] = share * answer + (1 - share) * truth
     return taught
+
+
+def _unseen(
+    task: Task,
+    x: npt.NDArray[np.float32],
+    target: npt.NDArray[np.float32],
+    *,
+    seed: int,
+    rounds: int,
+    should_stop: ShouldStop | None,
+) -> npt.NDArray[np.float64]:
+    """What trees say of rows [R] that were in none of their folds, [R] or [R, O]."""
+    fold_R = np.random.default_rng(seed).permutation(len(x)) % FOLDS
+    answer = np.zeros((len(x), task.outputs) if task.kind is TaskKind.MULTICLASS else len(x))
+    for fold in range(FOLDS):
+        inside = fold_R != fold
+        trees = boost(
+            task,
+            (x[inside], target[inside]),
+            None,
+            seed=seed,
+            rounds=max(1, rounds),
+            should_stop=should_stop,
+        )
+        answer[~inside] = trees.predict(x[~inside])
+    return answer

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from nexusflow.data.task import Task, TaskKind
 from nexusflow.train.events import ShouldStop
@@ -22,7 +23,6 @@ SETTINGS = {
     "feature_fraction": 0.5,
     "bagging_fraction": 0.8,
     "bagging_freq": 1,
-    "num_threads": 2,
     "deterministic": True,
     "force_row_wise": True,
     "verbose": -1,
@@ -42,7 +42,8 @@ def boost(
 ) -> "lightgbm.Booster":
     """Trees fitted on features and targets; with validation rows, as many as do best there by the primary metric.
 
-    `metric` is LightGBM's name of another one. Raises Stopped within one tree of being asked to.
+    `metric` is LightGBM's name of another one. As many threads as PyTorch has; the trees are the same for any number.
+    Raises Stopped within one tree of being asked to.
     """
     # Not LGBMClassifier, which refuses or renumbers classes that are absent from the training rows.
     import lightgbm
@@ -54,6 +55,8 @@ def boost(
     }[task.kind]
     settings: dict[str, Any] = {name: value for name, value in SETTINGS.items() if name != "n_estimators"}
     settings |= {"objective": objective, "metric": metric or primary, "num_class": task.outputs, "seed": seed}
+    # Its threads wait by spinning: more of them than cores are free, and a fit takes ten times as long.
+    settings["num_threads"] = torch.get_num_threads()
 
     def stop_when_asked(_: "lightgbm.callback.CallbackEnv") -> None:
         if should_stop is not None and should_stop():

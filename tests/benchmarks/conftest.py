@@ -9,5 +9,4 @@ from nexusflow.train import runtime, trees
 def one_thread_and_few_trees(monkeypatch):
     """Bits depend on the number of threads; how good a method is, is asked elsewhere."""
     monkeypatch.setattr(runtime, "cores", lambda: 1)
-    monkeypatch.setitem(trees.SETTINGS, "num_threads", 1)
     monkeypatch.setitem(trees.SETTINGS, "n_estimators", 30)

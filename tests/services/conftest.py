@@ -23,7 +23,6 @@ def quick_baselines():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SETTINGS, "n_estimators", 20)
-        patch.setitem(SETTINGS, "num_threads", 1)
         yield
 
 

@@ -14,7 +14,6 @@ OWN, AGGREGATES = "LightGBM on own columns", "LightGBM on aggregates"
 
 @pytest.fixture(autouse=True)
 def one_thread_and_fewer_trees(monkeypatch):
-    monkeypatch.setitem(trees.SETTINGS, "num_threads", 1)
     monkeypatch.setitem(trees.SETTINGS, "n_estimators", 150)
 
 

@@ -1,5 +1,7 @@
 """Laws of the teacher: it never saw the row it teaches, nor any row of another part but to count its trees."""
 
+import time
+
 import numpy as np
 import pytest
 from stand_in import QUICK, fake_reader, trained, with_target
@@ -7,6 +9,7 @@ from stand_in import QUICK, fake_reader, trained, with_target
 from nexusflow.data.task import Part, TaskKind
 from nexusflow.train import teacher, trees
 from nexusflow.train.events import Note
+from nexusflow.train.loop import TEACHING
 from nexusflow.train.predictor import Stopped
 from nexusflow.train.teacher import FOLDS, draws, teach
 
@@ -15,7 +18,6 @@ ROWS = 500
 
 @pytest.fixture(autouse=True)
 def few_trees(monkeypatch):
-    monkeypatch.setitem(trees.SETTINGS, "num_threads", 1)
     monkeypatch.setitem(trees.SETTINGS, "n_estimators", 60)
 
 
@@ -100,6 +102,21 @@ def test_nothing_is_taught_where_there_is_nothing_to_teach(monkeypatch):
     one = fake_reader(rows=ROWS)
     same = with_target(one.x_NF, np.zeros_like(one.examples.target_N), one.examples.part_N, TaskKind.BINARY)
     assert teach(same, 0.5, seed=0) is None
+
+
+def test_out_of_time_nothing_more_is_begun():
+    reader, told = fake_reader(rows=ROWS), []
+    assert teach(reader, 0.5, seed=0, until=time.monotonic()) is None
+    assert teach(reader, 0.5, seed=0, on_draw=lambda *draw: told.append(draw)) is not None
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_a_time_limit_leaves_most_of_it_to_the_network():
+    events = []
+    training = QUICK.model_copy(update={"distillation": 0.5, "max_minutes": 1e-9})
+    _, result = trained(fake_reader(rows=ROWS), training, on_event=events.append)
+    assert len(result.history) == 1
+    assert [e.message for e in events if isinstance(e, Note)] == [TEACHING]
 
 
 def test_it_stops_when_asked():
