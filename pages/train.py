@@ -69,7 +69,7 @@ def plan(workspace: Workspace, *, unread: Collection[str | None]) -> None:
             f"{counted(network.num_blocks, 'block')} of width {network.global_embed_dim}, "
             f"up to {counted(network.refinement_iterations, 'pass', 'passes')}  \n"
             f"{done} {epochs}"
-            + (f", stopping after {training.patience} without a better score" if stops else "")
+            + (f", stopping after {training.patience} without a lower validation loss" if stops else "")
             + (", with baselines" if training.baselines else ", without baselines")
         )
         show_estimate(workspace)

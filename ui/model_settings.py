@@ -112,7 +112,7 @@ def training_inputs(now: TrainingConfig) -> TrainingConfig:
             1,
             100,
             now.patience,
-            help="Epochs without a better validation score before it stops.",
+            help="Epochs without a lower validation loss before it stops.",
             key="patience",
         ),
         "gradient_clipping": one.number_input(

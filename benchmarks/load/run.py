@@ -1,6 +1,7 @@
-"""How fast are tables loaded and profiled, and in how much memory? `python -m benchmarks.load.run`
+"""How fast are tables loaded, profiled and checked, and in how much memory? `python -m benchmarks.load.run`
 
-A generated CSV of each size is read as the app reads it, then every column is profiled, in a process of its own.
+A generated CSV of each size is read as the app reads it, then every column is profiled, keys are proposed and the
+schema is checked, in a process of its own.
 Files from 200 MB on are spooled to Parquet on disk and profiled there by DuckDB; the largest one stands for those
 of several GB, scaled to what two cores do in minutes.
 """
@@ -18,9 +19,12 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.report import write_report
+from nexusflow.data.checks import find_problems
+from nexusflow.data.infer import propose
 from nexusflow.data.load import LARGE, read_source
 from nexusflow.data.profile import profile
 from nexusflow.data.stored import StoredTable
+from nexusflow.data.tables import TableSet
 
 CONFIG = {"rows": [1_000_000, 10_000_000, 15_000_000], "columns": 8, "seed": 0, "block": 250_000}
 ROOT = Path(__file__).parents[2]
@@ -53,14 +57,19 @@ def write_csv(path: Path, rows: int, seed: int) -> None:
 
 
 def measure(path: Path) -> dict[str, object]:
-    """Load and profile one file in this process."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    """Load, profile and check one file in this process."""
+    before = _peak()
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         start = time.perf_counter()
         source = read_source(path.name, path, folder=Path(folder))
         loaded = time.perf_counter()
         (table,) = source.tables
         told = profile(table)
+        profiled, peak = time.perf_counter(), _peak()
+        tables = TableSet(tables={table.name: table})
+        schema = propose(tables).schema
+        proposed = time.perf_counter()
+        find_problems(tables, schema)
         done = time.perf_counter()
         stored = isinstance(table, StoredTable)
         return {
@@ -69,11 +78,18 @@ def measure(path: Path) -> dict[str, object]:
             "way": "spooled to disk" if stored else "in memory",
             "parquet_megabytes": round(table.bytes / 2**20) if isinstance(table, StoredTable) else None,
             "load_seconds": round(loaded - start, 2),
-            "profile_seconds": round(done - loaded, 2),
-            "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-            "peak_before_megabytes": before // 1024,
+            "profile_seconds": round(profiled - loaded, 2),
+            "propose_seconds": round(proposed - profiled, 2),
+            "check_seconds": round(done - proposed, 2),
+            "peak_megabytes": peak,
+            "peak_with_checks_megabytes": _peak(),
+            "peak_before_megabytes": before,
             "kinds": dict(zip(told["column"], told["kind"], strict=True)),
         }
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from nexusflow.nn.nexusformer import NexusFormer
 from nexusflow.train.averaging import WeightAverage
 from nexusflow.train.budget import settle
 from nexusflow.train.events import BatchDone, EpochEnded, Note, OnEvent, RunStarted, ShouldStop
-from nexusflow.train.metrics import primary_metric, score
+from nexusflow.train.metrics import score
 from nexusflow.train.predictor import Stopped, predict_logits
 from nexusflow.train.run import EpochRecord
 from nexusflow.train.runtime import choose_device, effective_precision
@@ -57,7 +57,7 @@ def fit(
     should_stop: ShouldStop,
     run_id: str,
 ) -> FitResult:
-    """Train on the TRAIN examples, choose the epoch on the VALIDATION ones; TEST is not touched.
+    """Train on the TRAIN examples, keep the epoch of least loss on the VALIDATION ones; TEST is not touched.
 
     The caller seeds PyTorch. TrainingError where there are no training rows or the loss is not finite.
     """
@@ -127,7 +127,7 @@ class _Fit:
         except Stopped:
             return self._result([], 0, stopped=True)
         history: list[EpochRecord] = []
-        best: tuple[float, float] | None = None
+        best = math.inf
         best_epoch, best_state, stopped = 0, self._state(), False
         for epoch in range(1, self.epochs + 1):
             try:
@@ -136,9 +136,9 @@ class _Fit:
                 stopped = True
                 break
             history.append(record)
-            place = self._place(record)
-            if best is None or place < best:
-                best, best_epoch, best_state = place, epoch, self._state()
+            # A score of ranks is coarse on few validation rows; the loss chooses epochs that score better elsewhere.
+            if not best_epoch or record.val_loss < best:
+                best, best_epoch, best_state = record.val_loss, epoch, self._state()
             left = self._seconds_left(history)
             self.on_event(EpochEnded(record=record, epochs=self.epochs, seconds_left=left))
             if self._finished(epoch, best_epoch):
@@ -170,12 +170,6 @@ class _Fit:
 
     def _state(self) -> dict[str, torch.Tensor]:
         return {name: value.clone() for name, value in self.average.average.state_dict().items()}
-
-    def _place(self, record: EpochRecord) -> tuple[float, float]:
-        """What epochs are ordered by, lower first: the primary metric, then the validation loss."""
-        name, higher = primary_metric(self.kind)
-        value = record.val_metrics.get(name)
-        return (math.inf if value is None else -value if higher else value), record.val_loss
 
     def _finished(self, epoch: int, best_epoch: int) -> bool:
         patience_ended = self.training.early_stopping and epoch - best_epoch >= self.training.patience

@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from nexusflow.errors import TrainingError
 from nexusflow.nn.heads import task_loss
 from nexusflow.train import loop
 from nexusflow.train.events import BatchDone, EpochEnded, RunStarted
-from nexusflow.train.metrics import primary_metric, score
+from nexusflow.train.metrics import score
 from nexusflow.train.predictor import predict_logits
 
 
@@ -168,7 +169,7 @@ class Scripted(Network):
         self.mark = nn.Parameter(torch.zeros(()))
 
     def __deepcopy__(self, memo):
-        copy = Scripted(self.quality)
+        copy = type(self)(self.quality)
         copy.load_state_dict(self.state_dict())
         copy.seen = self.seen
         return copy
@@ -191,12 +192,32 @@ class Scripted(Network):
     ],
 )
 def test_patience_ends_it_and_the_best_epoch_is_restored(quality, best, epochs):
-    """The sign decides the AUROC and, where that ties, the size decides the loss."""
+    """The larger, the lower the loss; the AUROC tells the sign alone."""
     model = Scripted(quality)
     _, result = trained(fake_reader(), settings(epochs=6, patience=2), model=model)
     assert (result.best_epoch, len(result.history)) == (best, epochs)
     assert model.mark.item() == model.seen[best - 1] and len(set(model.seen)) == epochs
     assert not model.training
+
+
+class Shifted(Scripted):
+    """Ranks perfectly, but its first answers are all far too high; then it errs in one row and is well measured."""
+
+    def forward(self, batch):
+        said = super().forward(batch)
+        if self.training:
+            return said
+        if len(self.seen) == 1:
+            return replace(said, logit_BO=said.logit_BO + 8)
+        wrong = torch.zeros_like(said.logit_BO)
+        wrong[0] = -2 * said.logit_BO[0]
+        return replace(said, logit_BO=said.logit_BO + wrong)
+
+
+def test_the_loss_chooses_where_the_ranks_would_choose_otherwise():
+    _, result = trained(fake_reader(), settings(epochs=2), model=Shifted([3, 3]))
+    first, second = (record.val_metrics["auroc"] for record in result.history)
+    assert first == 1.0 > second and result.best_epoch == 2
 
 
 def test_without_early_stopping_every_epoch_is_trained():
@@ -216,9 +237,7 @@ def test_the_history_tells_the_scores_of_the_weights_that_are_kept(kind):
     prediction = reader.preprocessing.unscale(predict_logits(model, reader, validation))
     best = result.history[result.best_epoch - 1]
     assert best.val_metrics == score(kind, reader.examples.target_N[validation], prediction)
-    name, higher = primary_metric(kind)
-    values = [record.val_metrics[name] for record in result.history]
-    assert best.val_metrics[name] == (max(values) if higher else min(values))
+    assert best.val_loss == min(record.val_loss for record in result.history)
     if kind is not TaskKind.REGRESSION:
         assert best.val_loss == pytest.approx(best.val_metrics["log_loss"], rel=1e-4)
 
