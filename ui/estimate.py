@@ -54,8 +54,16 @@ def estimate_words(found: Estimate, training: TrainingConfig) -> str:
 
 
 def _ask(workspace: Workspace, stamp: str) -> None:
+    _drop(workspace)
     state.keep_estimate(stamp, start_estimate(workspace, state.manager()))
     st.rerun()
+
+
+def _drop(workspace: Workspace) -> None:
+    """Let the last estimate go: nobody waits for it any more, and others would wait behind it."""
+    last = state.last_estimate()
+    if last is not None:
+        state.manager().cancel(last, workspace.id)
 
 
 @st.fragment(run_every=1)
@@ -67,4 +75,6 @@ def _measuring(workspace: Workspace, job_id: str) -> None:
     told = (
         "The estimate waits for the run under way to end" if waits else "Training a few batches to time them"
     )
-    st.markdown(f":gray[:material/hourglass_top: {told}…]")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f":gray[:material/hourglass_top: {told}…]", width="content")
+        st.button("Cancel", key="drop_estimate", type="tertiary", on_click=_drop, args=(workspace,))

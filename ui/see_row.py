@@ -1,5 +1,7 @@
 """Interpret, one row: its prediction, what made it, which rows it read, and how it settled."""
 
+import re
+
 import pandas as pd
 import streamlit as st
 
@@ -17,6 +19,7 @@ from ui.results import unit
 ORDERS = {"error": "Worst errors first", "random": "At random", "row": "In the table's order"}
 LISTED = 200
 CELLS_SHOWN = 12
+LONG_FRACTION = r"-?\d+\.\d{5,}"
 
 
 def show_row(insight: Insight, task: Task) -> None:
@@ -167,14 +170,14 @@ def cell_name(cell: pd.Series) -> str:
 
 
 def value_text(value: object) -> str:
-    """A cell's value in few characters: numbers to six digits, texts cut."""
+    """A cell's value in few characters: long fractions are rounded, texts cut, and all else is as it stands."""
     text = str(value)
     if text in ("nan", "NaT", "None", "<NA>"):
         return "missing"
-    try:
-        return f"{float(text):.6g}" if "." in text else shorten(text, 22)
-    except ValueError:
-        return shorten(text, 22)
+    if re.fullmatch(LONG_FRACTION, text):
+        number = float(text)
+        return f"{number:.6g}" if abs(number) < 1e5 else f"{number:.2f}"
+    return shorten(text, 22)
 
 
 def related(insight: Insight, row: int) -> None:

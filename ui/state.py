@@ -34,7 +34,7 @@ _DATABASE = "database"
 _LOOK_NEXT, _CLICKED = "look_next", "clicked_table"
 _FRAMED = "framed"
 _WANTED = "wanted"
-_HEADED = "headed_for"
+_AT, _HEADED = "at_page", "headed_for"
 ASTRAY_SECONDS = 2.0
 
 TABLE = "data_table"
@@ -64,19 +64,20 @@ def address() -> dict[str, str]:
 
 
 def head_for(page: str) -> None:
-    """Note that this page is about to be opened from another one."""
-    st.session_state[_HEADED] = (page, time.monotonic())
+    """Note that this page is about to be opened from the present one."""
+    st.session_state[_HEADED] = (page, st.session_state.get(_AT), time.monotonic())
 
 
 def astray(page: str) -> str | None:
     """The page that should be drawn in place of this one, told once: it has just been opened, and a component of the
     page before, which did not know yet, has asked for its own page again.
     """
-    headed, when = st.session_state.get(_HEADED, (page, 0.0))
+    headed, left, when = st.session_state.get(_HEADED, (page, None, 0.0))
+    st.session_state[_AT] = page
     if headed == page:
         return None
     del st.session_state[_HEADED]
-    return headed if time.monotonic() - when < ASTRAY_SECONDS else None
+    return headed if page == left and time.monotonic() - when < ASTRAY_SECONDS else None
 
 
 def begin_frame() -> None:
@@ -247,6 +248,12 @@ def stop_watching(run_id: str) -> bool:
 def keep_estimate(stamp: str, job_id: str) -> None:
     """Keep the job of the last estimate; `stamp` says of what."""
     st.session_state[_ESTIMATE] = (stamp, job_id)
+
+
+def last_estimate() -> str | None:
+    """The job of the last estimate, of whatever it was."""
+    kept = st.session_state.get(_ESTIMATE)
+    return kept[1] if kept else None
 
 
 def estimate_job(stamp: str) -> str | None:

@@ -58,7 +58,8 @@ def _undated(schema: Schema, task: Task) -> Iterator[Leak]:
 def _timeless(tables: TableSet, schema: Schema, task: Task) -> Iterator[Leak]:
     """Tables of many rows per seed without a time column: all their rows are read, whenever they happened.
 
-    What rows that are known refer to, such as a list of kinds, counts only where its dates lie late.
+    What rows that are known refer to, such as a list of kinds, counts only where it holds numbers, which may be totals
+    written later, or where its dates lie late.
     """
     if not task.cutoff_column:
         return
@@ -81,7 +82,7 @@ def _timeless(tables: TableSet, schema: Schema, task: Task) -> Iterator[Leak]:
             )
             problem = _warning(name, column, message, "Date its rows by this column.")
             yield Leak(problem=problem, hide=seen, time=(name, column))
-        elif not dates and name in children:
+        elif not dates and (name in children or table.names(Kind.NUMERIC)):
             message = "has no time, so all its rows are read, whenever they were written."
             yield Leak(problem=_warning(name, None, message, "Hide its columns if that matters."), hide=seen)
 
@@ -105,6 +106,8 @@ def _columns(tables: TableSet, schema: Schema, task: Task, examples: Examples) -
     told: set[tuple[str, str]] = set(task.hidden) | {(task.entity_table, task.target_column)}
     told |= {(task.entity_table, task.cutoff_column)} if task.cutoff_column else set()
     for role, row in zip(roles, rows, strict=True):
+        if not len(tables[role.table]):
+            continue
         here = tables[role.table].take(np.maximum(row, 0))
         for column in schema[role.table].columns:
             place = (role.table, column.name)

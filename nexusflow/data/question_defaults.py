@@ -63,7 +63,10 @@ def suggest_question(
 
 
 def _rank(tables: TableSet, schema: Schema, entity: str, events: str) -> tuple[bool, int, int]:
-    return schema[entity].time_column is None, len(tables[events]), len(tables[entity])
+    # Dated rows of something else, such as orders of customers, are events rather than what is asked about.
+    events_too = any(key.child_table == entity for key in schema.foreign_keys)
+    lasting = schema[entity].time_column is None or not events_too
+    return lasting, len(tables[events]), len(tables[entity])
 
 
 def _span(tables: TableSet, schema: Schema, events: str) -> tuple[int, int] | None:

@@ -25,4 +25,6 @@ class Unfilled(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         if name in FILLING:
             return args[0] if args else kwargs["tensor"]
-        return torch.zeros(*args, **kwargs) if name in DRAWING else func(*args, **kwargs)
+        if name in DRAWING:
+            return torch.zeros(*args, **{key: value for key, value in kwargs.items() if key != "generator"})
+        return func(*args, **kwargs)

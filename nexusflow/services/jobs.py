@@ -62,6 +62,7 @@ class _Job:
     work: Work | None
     number: int
     turn: int
+    dropped: Callable[[], None]
     state: JobState = JobState.QUEUED
     events: deque[object] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
     error: str | None = None
@@ -90,8 +91,13 @@ class JobManager:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, *, owner: str, job_id: str, title: str, work: Work) -> None:
-        """Queue `work(on_event, should_stop)`, which should return soon after `should_stop()` turns true."""
+    def submit(
+        self, *, owner: str, job_id: str, title: str, work: Work, dropped: Callable[[], None] = lambda: None
+    ) -> None:
+        """Queue `work(on_event, should_stop)`, which should return soon after `should_stop()` turns true.
+
+        `dropped` is called, and should be quick, where the job is cancelled before its work begins.
+        """
         with self._changed:
             if self._closed:
                 raise NexusFlowError("The server is shutting down and takes no new work.")
@@ -100,7 +106,13 @@ class JobManager:
             self._forget_old()
             number, turn = next(self._numbers), self._turn(owner)
             self._jobs[job_id] = _Job(
-                id=job_id, owner=owner, title=title, work=work, number=number, turn=turn
+                id=job_id,
+                owner=owner,
+                title=title,
+                work=work,
+                number=number,
+                turn=turn,
+                dropped=dropped,
             )
             self._changed.notify_all()
 
@@ -194,6 +206,7 @@ class JobManager:
         job.stop.set()
         if job.state is JobState.QUEUED:
             job.state, job.finished, job.work = JobState.CANCELLED, time.time(), None
+            job.dropped()
         else:
             job.state = JobState.CANCELLING
 

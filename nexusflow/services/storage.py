@@ -95,6 +95,10 @@ class Hold:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Be the owner no more; once is enough."""
         self._file.close()
         self._path.unlink(missing_ok=True)
 
@@ -168,6 +172,7 @@ class RunStore:
             gone = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.deleted")
             os.replace(folder, gone)
             shutil.rmtree(gone, ignore_errors=True)
+            self._hold_file(run_id).unlink(missing_ok=True)
 
     def append_event(self, run_id: str, event: Event) -> None:
         """Add an event to the run's record."""

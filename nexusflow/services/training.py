@@ -38,7 +38,7 @@ _UNDER_WAY = (RunStatus.QUEUED, RunStatus.RUNNING)
 class Progress:
     """How far a run is. `state` is a run's status, or `cancelling`; curves have a value per ended epoch.
 
-    `metrics` are the validation scores by name, the one that models are chosen by first. `doing` is what a run does
+    `metrics` are the validation scores by name, the one that is reported first, first. `doing` is what a run does
     between its batches, empty while it goes through them. `elsewhere`: another server of this folder runs it, and
     only there can it be cancelled.
     """
@@ -121,10 +121,14 @@ def start_training(workspace: Workspace, manager: JobManager, name: str | None =
                 should_stop=should_stop,
             )
 
-    # Let go with the work: at its end, or when a queued job is cancelled and its work forgotten.
+    # Let go at the end of the work, or where it never begins.
     held = store.hold(run_id)
-    store.create(new_run(run_id, name=title, config=config, schema=schema, task=task))
-    manager.submit(owner=workspace.id, job_id=run_id, title=title, work=work)
+    try:
+        store.create(new_run(run_id, name=title, config=config, schema=schema, task=task))
+        manager.submit(owner=workspace.id, job_id=run_id, title=title, work=work, dropped=held.let_go)
+    except BaseException:
+        held.let_go()
+        raise
     return run_id
 
 

@@ -11,7 +11,7 @@ Floats = npt.NDArray[np.floating[Any]]
 
 
 def primary_metric(kind: TaskKind) -> tuple[str, bool]:
-    """The metric that models are chosen by, and whether higher is better."""
+    """The metric that is reported first and compared by, and whether higher is better."""
     return {
         TaskKind.BINARY: ("auroc", True),
         TaskKind.MULTICLASS: ("log_loss", False),

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from nexusflow.data.reader import Reader
 from nexusflow.data.task import Part, Task, TaskKind
 from nexusflow.train.events import ShouldStop
+from nexusflow.train.predictor import Stopped
 from nexusflow.train.trees import boost
 
 FOLDS = 5
@@ -41,9 +42,10 @@ def teach(
     """Training targets of which `share` is the teacher's answer and the rest the truth; None where nothing is taught.
 
     [N] for binary and regression tasks (in the target's own unit), [N, O] for multiclass ones; only training rows are
-    filled in. The answer is the mean over several draws of the folds: `on_draw` is told the number of each and of all,
-    and none is begun once the monotonic clock has reached `until`. Nothing is taught about fewer than 200 rows or
-    more than 50,000. How many trees there are is found on the validation rows. Raises Stopped when asked to.
+    filled in. The answer is the mean over several draws of the folds: `on_draw` is told the number of each and of all.
+    Once the monotonic clock reaches `until` it ends within one tree, and draws that are not whole are left out. Nothing
+    is taught about fewer than 200 rows or more than 50,000. How many trees there are is found on the validation rows.
+    Raises Stopped when asked to.
     """
     examples, task = reader.examples, reader.preprocessing.task
     train = np.flatnonzero(examples.part_N == str(Part.TRAIN))
@@ -55,19 +57,25 @@ def teach(
     matrix, _ = reader.features(np.concatenate([train, validation]))
     if not matrix.shape[1]:
         return None
+
+    def enough_now() -> bool:
+        return time.monotonic() >= until or (should_stop is not None and should_stop())
+
     x, held = matrix[: len(train)], (matrix[len(train) :], examples.target_N[validation])
     # Ranked best is soon reached by trees that have hardly moved; answers are to be as sure as the data allow.
     metric = "binary_logloss" if task.kind is TaskKind.BINARY else None
-    whole = boost(task, (x, target), held, seed=seed, metric=metric, should_stop=should_stop)
-    answers = []
-    for draw in range(draws(len(train))):
-        if time.monotonic() >= until:
-            break
-        if on_draw is not None:
-            on_draw(draw + 1, draws(len(train)))
-        answers.append(
-            _unseen(task, x, target, seed=seed + draw, rounds=whole.best_iteration, should_stop=should_stop)
-        )
+    answers: list[npt.NDArray[np.float64]] = []
+    try:
+        whole = boost(task, (x, target), held, seed=seed, metric=metric, should_stop=enough_now)
+        rounds = max(1, whole.best_iteration)
+        for draw in range(draws(len(train))):
+            if on_draw is not None:
+                on_draw(draw + 1, draws(len(train)))
+            answers.append(_unseen(task, x, target, seed=seed + draw, rounds=rounds, should_stop=enough_now))
+    except Stopped:
+        # Out of time, draws that are whole still teach.
+        if should_stop is not None and should_stop():
+            raise
     if not answers:
         return None
     answer = np.mean(answers, axis=0)
@@ -84,7 +92,7 @@ def _unseen(
     *,
     seed: int,
     rounds: int,
-    should_stop: ShouldStop | None,
+    should_stop: ShouldStop,
 ) -> npt.NDArray[np.float64]:
     """What trees say of rows [R] that were in none of their folds, [R] or [R, O]."""
     fold_R = np.random.default_rng(seed).permutation(len(x)) % FOLDS
@@ -96,7 +104,7 @@ def _unseen(
             (x[inside], target[inside]),
             None,
             seed=seed,
-            rounds=max(1, rounds),
+            rounds=rounds,
             should_stop=should_stop,
         )
         answer[~inside] = trees.predict(x[~inside])

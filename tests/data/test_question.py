@@ -235,7 +235,17 @@ def test_the_first_question_is_of_what_stays_not_of_what_happens_once() -> None:
     question = suggest_question(tables, propose(tables).schema)
     assert question is not None
     assert (question.entity_table, question.event_table) == ("shops", "faults")
-    one = suggest_question(tables, propose(tables).schema, "visits")
+    proposed = propose(tables).schema
+    opened = pd.DataFrame({"shop_id": np.arange(40), "opened": pd.Timestamp("2020-05-01")})
+    kinds = frames | {"kinds": pd.DataFrame({"kind_id": np.arange(3)}), "shops": opened}
+    kinds["faults"] = faults.assign(kind_id=rng.integers(0, 3, 2000))
+    tables = TableSet(tables={name: Table(name=name, frame=frame) for name, frame in kinds.items()})
+    schema = propose(tables).schema
+    dated = suggest_question(tables, schema.with_table(replace(schema["shops"], time_column="opened")))
+    assert dated is not None and dated.entity_table == "shops", (
+        "that shops have a beginning makes them no events"
+    )
+    one = suggest_question(tables, proposed, "visits")
     assert one is not None and one.event_table == "faults"
 
 

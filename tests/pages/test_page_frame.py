@@ -77,6 +77,10 @@ def test_a_page_that_was_left_does_not_come_back_by_itself(
     page.switch_page("pages/schema.py").run()
     assert page.title[0].value == "Schema", "the reader's own click counts"
     page.button(key="accept_schema").click().run()
+    page.switch_page("pages/model.py").run()
+    assert page.title[0].value == "Model", "nobody left this page"
+    page.switch_page("pages/schema.py").run()
+    page.button(key="accept_schema").click().run()
     monkeypatch.setattr("ui.state.ASTRAY_SECONDS", 0.0)
     page.switch_page("pages/schema.py").run()
     assert page.title[0].value == "Schema"

@@ -205,6 +205,7 @@ def test_a_run_cancelled_in_the_queue_has_no_owner_any_more(shop, endless, manag
     assert shop.runs.is_held(queued)
     cancel_training(shop, manager, queued)
     assert not shop.runs.is_held(queued) and shop.runs.load(queued).status is RunStatus.CANCELLED
+    assert list(shop.runs.folder(queued).parent.glob(f".{queued}.owner")) == []
     cancel_training(endless, manager, first)
 
 

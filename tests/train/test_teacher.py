@@ -111,6 +111,26 @@ def test_out_of_time_nothing_more_is_begun():
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
+def test_out_of_time_within_a_draw_the_whole_draws_teach(monkeypatch):
+    """Fits take no time until the second draw is half done; then one never ends by itself."""
+    reader, boost, fits = fake_reader(rows=ROWS), teacher.boost, []
+    monkeypatch.setattr(teacher, "MOST_DRAWS", 1)
+    alone = teach(reader, 0.5, seed=0)
+
+    def slow(*given, should_stop, **more):
+        fits.append(1)
+        while len(fits) > 1 + FOLDS + 2:
+            if should_stop():
+                raise Stopped
+        return boost(*given, **more)
+
+    monkeypatch.setattr(teacher, "MOST_DRAWS", 4)
+    monkeypatch.setattr(teacher, "boost", slow)
+    found = teach(reader, 0.5, seed=0, should_stop=lambda: False, until=time.monotonic() + 3)
+    assert len(fits) == 1 + FOLDS + 3
+    np.testing.assert_array_equal(found, alone)
+
+
 def test_a_time_limit_leaves_most_of_it_to_the_network():
     events = []
     training = QUICK.model_copy(update={"distillation": 0.5, "max_minutes": 1e-9})

@@ -54,7 +54,7 @@ def train_network(given: Given, network: nn.Module, forward: Forward) -> Predict
 
 
 def _quality(given: Given, network: nn.Module, forward: Forward) -> float:
-    """The loss on validation, turned round: higher is better. NexusFormer's epochs are chosen so too."""
+    """The loss on validation, turned round: higher is better. NexusFormer's epochs are chosen much so too."""
     kind = given.question.task.kind
     name = "mae" if kind is TaskKind.REGRESSION else "log_loss"
     rows = given.rows(Part.VALIDATION)
