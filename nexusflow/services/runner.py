@@ -17,6 +17,7 @@ from nexusflow.data.schema import Schema
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import PARTS, Part, Task, TaskKind
 from nexusflow.errors import NexusFlowError, TrainingError
+from nexusflow.services.collector import spare_the_living
 from nexusflow.services.jobs import UNEXPECTED
 from nexusflow.services.prediction import Logits, answers, cutoff_times, score_rows, scoreable
 from nexusflow.services.storage import RunStore, write_bytes
@@ -201,6 +202,7 @@ class _Training:
         self.record.update(status=RunStatus.RUNNING, error=None, runtime=describe(settings))
         self.record.say("Reading the tables")
         reader, model = self._prepare()
+        spare_the_living()
         result = fit(
             model=model,
             reader=reader,

@@ -8,6 +8,7 @@ from nexusflow.data.schema import Schema
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Task
 from nexusflow.errors import NexusFlowError, Problem, Severity, TrainingError
+from nexusflow.services.collector import spare_the_living
 from nexusflow.services.jobs import JobManager, JobState, JobView, OnEvent, ShouldStop
 from nexusflow.services.runner import has_model, model_folder, new_run, predictions, run_training
 from nexusflow.services.storage import new_run_id
@@ -167,13 +168,17 @@ def progress(workspace: Workspace, manager: JobManager, run_id: str) -> Progress
 
 
 def warm_up() -> None:
-    """Take one optimizer step of nothing, so that the first training need not wait for its libraries."""
+    """Take one optimizer step of nothing, so that the first training need not wait for its libraries.
+
+    From then on the libraries are left out of the garbage collector's rounds.
+    """
     import torch
 
     weight = torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.AdamW([weight])
     (weight * weight).sum().backward()
     optimizer.step()
+    spare_the_living()
 
 
 def _check_task(workspace: Workspace, task: Task) -> list[Problem]:

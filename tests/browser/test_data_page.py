@@ -1,11 +1,12 @@
 """The Data page by mouse and keyboard: a workbook is uploaded, a kind is changed in its cell, a table is exported."""
 
 import io
+from contextlib import suppress
 from pathlib import Path
 
 import openpyxl
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 from steps import by_key, on_page, settle, watch_for_trouble
 
 pytestmark = pytest.mark.browser
@@ -25,6 +26,15 @@ def workbook() -> bytes:
     return buffer.getvalue()
 
 
+def open_second_kind(page: Page, grid: Locator) -> None:
+    """By the keyboard: a click chooses the cell, Enter opens it."""
+    grid.scroll_into_view_if_needed()
+    box = grid.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] * 0.2, box["y"] + 36 * 2.5)
+    page.keyboard.press("Enter")
+
+
 def test_a_workbook_is_looked_at_and_a_kind_is_changed(page: Page, app_url: str, tmp_path: Path) -> None:
     trouble = watch_for_trouble(page)
     page.goto(app_url)
@@ -35,13 +45,14 @@ def test_a_workbook_is_looked_at_and_a_kind_is_changed(page: Page, app_url: str,
     settle(page)
 
     grid = page.locator("[class*='st-key-columns_'] [data-testid=stDataFrame]")
-    grid.scroll_into_view_if_needed()
-    box = grid.bounding_box()
-    assert box is not None
-    # The second line's kind, by the keyboard: a click chooses the cell, Enter opens it.
-    page.mouse.click(box["x"] + box["width"] * 0.2, box["y"] + 36 * 2.5)
-    page.keyboard.press("Enter")
-    page.get_by_role("option", name="Ignored").click()
+    ignored = page.get_by_role("option", name="Ignored")
+    # A profile that comes late draws the grid anew, and closes a cell that is open.
+    for _ in range(5):
+        open_second_kind(page, grid)
+        with suppress(AssertionError):
+            expect(ignored).to_be_visible(timeout=5_000)
+            break
+    ignored.click()
     settle(page)
     expect(page.get_by_text("ignored.", exact=False).first).to_be_visible(timeout=15_000)
     expect(by_key(page, "checklist")).to_contain_text("Schema")
