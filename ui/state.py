@@ -36,6 +36,7 @@ _FRAMED = "framed"
 _WANTED = "wanted"
 _AT, _HEADED = "at_page", "headed_for"
 ASTRAY_SECONDS = 2.0
+_CANVAS_PAGE = "schema"
 
 TABLE = "data_table"
 VIEW = "interpret_view"
@@ -77,7 +78,8 @@ def astray(page: str) -> str | None:
     if headed == page:
         return None
     del st.session_state[_HEADED]
-    return headed if page == left and time.monotonic() - when < ASTRAY_SECONDS else None
+    asks_by_itself = page == left == _CANVAS_PAGE
+    return headed if asks_by_itself and time.monotonic() - when < ASTRAY_SECONDS else None
 
 
 def begin_frame() -> None:
