@@ -1,5 +1,6 @@
 """A real app in a real browser: both are started once, on this machine alone."""
 
+import itertools
 import os
 import signal
 import socket
@@ -11,7 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from canvas_steps import open_canvas, prepare
+from playwright.sync_api import Page
+from steps import watch_for_trouble
 
+from nexusflow.services.workspace import Workspace
+
+_NUMBERS = itertools.count()
 ROOT = Path(__file__).parents[2]
 FLAGS = [
     "--no-sandbox",
@@ -90,3 +97,14 @@ def _wait(url: str, server: subprocess.Popen, log: Path, seconds: float = 60) ->
         except OSError:
             time.sleep(0.3)
     raise RuntimeError(f"The app did not start:\n{log.read_text(errors='replace')[-3000:]}")
+
+
+@pytest.fixture
+def workspace(page: Page, app_url: str, app_home: Path) -> Iterator[Workspace]:
+    """A workspace with five tables and no relations, open on the Schema page."""
+    opened = Workspace.open(f"canvas-test-{next(_NUMBERS):04}", app_home)
+    prepare(opened)
+    trouble = watch_for_trouble(page)
+    open_canvas(page, app_url, opened)
+    yield opened
+    assert not trouble, trouble

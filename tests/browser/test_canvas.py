@@ -1,20 +1,17 @@
 """The canvas in a real browser: what is drawn by mouse or keys is on disk, once, and stays."""
 
-import itertools
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from canvas_steps import badge, card, drag, key, middle, open_canvas, prepare, row, wait_for
+from canvas_steps import badge, card, drag, key, keys, middle, row, wait_for
 from playwright.sync_api import Page, expect
-from steps import go, watch_for_trouble
+from steps import go
 
 from nexusflow.services.workspace import Workspace
 
 pytestmark = pytest.mark.browser
-_NUMBERS = itertools.count()
 ORDERS = key("orders", "customer_id", "customers", "customer_id")
 GIFTS = key("orders", "gift_to", "customers", "customer_id")
 BOSS = key("staff", "boss", "staff", "staff_id")
@@ -33,22 +30,6 @@ FORTY_KEYS = """() => {
         if (done === 40) clearInterval(timer);
     }, 20);
 }"""
-
-
-@pytest.fixture
-def workspace(page: Page, app_url: str, app_home: Path) -> Iterator[Workspace]:
-    """A workspace with five tables and no relations, open on the Schema page."""
-    opened = Workspace.open(f"canvas-test-{next(_NUMBERS):04}", app_home)
-    prepare(opened)
-    trouble = watch_for_trouble(page)
-    open_canvas(page, app_url, opened)
-    yield opened
-    assert not trouble, trouble
-
-
-def keys(workspace: Workspace) -> set:
-    """The relations on disk."""
-    return set(workspace.schema().foreign_keys)
 
 
 def seen_view(page: Page) -> list[float]:

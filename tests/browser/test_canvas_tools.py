@@ -1,20 +1,15 @@
 """The canvas's tools in a real browser: selecting, finding, folding, fitting, colours, and what is seen from afar."""
 
-import itertools
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from canvas_steps import badge, card, drag, key, middle, open_canvas, prepare, row, wait_for
+from canvas_steps import badge, card, drag, key, keys, middle, row, wait_for
 from playwright.sync_api import Locator, Page, expect
-from steps import watch_for_trouble
 
 from nexusflow.data.task import Task, TaskKind
 from nexusflow.services.workspace import Workspace
 
 pytestmark = pytest.mark.browser
-_NUMBERS = itertools.count()
 ORDERS = key("orders", "customer_id", "customers", "customer_id")
 PRICED = key("sales", "zone item", "prices", "region product")
 
@@ -32,22 +27,6 @@ CONTRAST = """(element) => {
     const [a, b] = [light(getComputedStyle(element).color), light(back(element))];
     return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
 }"""
-
-
-@pytest.fixture
-def workspace(page: Page, app_url: str, app_home: Path) -> Iterator[Workspace]:
-    """A workspace with five tables and no relations, open on the Schema page."""
-    opened = Workspace.open(f"canvas-tools-{next(_NUMBERS):04}", app_home)
-    prepare(opened)
-    trouble = watch_for_trouble(page)
-    open_canvas(page, app_url, opened)
-    yield opened
-    assert not trouble, trouble
-
-
-def keys(workspace: Workspace) -> set:
-    """The relations on disk."""
-    return set(workspace.schema().foreign_keys)
 
 
 def box(place: Locator) -> tuple[float, float, float, float]:
