@@ -17,6 +17,7 @@ from ui.schema_files import schema_files
 from ui.schema_relations import schema_relations
 from ui.schema_suggestions import schema_suggestions
 from ui.schema_tables import schema_tables
+from ui.sure_button import sure_button
 
 
 def head(workspace: Workspace, schema: Schema, problems: Sequence[Problem] | None) -> None:
@@ -28,7 +29,7 @@ def head(workspace: Workspace, schema: Schema, problems: Sequence[Problem] | Non
         + (f" · :red[{counted(len(stopping), 'error')}, see Checks]" if stopping else "")
         + (" · :gray[comparing the tables' values…]" if problems is None else "")
     )
-    if st.button(
+    if sure_button(
         "Accept schema",
         type="primary",
         key="accept_schema",

@@ -13,6 +13,7 @@ from nexusflow.services.workspace import Workspace
 from ui import state
 from ui.escape import counted, md_escape, shorten
 from ui.problems import attempt, problem_text
+from ui.sure_button import sure_button
 
 SHOWN_AT_ONCE, SHOWN_AT_ALL = 12, 200
 ALL = "All"
@@ -61,7 +62,7 @@ def _head(workspace: Workspace, findings: Sequence[Finding]) -> None:
         st.markdown(" &nbsp; ".join(told) or ":green[:material/check_circle:] Nothing to mend")
         can = bool(workspace.drawing().history.done)
         help_text = "Takes back the last change of the schema or of its drawing."
-        if st.button("Undo", key="checks_undo", icon=":material/undo:", disabled=not can, help=help_text):
+        if sure_button("Undo", key="checks_undo", icon=":material/undo:", disabled=not can, help=help_text):
             workspace.undo()
             state.tell("The last change is taken back.")
             st.rerun()
@@ -90,8 +91,9 @@ def _show(workspace: Workspace, finding: Finding) -> None:
         left, right = st.columns([5, 2], vertical_alignment="center")
         left.markdown(f"{_MARKS[problem.severity]} {problem_text(problem)}")
         for place, fix in enumerate(finding.fixes):
-            if right.button(
+            if sure_button(
                 md_escape(shorten(fix.label, 64)),
+                place=right,
                 key=_key(finding, fix),
                 width="stretch",
                 type="secondary" if place == 0 else "tertiary",

@@ -11,6 +11,7 @@ from ui import state
 from ui.escape import counted, md_escape
 from ui.page import two_cards
 from ui.problems import attempt, problems_shown, show_problems
+from ui.sure_button import sure_button
 
 ADD, REPLACE = "Add to what is there", "Replace what the file describes"
 CHANGES_AT_ONCE, CHANGES_AT_ALL = 8, 300
@@ -86,7 +87,7 @@ def _summary(workspace: Workspace, merged: Merged) -> None:
     else:
         st.info("The schema says all of this already.", icon=":material/check:")
     show_problems(merged.problems)
-    if st.button(
+    if sure_button(
         "Take over",
         type="primary",
         key="import_apply",

@@ -10,6 +10,7 @@ from ui.problems import attempt
 from ui.schema_edit import add_foreign_key, remove_foreign_key
 from ui.schema_save import save
 from ui.schema_words import key_text, stats_text
+from ui.sure_button import sure_button
 
 
 def schema_relations(workspace: Workspace, schema: Schema) -> None:
@@ -25,7 +26,9 @@ def schema_relations(workspace: Workspace, schema: Schema) -> None:
             left, right = st.columns([6, 1], vertical_alignment="center")
             told = f"  \n:gray[:small[{stats_text(figures[key])}]]" if key in figures else ""
             left.markdown(f":material/arrow_outward: {key_text(key)}{told}")
-            if right.button("Remove", key=f"remove_fk_{number}", width="stretch", type="tertiary"):
+            if sure_button(
+                "Remove", key=f"remove_fk_{number}", place=right, width="stretch", type="tertiary"
+            ):
                 save(workspace, remove_foreign_key(schema, key), "The relation is removed.")
 
 
@@ -52,7 +55,7 @@ def _add(workspace: Workspace, schema: Schema) -> None:
             format_func=plain,
             key=f"fk_parent_columns_{names.index(parent)}",
         )
-        if st.button(
+        if sure_button(
             "Add the relation", key="add_fk", icon=":material/add_link:", disabled=not child_columns
         ):
             key = ForeignKey(

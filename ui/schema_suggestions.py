@@ -13,6 +13,7 @@ from ui.problems import attempt
 from ui.schema_edit import accept, decline, holds
 from ui.schema_save import save
 from ui.schema_words import subject_text
+from ui.sure_button import sure_button
 
 EVERY_TABLE = "Every table"
 _SUBJECTS = ("foreign key", "primary key", "time column")
@@ -30,7 +31,7 @@ def schema_suggestions(workspace: Workspace, schema: Schema) -> None:
     waiting = [e for e in found if not holds(schema, e)]
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.markdown(f"{len(found) - len(waiting):,} of {len(found):,} suggestions are in use.")
-        if st.button("Use all", key="accept_all", icon=":material/done_all:", disabled=not waiting):
+        if sure_button("Use all", key="accept_all", icon=":material/done_all:", disabled=not waiting):
             merged = schema
             for evidence in waiting:
                 merged = accept(merged, evidence)
@@ -92,8 +93,12 @@ def _suggestion(workspace: Workspace, schema: Schema, evidence: Evidence, number
     facts = "; ".join(md_escape(fact) for fact in evidence.facts)
     left.markdown(f"{mark} {subject_text(evidence)}  \n:gray[:small[{evidence.score:.0%} sure: {facts}]]")
     label = "Decline" if used else "Use"
-    if right.button(
-        label, key=f"suggest_{number}", width="stretch", type="tertiary" if used else "secondary"
+    if sure_button(
+        label,
+        key=f"suggest_{number}",
+        place=right,
+        width="stretch",
+        type="tertiary" if used else "secondary",
     ):
         change = decline if used else accept
         attempt(lambda: save(workspace, change(schema, evidence)))

@@ -35,7 +35,9 @@ _LOOK_NEXT, _CLICKED = "look_next", "clicked_table"
 _FRAMED = "framed"
 _WANTED = "wanted"
 _AT, _HEADED = "at_page", "headed_for"
+_CLICKS = "clicks"
 ASTRAY_SECONDS = 2.0
+CLICK_SECONDS = 10.0
 _CANVAS_PAGE = "schema"
 
 TABLE = "data_table"
@@ -80,6 +82,17 @@ def astray(page: str) -> str | None:
     del st.session_state[_HEADED]
     asks_by_itself = page == left == _CANVAS_PAGE
     return headed if asks_by_itself and time.monotonic() - when < ASTRAY_SECONDS else None
+
+
+def note_click(key: str) -> None:
+    """Remember that the button with this key was pressed; for its callback."""
+    st.session_state.setdefault(_CLICKS, {})[key] = time.monotonic()
+
+
+def was_clicked(key: str) -> bool:
+    """Whether the button with this key was pressed and nobody has asked yet; a click that nobody answers grows old."""
+    when = st.session_state.get(_CLICKS, {}).pop(key, None)
+    return when is not None and time.monotonic() - when < CLICK_SECONDS
 
 
 def begin_frame() -> None:
