@@ -236,6 +236,7 @@ class SplitConfig(_Settings):
 class TrainingConfig(_Settings):
     """How to train. `patience` counts epochs without a lower validation loss.
 
+    With `refit`, training goes on for a while with the validation rows once they have chosen the epoch.
     `distillation` is the share of each training target that gradient boosting answers which never saw the row.
     Without `epochs` there are as many as the rows and tables leave time for, at most 30 (`nexusflow.train.budget`).
     """
@@ -245,6 +246,7 @@ class TrainingConfig(_Settings):
     optimizer: OptimizerConfig = OptimizerConfig()
     split_config: SplitConfig = SplitConfig()
     early_stopping: bool = True
+    refit: bool = True
     patience: int = Field(default=10, ge=1)
     gradient_clipping: float = Field(default=1.0, ge=0)
     masking: float = Field(default=0.15, ge=0, lt=1)

@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nexusflow.data.examples import frozen_time
 from nexusflow.data.featurize import category_names, finite_numbers
 from nexusflow.data.index import NEVER, row_times
 from nexusflow.data.keys import Rows, match_keys
 from nexusflow.data.roles import Hop, Role, find_roles
 from nexusflow.data.schema import FEATURE_KINDS, Kind, Schema
+from nexusflow.data.staleness import read_until
 from nexusflow.data.tables import Table, TableSet
 from nexusflow.data.task import Examples, Part, Task, TaskKind
 from nexusflow.errors import Problem, Severity
@@ -95,7 +95,7 @@ def _share_after(time: Rows, moment: int) -> float:
 def _columns(tables: TableSet, schema: Schema, task: Task, examples: Examples) -> Iterator[Leak]:
     train = examples.part(Part.TRAIN)
     train = train.take(np.linspace(0, len(train) - 1, min(len(train), MOST_ROWS)).astype(np.int64))
-    until = np.minimum(train.cutoff_N, frozen_time(task))
+    until = read_until(task, train)
     roles = [role for role in find_roles(schema, task.entity_table, hops=HOPS) if role.single]
     rows: list[Rows] = [train.row_N]
     places: dict[tuple[Hop, ...], int] = {(): 0}

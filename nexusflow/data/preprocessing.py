@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nexusflow.data.examples import frozen_time
 from nexusflow.data.featurize import TableFeaturizer, fit_table
 from nexusflow.data.index import RelationalIndex, build_index
 from nexusflow.data.keys import Rows
@@ -16,6 +15,7 @@ from nexusflow.data.quantiles import QuantileScale
 from nexusflow.data.roles import Role, find_roles
 from nexusflow.data.sampler import Context, sample_context
 from nexusflow.data.schema import Schema
+from nexusflow.data.staleness import stale_until
 from nexusflow.data.summarize import (
     RoleSummary,
     Seeds,
@@ -152,7 +152,7 @@ def fit_preprocessing(
     index = build_index(tables, schema)
     roles = find_roles(schema, task.entity_table, hops=hops)
     train = examples.part(Part.TRAIN)
-    until = np.minimum(train.cutoff_N, frozen_time(task))
+    until = stale_until(task, examples, seed=0)[examples.part_N == str(Part.TRAIN)]
     featurizers, found = _fit_tables(tables, schema, task, index, roles, train.row_N, until)
     encoded = {name: f.encode(tables[name]) for name, f in featurizers.items()}
     windows: dict[int, Windows | None] = {}

@@ -1,18 +1,21 @@
 """Tables and examples, indexed and encoded, ready to batch: the one door from data to the network."""
 
+import copy
+from typing import Self
+
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from nexusflow.data.batch import Batch, TableBatch
-from nexusflow.data.examples import frozen_time
 from nexusflow.data.featurize import FIRST, MISSING, NO_TIME, EncodedTable
 from nexusflow.data.index import FOREVER, STATIC, build_index
 from nexusflow.data.keys import Rows
 from nexusflow.data.layout import TIME_FEATURES, Layout
 from nexusflow.data.preprocessing import Preprocessing, anchor_rows
 from nexusflow.data.sampler import Context, sample_context
+from nexusflow.data.staleness import read_until
 from nexusflow.data.summarize import DAY, RoleSummary, Seeds, SummarySource, role_edges
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Examples
@@ -31,15 +34,28 @@ class Reader:
         self.roles = preprocessing.roles
         self.index = build_index(tables, preprocessing.schema)
         self.encoded = {n: f.encode(tables[n]) for n, f in preprocessing.featurizers.items()}
-        self.until_N = np.minimum(examples.cutoff_N, frozen_time(preprocessing.task))
-        self.anchor_NT = anchor_rows(self.index, self.roles, examples.row_N, self.until_N)
+        self._read(read_until(preprocessing.task, examples))
+
+    def _read(self, until_N: Rows) -> None:
+        self.until_N = until_N
+        self.anchor_NT = anchor_rows(self.index, self.roles, self.examples.row_N, until_N)
         self.raw_summary_NA = self._summaries()
-        scaled = [s.transform(self.raw_summary_NA[:, a]) for a, s in enumerate(preprocessing.scales)]
-        empty = np.zeros((len(examples), 0), dtype=np.float32)
+        scales = self.preprocessing.scales
+        scaled = [s.transform(self.raw_summary_NA[:, a]) for a, s in enumerate(scales)]
+        empty = np.zeros((len(self.examples), 0), dtype=np.float32)
         self._summary_NA = np.stack(scaled, axis=1) if scaled else empty
 
     def __len__(self) -> int:
         return len(self.examples)
+
+    def as_it_stood(self, until_N: Rows) -> Self:
+        """A reader of the same examples that reads each until this moment, and never beyond what this one reads; [N].
+
+        Cutoffs stay, so rows are older by as much. Tables and index are shared.
+        """
+        other = copy.copy(self)
+        other._read(np.minimum(self.until_N, until_N))
+        return other
 
     def summary_source(self) -> tuple[SummarySource, ...]:
         """Where each of the A summary features comes from."""

@@ -13,6 +13,7 @@ from torch import nn
 
 from nexusflow.config import OptimizerConfig, TrainingConfig
 from nexusflow.data.reader import Reader
+from nexusflow.data.staleness import draws, gaps, stale_until
 from nexusflow.data.task import Part, TaskKind
 from nexusflow.errors import TrainingError
 from nexusflow.nn.embed import SummaryEmbedding, TableEmbedding
@@ -30,6 +31,9 @@ from nexusflow.train.teacher import teach
 WARM_UP = 0.05
 SECONDS_BETWEEN_EVENTS = 0.2
 TEACHING = "Gradient boosting answers the training rows that it has not seen"
+GOING_ON = "The epoch is chosen; training goes on with the validation rows"
+# Going on takes so many epochs as a share of those up to the best, from so much of the highest rate down to zero.
+GOING_ON_EPOCHS, GOING_ON_RATE = 0.3, 0.3
 # Of a time limit, the share after which the teacher begins nothing more.
 TEACHING_SHARE = 0.2
 WAY_OUT = (
@@ -57,8 +61,9 @@ def fit(
     should_stop: ShouldStop,
     run_id: str,
 ) -> FitResult:
-    """Train on the TRAIN examples, keep the epoch of least loss on the VALIDATION ones; TEST is not touched.
+    """Train on the TRAIN examples, keep the epoch of least loss on the VALIDATION ones, go on from it with both.
 
+    TEST is not touched.
     The caller seeds PyTorch. TrainingError where there are no training rows or the loss is not finite.
     """
     return _Fit(model, reader, training, on_event, should_stop, run_id).run()
@@ -71,6 +76,10 @@ class _LossOfRows(nn.Module):
         super().__init__()
         self.model, self.reader, self.device = model, reader, device
         self.taught_N: npt.NDArray[np.float32] | None = None
+
+    def turn_to(self, reader: Reader, taught_N: npt.NDArray[np.float32] | None) -> None:
+        """Read the rows by this reader from now on, and take these targets in place of its own where there are any."""
+        self.reader, self.taught_N = reader, taught_N
 
     def forward(self, index_B: torch.Tensor) -> torch.Tensor:
         batch = self.reader.batch(index_B.cpu().numpy()).to(self.device)
@@ -96,6 +105,8 @@ class _Fit:
 
         self.reader, self.on_event, self.should_stop = reader, on_event, should_stop
         training = self.training = settle(training, reader)
+        self.readings = _readings(reader, training.seed, (Part.TRAIN,))
+        self.taught: tuple[npt.NDArray[np.float32], ...] | None = None
         self.epochs = training.epochs or 1
         self.run_id, self.kind = run_id, reader.preprocessing.task.kind
         self.device = choose_device(training)
@@ -144,20 +155,52 @@ class _Fit:
             if self._finished(epoch, best_epoch):
                 break
         self.plain.load_state_dict(best_state)
+        if self.training.refit and best_epoch and not stopped and not self._out_of_time():
+            try:
+                self._go_on(best_epoch)
+            except Stopped:
+                stopped = True
         return self._result(history, best_epoch, stopped=stopped)
 
     def _teach(self) -> None:
         share, minutes = self.training.distillation, self.training.max_minutes
         if share:
             self.on_event(Note(message=TEACHING))
-            self.rows.taught_N = teach(
-                self.reader,
+            self.taught = teach(
+                self.readings,
                 share,
                 seed=self.training.seed,
                 should_stop=self.should_stop,
                 until=math.inf if minutes is None else self.started + TEACHING_SHARE * minutes * 60,
                 on_draw=lambda draw, of: self.on_event(Note(message=f"{TEACHING}: {draw} of {of}")),
             )
+
+    def _go_on(self, best_epoch: int) -> None:
+        """Learn from the validation rows too, the latest there are where the split is by time."""
+        self.on_event(Note(message=GOING_ON))
+        parts = (Part.TRAIN, Part.VALIDATION)
+        readings = _readings(self.reader, self.training.seed, parts)
+        rows = np.concatenate([self.train_N, self.validation_N])
+        epochs = max(1, round(GOING_ON_EPOCHS * best_epoch))
+        total = epochs * math.ceil(len(rows) / self.training.batch_size)
+        highest = [GOING_ON_RATE * base for base in self.schedule.base_lrs]
+        average = WeightAverage(self.plain, self.training.weight_averaging)
+        self.plain.train()
+        step = 0
+        for epoch in range(epochs):
+            turn = epoch % len(readings)
+            self.rows.turn_to(readings[turn], self.taught[turn] if self.taught else None)
+            for index in self._shuffled(rows):
+                if self.should_stop():
+                    raise Stopped
+                if self._out_of_time():
+                    break
+                for group, rate_ in zip(self.optimizer.param_groups, highest, strict=True):
+                    group["lr"] = rate_ * (1 - step / total)
+                self._learn(index, f"going on, epoch {epoch + 1}")
+                average.update(self.plain)
+                step += 1
+        self.plain.load_state_dict(average.average.state_dict())
 
     def _result(self, history: list[EpochRecord], best_epoch: int, *, stopped: bool) -> FitResult:
         self.plain.eval()
@@ -190,7 +233,9 @@ class _Fit:
         losses: list[float] = []
         sizes: list[int] = []
         self.plain.train()
-        for number, index in enumerate(self._shuffled(), start=1):
+        turn = (epoch - 1) % len(self.readings)
+        self.rows.turn_to(self.readings[turn], self.taught[turn] if self.taught else None)
+        for number, index in enumerate(self._shuffled(self.train_N), start=1):
             if self.should_stop():
                 raise Stopped
             if losses and self._out_of_time():
@@ -207,16 +252,27 @@ class _Fit:
             learning_rate=float(self.schedule.get_last_lr()[0]),
         )
 
-    def _shuffled(self) -> Iterator[npt.NDArray[np.int64]]:
-        order = self.shuffle.permutation(self.train_N)
+    def _shuffled(self, rows_N: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
+        order = self.shuffle.permutation(rows_N)
         for at in range(0, len(order), self.training.batch_size):
             yield order[at : at + self.training.batch_size]
 
     def _step(self, epoch: int, number: int, index: npt.NDArray[np.int64]) -> float:
+        value = self._learn(index, f"epoch {epoch}, batch {number}")
+        self.schedule.step()
+        self.average.update(self.plain)
+        now = time.monotonic()
+        if now - self.last_event >= SECONDS_BETWEEN_EVENTS:
+            self.last_event = now
+            self.on_event(BatchDone(epoch=epoch, batch=number, batches=self.batches, loss=value))
+        return value
+
+    def _learn(self, index: npt.NDArray[np.int64], where: str) -> float:
+        """One step of the optimizer; the loss before it."""
         loss = self.loss_of(torch.from_numpy(index))
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise TrainingError(f"The loss became {value} in epoch {epoch}, batch {number}. {WAY_OUT}")
+            raise TrainingError(f"The loss became {value} in {where}. {WAY_OUT}")
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
         if self.training.gradient_clipping:
@@ -227,18 +283,12 @@ class _Fit:
                 error_if_nonfinite=False,
             )
         self.optimizer.step()
-        self.schedule.step()
-        self.average.update(self.plain)
-        now = time.monotonic()
-        if now - self.last_event >= SECONDS_BETWEEN_EVENTS:
-            self.last_event = now
-            self.on_event(BatchDone(epoch=epoch, batch=number, batches=self.batches, loss=value))
         return value
 
     def _validate(self, epoch: int) -> tuple[float, dict[str, float]]:
         logit = predict_logits(
             self.average.average,
-            self.reader,
+            self.readings[0],
             self.validation_N,
             device=self.device,
             should_stop=self.should_stop,
@@ -255,6 +305,16 @@ class _Fit:
         )
         loss = task_loss(self.kind, torch.from_numpy(logit), torch.from_numpy(scaled.astype(np.float32)))
         return float(loss), score(self.kind, target, prediction)
+
+
+def _readings(reader: Reader, seed: int, learning: tuple[Part, ...]) -> tuple[Reader, ...]:
+    """What the epochs read, in turn; more than the reader only where the tables end before some rows are asked."""
+    task, examples = reader.preprocessing.task, reader.examples
+    if not len(gaps(task, examples)):
+        return (reader,)
+    number = draws(task, examples, len(reader.preprocessing.summaries))
+    drawn = (stale_until(task, examples, seed=seed + draw, learning=learning) for draw in range(number))
+    return tuple(reader.as_it_stood(until_N) for until_N in drawn)
 
 
 def rate(step: int, total: int) -> float:

@@ -5,7 +5,7 @@ Knowledge distillation (Hinton et al. 2015), with a teacher that never saw the r
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -31,71 +31,81 @@ def draws(rows: int) -> int:
 
 
 def teach(
-    reader: Reader,
+    readers: Sequence[Reader],
     share: float,
     *,
     seed: int,
     should_stop: ShouldStop | None = None,
     until: float = math.inf,
     on_draw: Callable[[int, int], None] | None = None,
-) -> npt.NDArray[np.float32] | None:
+) -> tuple[npt.NDArray[np.float32], ...] | None:
     """Training targets of which `share` is the teacher's answer and the rest the truth; None where nothing is taught.
 
-    [N] for binary and regression tasks (in the target's own unit), [N, O] for multiclass ones; only training rows are
-    filled in. The answer is the mean over several draws of the folds: `on_draw` is told the number of each and of all.
-    Once the monotonic clock reaches `until` it ends within one tree, and draws that are not whole are left out. Nothing
-    is taught about fewer than 200 rows or more than 50,000. How many trees there are is found on the validation rows.
+    One array per reader, which are of the same examples and differ in what they read of each: [N] for binary and
+    regression tasks (in the target's own unit), [N, O] for multiclass ones; filled in for
+    training rows, and for validation rows by the trees that count theirs.
+    The answer is the mean over several draws of the folds: `on_draw` is told the number of each and of all. Once the
+    monotonic clock reaches `until` it ends within one tree, and draws that are not whole are left out. Nothing is
+    taught about fewer than 200 rows or more than 50,000. How many trees there are is found on the validation rows.
     Raises Stopped when asked to.
     """
-    examples, task = reader.examples, reader.preprocessing.task
+    examples, task = readers[0].examples, readers[0].preprocessing.task
     train = np.flatnonzero(examples.part_N == str(Part.TRAIN))
     validation = np.flatnonzero(examples.part_N == str(Part.VALIDATION))
     target = examples.target_N[train]
     enough = FEWEST_ROWS <= len(train) <= MOST_ROWS and len(validation) > 0
     if not share or not enough or np.isnan(target).any() or len(np.unique(target)) < 2:
         return None
-    matrix, _ = reader.features(np.concatenate([train, validation]))
-    if not matrix.shape[1]:
+    x = np.concatenate([reader.features(train)[0] for reader in readers])
+    if not x.shape[1]:
         return None
+    held = (readers[0].features(validation)[0], examples.target_N[validation])
+    y = np.tile(target, len(readers))
 
     def enough_now() -> bool:
         return time.monotonic() >= until or (should_stop is not None and should_stop())
 
-    x, held = matrix[: len(train)], (matrix[len(train) :], examples.target_N[validation])
     # Ranked best is soon reached by trees that have hardly moved; answers are to be as sure as the data allow.
     metric = "binary_logloss" if task.kind is TaskKind.BINARY else None
     answers: list[npt.NDArray[np.float64]] = []
     try:
-        whole = boost(task, (x, target), held, seed=seed, metric=metric, should_stop=enough_now)
+        whole = boost(task, (x, y), held, seed=seed, metric=metric, should_stop=enough_now)
         rounds = max(1, whole.best_iteration)
-        for draw in range(draws(len(train))):
+        for draw in range(draws(len(x))):
             if on_draw is not None:
-                on_draw(draw + 1, draws(len(train)))
-            answers.append(_unseen(task, x, target, seed=seed + draw, rounds=rounds, should_stop=enough_now))
+                on_draw(draw + 1, draws(len(x)))
+            fold = np.tile(np.random.default_rng(seed + draw).permutation(len(train)) % FOLDS, len(readers))
+            answers.append(_unseen(task, x, y, fold, seed=seed + draw, rounds=rounds, should_stop=enough_now))
     except Stopped:
         # Out of time, draws that are whole still teach.
         if should_stop is not None and should_stop():
             raise
     if not answers:
         return None
-    answer = np.mean(answers, axis=0)
-    truth = np.eye(task.outputs)[target.astype(int)] if answer.ndim > 1 else target
-    taught = np.zeros((len(examples), *answer.shape[1:]), dtype=np.float32)
-    taught[train] = share * answer + (1 - share) * truth
-    return taught
+    both = np.concatenate([train, validation])
+    known = examples.target_N[both]
+    truth = np.eye(task.outputs)[known.astype(int)] if answers[0].ndim > 1 else known
+    of_validation = np.asarray(whole.predict(held[0]))
+    found = []
+    for of_train in np.split(np.mean(answers, axis=0), len(readers)):
+        answer = np.concatenate([of_train, of_validation])
+        taught = np.zeros((len(examples), *answer.shape[1:]), dtype=np.float32)
+        taught[both] = share * answer + (1 - share) * truth
+        found.append(taught)
+    return tuple(found)
 
 
 def _unseen(
     task: Task,
     x: npt.NDArray[np.float32],
     target: npt.NDArray[np.float32],
+    fold_R: npt.NDArray[np.int64],
     *,
     seed: int,
     rounds: int,
     should_stop: ShouldStop,
 ) -> npt.NDArray[np.float64]:
     """What trees say of rows [R] that were in none of their folds, [R] or [R, O]."""
-    fold_R = np.random.default_rng(seed).permutation(len(x)) % FOLDS
     answer = np.zeros((len(x), task.outputs) if task.kind is TaskKind.MULTICLASS else len(x))
     for fold in range(FOLDS):
         inside = fold_R != fold

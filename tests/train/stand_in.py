@@ -21,6 +21,7 @@ QUICK = TrainingConfig(
     optimizer=OptimizerConfig(lr=0.03),
     weight_averaging=0.5,
     distillation=0.0,
+    refit=False,
 )
 
 

@@ -11,9 +11,15 @@ from nexusflow.train import teacher, trees
 from nexusflow.train.events import Note
 from nexusflow.train.loop import TEACHING
 from nexusflow.train.predictor import Stopped
-from nexusflow.train.teacher import FOLDS, draws, teach
+from nexusflow.train.teacher import FOLDS, draws
 
 ROWS = 500
+
+
+def teach(reader, share, **given):
+    """What a single reader is taught."""
+    found = teacher.teach([reader], share, **given)
+    return found if found is None else found[0]
 
 
 @pytest.fixture(autouse=True)

@@ -29,6 +29,11 @@ METHODS = {
         Method(name="lightgbm-own", title="LightGBM, own columns", predict=boosting.lightgbm_own),
         Method(name=TREES, title="LightGBM, aggregates", predict=boosting.lightgbm_aggregates),
         Method(
+            name="lightgbm-like-ours",
+            title="LightGBM, aggregates, rows as NexusFormer's",
+            predict=boosting.lightgbm_like_ours,
+        ),
+        Method(
             name="xgboost-aggregates",
             title="XGBoost, aggregates",
             predict=boosting.xgboost_aggregates,
