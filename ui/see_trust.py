@@ -11,7 +11,7 @@ from ui.page import two_cards
 from ui.palette import current_palette
 from ui.trust_charts import interval_chart, reliability_chart
 
-LIKE_THEM = "It holds for new rows as far as they are like the validation rows."
+LIKE_THEM = "hold for new rows as far as these are like the validation rows."
 WELL = 0.05
 
 
@@ -20,19 +20,19 @@ def show_trust(workspace: Workspace, run: Run) -> None:
     chances = reliability_of(workspace.runs, run)
     intervals = intervals_of(workspace.runs, run)
     if chances is not None:
-        show_reliability(chances)
+        show_reliability(chances, plain(run.task["target_column"]))
     if intervals is not None:
         show_intervals(intervals)
 
 
-def show_reliability(found: Reliability) -> None:
+def show_reliability(found: Reliability, target: str) -> None:
     """The curve beside its error, and what calibration did."""
     left, right = two_cards()
     with left:
         show_chart(
             reliability_chart(
                 found.frame,
-                title=f"Do chances of {plain(found.positive)} come true?",
+                title=f"Do the chances of {target} = {plain(found.positive)} come true?",
                 palette=current_palette(),
             ),
             key="reliability",
@@ -57,7 +57,7 @@ def show_reliability(found: Reliability) -> None:
             told = f"Chances were calibrated on the {found.fitted_on:,} validation rows, which changes no ranking."
         else:
             told = f"The {found.fitted_on:,} validation rows gave no reason to change the chances of the network."
-        st.caption(f"{told} {LIKE_THEM}")
+        st.caption(f"{told} Chances {LIKE_THEM}")
 
 
 def show_intervals(found: IntervalCheck) -> None:
@@ -78,4 +78,4 @@ def show_intervals(found: IntervalCheck) -> None:
             f"The interval of each prediction is made to hold the actual value {found.level:.0%} of the time; "
             f"on the {len(found.frame):,} {found.part} rows it did {found.coverage:.1%} of the time."
         )
-        st.caption(f"Taken from the errors on {found.fitted_on:,} validation rows. {LIKE_THEM}")
+        st.caption(f"Taken from the errors on {found.fitted_on:,} validation rows. Intervals {LIKE_THEM}")

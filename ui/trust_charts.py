@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ui.charts import Option, chart_frame, number_axis, significant
+from ui.escape import plain
 from ui.palette import Palette
 
 POINTS_SHOWN = 400
@@ -37,7 +38,14 @@ def reliability_chart(frame: pd.DataFrame, *, title: str, palette: Palette) -> O
         "markLine": _lines(ranges, palette.for_it),
     }
     return _square(
-        title, palette, ("Stated chance, %", "Came true, %"), (0.0, most), (0.0, most), [series], "As stated"
+        title,
+        palette,
+        ("Stated chance, %", "Came true, %"),
+        (0.0, most),
+        [series],
+        "As stated",
+        min=0,
+        max=most,
     )
 
 
@@ -46,21 +54,24 @@ def interval_chart(frame: pd.DataFrame, *, title: str, palette: Palette) -> Opti
     shown = frame.sample(min(POINTS_SHOWN, len(frame)), random_state=0).sort_values("predicted")
     missed = (shown["actual"] < shown["low"]) | (shown["actual"] > shown["high"])
     series: list[Option] = [
-        _points("Within the interval", shown[~missed], palette.for_it),
+        _points("Within", shown[~missed], palette.for_it),
         _points("Outside", shown[missed], palette.against_it),
-        _edge("Ends of the interval", shown, "low", palette.quiet),
-        _edge("Ends of the interval", shown, "high", palette.quiet),
+        _edge("Interval", shown, "low", palette.quiet),
+        _edge("Interval", shown, "high", palette.quiet),
     ]
-    reach_x = _reach(shown[["predicted"]])
-    reach_y = _reach(shown[["actual", "low", "high"]])
-    return _square(title, palette, ("Predicted", "Actual"), reach_x, reach_y, series, "As predicted")
+    actual, predicted = shown[["actual", "low", "high"]], shown["predicted"]
+    ends = max(predicted.min(), actual.min().min()), min(predicted.max(), actual.max().max())
+    return _square(title, palette, ("Predicted", "Actual"), ends, series, "As predicted")
 
 
 def _points(name: str, frame: pd.DataFrame, colour: str) -> Option:
     return {
         "type": "scatter",
         "name": name,
-        "data": _pairs(frame, "actual"),
+        "data": [
+            {"value": pair, "name": f"{plain(key)}: predicted {pair[0]:g}, actual {pair[1]:g}"}
+            for key, pair in zip(frame["key"], _pairs(frame, "actual"), strict=True)
+        ],
         "symbolSize": 6,
         "color": colour,
         "itemStyle": {"opacity": 0.65},
@@ -81,14 +92,8 @@ def _edge(name: str, frame: pd.DataFrame, end: str, colour: str) -> Option:
 
 def _pairs(frame: pd.DataFrame, column: str) -> list[list[float]]:
     return [
-        [significant(x, 5), significant(y, 5)] for x, y in frame[["predicted", column]].to_numpy().tolist()
+        [significant(x, 6), significant(y, 6)] for x, y in frame[["predicted", column]].to_numpy().tolist()
     ]
-
-
-def _reach(frame: pd.DataFrame) -> tuple[float, float]:
-    low, high = float(frame.min().min()), float(frame.max().max())
-    room = 0.04 * (high - low) or 1.0
-    return significant(low - room), significant(high + room)
 
 
 def _lines(pairs: Sequence[object], colour: str) -> Option:
@@ -106,13 +111,12 @@ def _square(
     title: str,
     palette: Palette,
     names: tuple[str, str],
-    reach_x: tuple[float, float],
-    reach_y: tuple[float, float],
+    ends: tuple[float, float],
     series: Sequence[Option],
     diagonal: str,
+    **limits: float,
 ) -> Option:
-    """Two axes of numbers, and the line on which both are equal."""
-    ends = [max(reach_x[0], reach_y[0]), min(reach_x[1], reach_y[1])]
+    """Two axes of numbers, and the line from end to end on which both are equal."""
     equal: Option = {
         "type": "line",
         "name": diagonal,
@@ -122,25 +126,16 @@ def _square(
         "color": palette.quiet,
         "lineStyle": {"type": "dashed", "width": 1},
     }
-    axes = [
-        number_axis(palette)
-        | {
-            "name": name,
-            "nameLocation": "middle",
-            "nameGap": gap,
-            "nameTextStyle": {"color": palette.quiet},
-            "min": reach[0],
-            "max": reach[1],
-        }
-        for name, gap, reach in ((names[0], 26, reach_x), (names[1], 40, reach_y))
-    ]
+    axis = number_axis(palette) | {"scale": True, "nameTextStyle": {"color": palette.quiet}, **limits}
+    left: Option = {"color": palette.quiet, "align": "left"}
     return {
         **chart_frame(title, palette),
         "animation": False,
-        "grid": {"left": 60, "right": 24, "top": 72, "bottom": 44},
+        "grid": {"left": 12, "right": 24, "top": 92, "bottom": 28, "containLabel": True},
         "legend": {"top": 32, "left": 0, "textStyle": {"color": palette.text}, "itemHeight": 8},
         "tooltip": {"formatter": "{b}", "confine": True},
-        "xAxis": axes[0],
-        "yAxis": axes[1],
+        "xAxis": axis | {"name": names[0], "nameLocation": "middle", "nameGap": 28},
+        # At the top no label, however long, lies under it.
+        "yAxis": axis | {"name": names[1], "nameGap": 12, "nameTextStyle": left},
         "series": [*series, equal],
     }

@@ -90,6 +90,12 @@ def intervals_of(store: RunStore, run: Run) -> IntervalCheck | None:
     )
 
 
+def level_of(run: Run) -> float | None:
+    """With what chance the intervals of the run's predictions are to hold the truth; None where it has none."""
+    interval = Calibration.from_dict(run.calibration).interval
+    return None if interval is None else interval.level
+
+
 def _evaluated(store: RunStore, run: Run) -> tuple[pd.DataFrame, Part] | None:
     frame = predictions(store, run.id)
     for part in (Part.TEST, Part.VALIDATION):

@@ -24,7 +24,8 @@ SHRINKAGE = 10.0
 class Interval:
     """[value + low * spread, value + high * spread] holds the truth with the chance `level`.
 
-    The spread runs straight between its values at the predictions `at`, and is level beyond them.
+    The spread runs straight between its values at the predictions `at`, and is level beyond them. No interval
+    goes below `floor` unless the prediction itself does.
     """
 
     level: float
@@ -32,11 +33,15 @@ class Interval:
     high: float
     at: tuple[float, ...] = (0.0,)
     spread: tuple[float, ...] = (1.0,)
+    floor: float | None = None
 
     def bounds(self, value_N: Floats) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """The low and the high end for each predicted value [N]."""
         spread = _between(value_N, (self.at, self.spread))
-        return value_N + self.low * spread, value_N + self.high * spread
+        low = np.asarray(value_N + self.low * spread)
+        if self.floor is not None:
+            low = np.maximum(low, np.minimum(value_N, self.floor))
+        return low, np.asarray(value_N + self.high * spread)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists, as `from_dict` reads them."""
@@ -49,7 +54,8 @@ class Interval:
         at, spread = (tuple(float(x) for x in data[name]) for name in ("at", "spread"))
         if len(at) != len(spread) or not at:
             raise ValueError("an interval needs a spread for each place")
-        return cls(**numbers, at=at, spread=spread)
+        floor = data.get("floor")
+        return cls(**numbers, at=at, spread=spread, floor=None if floor is None else float(floor))
 
 
 Knots = tuple[tuple[float, ...], tuple[float, ...]]
@@ -78,7 +84,9 @@ def fit_interval(target_N: Floats, value_N: Floats, level: float) -> Interval | 
         for inside in folds(len(error)):
             scaled[~inside] = error[~inside] / _between(value[~inside], _spread(value[inside], error[inside]))
     low, high = _tails(scaled, level)
-    return Interval(level=level, low=low, high=high, at=knots[0], spread=knots[1])
+    # Counts, prices and durations have no negative values for an interval to hold.
+    floor = 0.0 if target_N[known].min() >= 0 else None
+    return Interval(level=level, low=low, high=high, at=knots[0], spread=knots[1], floor=floor)
 
 
 def interval_score(target_N: Floats, low_N: Floats, high_N: Floats, level: float) -> Floats:

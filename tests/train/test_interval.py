@@ -98,6 +98,20 @@ def test_odd_values_are_no_trouble(rows):
             assert np.isfinite(low).all() and np.isfinite(high).all() and (low <= high).all()
 
 
+def test_what_was_never_below_zero_has_no_interval_below_it_and_is_covered_as_often():
+    rng = np.random.default_rng(0)
+    target, value = rng.exponential(3, 500), np.full(500, 2.0) + rng.normal(0, 0.1, 500)
+    found, free = fit_interval(target, value, 0.9), fit_interval(target - 100, value - 100, 0.9)
+    assert found.floor == 0 and free.floor is None
+    new = rng.exponential(3, 5000)
+    low, high = found.bounds(np.full(5000, 0.01))
+    assert low.min() == 0
+    unbounded = free.bounds(np.full(5000, 0.01))
+    assert unbounded[0].max() < 0
+    assert interval_metrics(new, low, high)["coverage"] == interval_metrics(new, *unbounded)["coverage"]
+    assert found.bounds(np.array([-3.0]))[0] == -3.0
+
+
 def test_it_is_json_and_comes_back_the_same():
     found = fit_interval(*drawn(1000, 3), 0.8)
     assert Interval.from_dict(json.loads(json.dumps(found.to_dict(), allow_nan=False))) == found
