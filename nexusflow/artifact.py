@@ -16,9 +16,14 @@ from nexusflow.data.preprocessing import Preprocessing
 from nexusflow.errors import ArtifactError, NexusFlowError
 from nexusflow.nn.nexusformer import NexusFormer
 from nexusflow.nn.unfilled import Unfilled
+from nexusflow.train.calibrate import Calibration
+from nexusflow.train.interval import Interval
 from nexusflow.train.run import Run
 
-FORMAT = 1
+FORMAT = 2
+# Format 1 knew no calibration: its models are as sure as training left them.
+READ = (1, FORMAT)
+CALIBRATION = "calibration."
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 MANIFEST, CONFIG, PREPROCESSING, CARD, WEIGHTS = (
     "manifest.json",
@@ -31,12 +36,16 @@ MANIFEST, CONFIG, PREPROCESSING, CARD, WEIGHTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedModel:
-    """A model ready to predict: the network in evaluation mode, what it was taught on, and the record of its run."""
+    """A model ready to predict: the network in evaluation mode, what it was taught on, and the record of its run.
+
+    `interval` says how far a predicted value may be off; None for classes, and where there was too little to tell.
+    """
 
     model: NexusFormer
     preprocessing: Preprocessing
     config: RunConfig
     run: Run
+    interval: Interval | None = None
 
 
 def build_model(config: RunConfig, preprocessing: Preprocessing) -> NexusFormer:
@@ -76,14 +85,15 @@ def load_model(folder: Path) -> TrainedModel:
     from safetensors.torch import load_file
 
     try:
-        _verify(folder)
+        number = _verify(folder)
         config = parse_config(_read_json(folder / CONFIG), source=CONFIG)
         preprocessing = Preprocessing.from_dict(_read_json(folder / PREPROCESSING))
         run = Run.from_dict(_read_json(folder / CARD))
+        interval = Calibration.from_dict(run.calibration).interval
         with Unfilled():
             model = build_model(config, preprocessing)
         weights = load_file(folder / WEIGHTS)
-        if weights.keys() != _weights(model).keys():
+        if weights.keys() != _stored(model, number):
             raise ArtifactError(
                 f"The model in {folder.name} cannot be read: {WEIGHTS} belongs to another network. "
                 "Copy the folder again, or train again."
@@ -96,7 +106,9 @@ def load_model(folder: Path) -> TrainedModel:
         raise ArtifactError(
             f"The model in {folder.name} cannot be read ({reason}). Copy the folder again, or train again."
         ) from error
-    return TrainedModel(model=model.eval(), preprocessing=preprocessing, config=config, run=run)
+    return TrainedModel(
+        model=model.eval(), preprocessing=preprocessing, config=config, run=run, interval=interval
+    )
 
 
 def _weights(model: NexusFormer) -> dict[str, Tensor]:
@@ -106,6 +118,11 @@ def _weights(model: NexusFormer) -> dict[str, Tensor]:
     for name, value in found.items():
         first.setdefault(id(value), name)
     return {name: found[name].detach().contiguous() for name in first.values()}
+
+
+def _stored(model: NexusFormer, number: int) -> set[str]:
+    """The names of the weights that a model of this format has."""
+    return {name for name in _weights(model) if number > 1 or not name.startswith(CALIBRATION)}
 
 
 def _put_in_place(work: Path, folder: Path) -> None:
@@ -122,14 +139,15 @@ def _put_in_place(work: Path, folder: Path) -> None:
             raise
 
 
-def _verify(folder: Path) -> None:
+def _verify(folder: Path) -> int:
+    """The number of the format, once every file is found to be as it was written."""
     if not (folder / MANIFEST).is_file():
         raise ArtifactError(f"There is no model in {folder}: {MANIFEST} is missing. Choose a model folder.")
     manifest = _read_json(folder / MANIFEST)
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        found = manifest.get("format") if isinstance(manifest, dict) else None
+    found = manifest.get("format") if isinstance(manifest, dict) else None
+    if not isinstance(manifest, dict) or found not in READ:
         raise ArtifactError(
-            f"The model is of format {found!r}; this version reads format {FORMAT}. Train again, or "
+            f"The model is of format {found!r}; this version reads formats 1 to {FORMAT}. Train again, or "
             "open it with the version that saved it."
         )
     files = manifest.get("files")
@@ -140,6 +158,7 @@ def _verify(folder: Path) -> None:
             raise ArtifactError(f"{name} is missing from the model. Copy the whole folder again.")
         if _sha256(folder / name) != digest:
             raise ArtifactError(f"{name} has been changed since the model was saved. Copy the folder again.")
+    return int(manifest["format"])
 
 
 def _sha256(path: Path) -> str:

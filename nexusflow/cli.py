@@ -301,7 +301,9 @@ def _print_metrics(run: "Run") -> None:
     """The model beside its baselines, on the test rows, or the validation rows where there are none."""
     part = "test" if run.metrics.get("test") else "validation"
     models = {"NexusFormer": run.metrics, **run.baselines}
-    names = list(run.metrics.get(part, {}))
+    mine = dict(run.metrics.get(part, {}))
+    coverage, width = mine.pop("coverage", None), mine.pop("interval_width", None)
+    names = list(mine)
     if not names:
         return
     grid = Grid(title=f"{part.capitalize()} rows")
@@ -311,3 +313,6 @@ def _print_metrics(run: "Run") -> None:
     for model, parts in models.items():
         grid.add_row(escape(model), *(f"{parts[part][name]:.4f}" for name in names))
     out.print(grid)
+    if coverage is not None:
+        level = run.calibration["interval"]["level"]
+        out.print(f"The {level:.0%} intervals hold {coverage:.1%} of the {part} rows; mean width {width:.4g}")

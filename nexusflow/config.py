@@ -238,6 +238,7 @@ class TrainingConfig(_Settings):
 
     With `refit`, training goes on for a while with the validation rows once they have chosen the epoch.
     `distillation` is the share of each training target that gradient boosting answers which never saw the row.
+    `interval` is the chance with which the interval of a predicted value is to hold the truth.
     Without `epochs` there are as many as the rows and tables leave time for, at most 30 (`nexusflow.train.budget`).
     """
 
@@ -257,6 +258,7 @@ class TrainingConfig(_Settings):
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     max_minutes: float | None = Field(default=None, gt=0)
     baselines: bool = True
+    interval: float = Field(default=0.9, ge=0.5, le=0.99)
 
 
 class RunConfig(_Settings):

@@ -9,8 +9,9 @@ from nexusflow.data.load import ENDINGS, load_files
 from nexusflow.data.question import Question
 from nexusflow.data.question_words import short
 from nexusflow.data.tables import TableSet
-from nexusflow.services.prediction import Prediction, predict, safe_csv
+from nexusflow.services.prediction import Prediction, bound_names, predict, safe_csv
 from nexusflow.services.training import has_model, model_folder
+from nexusflow.services.trust import level_of
 from nexusflow.services.workspace import Workspace
 from nexusflow.train.run import Run
 from ui import state
@@ -99,7 +100,7 @@ def show(run: Run, result: Prediction) -> None:
         if frame["cutoff"].notna().any()
         else ""
     )
-    st.caption(f"{len(shown):,} of {len(frame):,} rows shown.{dated}")
+    st.caption(f"{len(shown):,} of {len(frame):,} rows shown.{dated}{bounds_words(run)}")
     with st.container(horizontal=True):
         st.download_button(
             "Download CSV",
@@ -121,6 +122,18 @@ def show(run: Run, result: Prediction) -> None:
             on_click="ignore",
         )
     st.caption("In the CSV, text that a spreadsheet would take for a formula begins with an apostrophe.")
+
+
+def bounds_words(run: Run) -> str:
+    """What the columns of the interval hold, where there are such columns."""
+    level = level_of(run)
+    if level is None:
+        return ""
+    low, high = bound_names(level)
+    return (
+        f" From {code(low)} to {code(high)} the actual value is expected {level:.0%} of the time, "
+        "where rows are like the validation rows of the run."
+    )
 
 
 def summary(run: Run, frame: pd.DataFrame) -> None:

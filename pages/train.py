@@ -19,6 +19,7 @@ from ui.page import begin, empty
 from ui.problems import attempt, show_problems
 from ui.results import duration, event_line, results_table, verdict
 from ui.runs import STATUS_WORDS, pick_run, runs_table, show_status, when
+from ui.see_trust import show_trust
 from ui.settings import ENCODERS
 from ui.task_facts import question
 
@@ -100,12 +101,14 @@ def ended(workspace: Workspace, run: Run) -> None:
     show_status(run.status)
     if run.status is RunStatus.FINISHED:
         outcome(run)
+        show_trust(workspace, run)
     elif run.status is RunStatus.CANCELLED:
         kept = f"Cancelled after {counted(len(run.history), 'epoch')}; the best weights so far are kept."
         none = "Cancelled before the first epoch had ended, so there is no model. Your tables and settings are kept."
         st.warning(kept if run.history else none, icon=":material/stop_circle:")
         if run.metrics:
             outcome(run)
+            show_trust(workspace, run)
     else:
         st.error(md_escape(run.error or "The run did not come to its end."), icon=":material/error:")
         st.markdown(

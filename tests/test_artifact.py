@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from nexusflow.artifact import load_model, save_model
 from nexusflow.data.reader import Reader
 from nexusflow.data.task import TaskKind
 from nexusflow.errors import ArtifactError
+from nexusflow.train.calibrate import Calibration
+from nexusflow.train.interval import Interval
 from nexusflow.train.predictor import predict_logits
 
 FILES = ("manifest.json", "config.json", "preprocessing.json", "model.json", "weights.safetensors")
@@ -57,6 +60,7 @@ KINDS = [
 @pytest.mark.parametrize(("kind", "encoder", "architecture"), KINDS, ids=[kind for kind, _, _ in KINDS])
 def test_a_loaded_model_predicts_the_same_bits(tmp_path, kind, encoder, architecture):
     reader, given = train(kind, encoder, **architecture)
+    given["model"].calibration.fill(0.7, 0.0 if kind is TaskKind.REGRESSION else -0.3)
     save_model(tmp_path / "model", **given)
     state = torch.get_rng_state()
     loaded = load_model(tmp_path / "model")
@@ -72,6 +76,40 @@ def test_a_loaded_model_predicts_the_same_bits(tmp_path, kind, encoder, architec
     assert np.array_equal(*values)
 
 
+def test_a_model_of_format_1_is_loaded_as_sure_as_it_was(made, saved):
+    """Saved before there was a calibration: neither its weights nor its record hold one."""
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(saved / "weights.safetensors")
+    old = {name: value for name, value in weights.items() if not name.startswith("calibration.")}
+    assert len(old) == len(weights) - 2
+    save_file(old, saved / "weights.safetensors")
+    rewrite(saved, "model.json", lambda run: {k: v for k, v in run.items() if k != "calibration"})
+    seal(saved)
+    with pytest.raises(ArtifactError, match="another network"):
+        load_model(saved)
+    rewrite(saved, "manifest.json", lambda manifest: manifest | {"format": 1})
+    loaded = load_model(saved)
+    assert (float(loaded.model.calibration.scale), float(loaded.model.calibration.shift)) == (1.0, 0.0)
+    assert loaded.interval is None
+    made[1]["model"].calibration.fill(1.0, 0.0)
+    rows = np.arange(len(made[0]))
+    before, after = (predict_logits(model, made[0], rows) for model in (made[1]["model"], loaded.model))
+    assert before.tobytes() == after.tobytes()
+
+
+def test_the_interval_of_values_is_loaded_and_nothing_else_in_its_place(made, saved):
+    interval = Interval(level=0.9, low=-1.5, high=2.5, at=(0.0, 1.0), spread=(0.5, 0.25))
+    calibration = Calibration(rows=40, interval=interval).to_dict()
+    run = replace(made[1]["run"], calibration=calibration)
+    save_model(saved, **{**made[1], "run": run})
+    assert load_model(saved).interval == interval
+    rewrite(saved, "model.json", lambda data: data | {"calibration": {"interval": 3}})
+    seal(saved)
+    with pytest.raises(ArtifactError, match="cannot be read"):
+        load_model(saved)
+
+
 def test_everything_beside_the_weights_is_kept(made, saved):
     loaded, given = load_model(saved), made[1]
     assert (loaded.config, loaded.run) == (given["config"], given["run"])
@@ -83,7 +121,7 @@ def test_the_manifest_is_as_others_would_compute_it(saved):
     manifest = json.loads((saved / "manifest.json").read_text())
     assert sorted(p.name for p in saved.iterdir()) == sorted(FILES)
     assert manifest == {
-        "format": 1,
+        "format": 2,
         "files": {name: hashlib.sha256((saved / name).read_bytes()).hexdigest() for name in FILES[1:]},
     }
 
@@ -131,10 +169,10 @@ def test_what_is_no_model_folder_is_told(saved, place):
         load_model(saved.parent / place)
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None, [1]])
+@pytest.mark.parametrize("version", [0, 3, "1", None, [1]])
 def test_another_format_is_refused_with_the_way_out(saved, version):
     rewrite(saved, "manifest.json", lambda manifest: manifest | {"format": version})
-    with pytest.raises(ArtifactError, match="reads format 1.*Train again"):
+    with pytest.raises(ArtifactError, match="reads formats 1 to 2.*Train again"):
         load_model(saved)
 
 
@@ -215,7 +253,8 @@ def test_what_tabnet_shares_between_steps_is_stored_once_and_shared_again(tmp_pa
     loaded = load_model(tmp_path / "model").model
     assert len(loaded.state_dict()) > len(list(given["model"].parameters()))
     stored = load_file(tmp_path / "model" / "weights.safetensors")
-    assert sum(v.numel() for v in stored.values()) == sum(p.numel() for p in given["model"].parameters())
+    values = [*given["model"].parameters(), *given["model"].calibration.buffers()]
+    assert sum(v.numel() for v in stored.values()) == sum(v.numel() for v in values)
     for name, value in given["model"].state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value)
 

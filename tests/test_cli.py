@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from typer.testing import CliRunner
 import nexusflow
 from nexusflow import cli
 from nexusflow.cli import app
+from nexusflow.train.calibrate import Calibration
+from nexusflow.train.interval import Interval
 from nexusflow.train.run import Run, RunStatus
 from nexusflow.train.trees import SETTINGS
 
@@ -78,6 +81,19 @@ def test_train_shows_the_model_beside_its_baselines_and_where_it_is(trained):
     record = Run.load(folder / "run.json")
     assert record.status is RunStatus.FINISHED and record.name == "first"
     assert f"{record.metrics['test']['auroc']:.4f}" in result.stdout
+
+
+def test_intervals_are_told_below_the_table_of_models(trained, capsys):
+    record = replace(
+        Run.load(trained[1] / "run.json"),
+        metrics={"test": {"mae": 1.25, "coverage": 0.891, "interval_width": 7.5}},
+        baselines={"Median": {"test": {"mae": 2.5}}},
+        calibration=Calibration(interval=Interval(level=0.9, low=-1, high=1)).to_dict(),
+    )
+    cli._print_metrics(record)
+    told = capsys.readouterr().out
+    assert "1.2500" in told and "2.5000" in told and "coverage" not in told
+    assert "The 90% intervals hold 89.1% of the test rows; mean width 7.5" in told
 
 
 def test_predict_scores_every_row(project, trained, tmp_path):

@@ -60,7 +60,7 @@ def heatmap(
         series["select"] = {"itemStyle": {"borderColor": palette.against_it, "borderWidth": 3}}
     tilt = 35 if max((len(name) for name in column_names), default=0) * len(column_names) > 90 else 0
     return {
-        **_frame(title, palette),
+        **chart_frame(title, palette),
         "grid": {"left": 12, "right": 24, "top": 56, "bottom": 8, "containLabel": True},
         "tooltip": {"formatter": "{b}: {@[2]}", "confine": True},
         "xAxis": _names(column_names, palette, tilt=tilt),
@@ -106,7 +106,7 @@ def bars(
     low, high = min(0.0, float(frame[value].min())), max(0.0, float(frame[value].max()))
     room = 0.25 * (high - low)
     return {
-        **_frame(title, palette),
+        **chart_frame(title, palette),
         "grid": {"left": 12, "right": 64, "top": 56, "bottom": 12, "containLabel": True},
         "tooltip": {"formatter": "{b}: {c}", "confine": True},
         "xAxis": {
@@ -138,11 +138,11 @@ def columns(labels: Sequence[str], counts: Sequence[float], *, title: str, palet
     """Upright bars, one per label."""
     names = distinct_labels(labels)
     return {
-        **_frame(title, palette),
+        **chart_frame(title, palette),
         "grid": {"left": 12, "right": 12, "top": 56, "bottom": 8, "containLabel": True},
         "tooltip": {"trigger": "axis", "confine": True},
         "xAxis": _names(names, palette),
-        "yAxis": _numbers(palette),
+        "yAxis": number_axis(palette),
         "series": [
             {
                 "type": "bar",
@@ -173,12 +173,12 @@ def stacked(labels: Sequence[str], parts: Sequence[Curve], *, title: str, palett
         for number, part in enumerate(parts)
     ]
     return {
-        **_frame(title, palette),
+        **chart_frame(title, palette),
         "grid": {"left": 12, "right": 12, "top": 72, "bottom": 8, "containLabel": True},
         "legend": {"top": 32, "left": 0, "textStyle": {"color": palette.text}, "icon": "roundRect"},
         "tooltip": {"trigger": "axis", "confine": True},
         "xAxis": _names(distinct_labels(labels), palette),
-        "yAxis": _numbers(palette),
+        "yAxis": number_axis(palette),
         "series": series,
     }
 
@@ -209,7 +209,7 @@ def curves(lines: Sequence[Curve], *, title: str, palette: Palette, marked: int 
             one["markLine"] = mark
         series.append(one)
     return {
-        **_frame(title, palette),
+        **chart_frame(title, palette),
         "animation": False,
         "grid": {"left": 12, "right": 24, "top": 72, "bottom": 8, "containLabel": True},
         "legend": {
@@ -228,7 +228,7 @@ def curves(lines: Sequence[Curve], *, title: str, palette: Palette, marked: int 
             "axisLabel": {"color": palette.quiet},
             "splitLine": {"show": False},
         },
-        "yAxis": _numbers(palette) | {"scale": True},
+        "yAxis": number_axis(palette) | {"scale": True},
         "series": series,
     }
 
@@ -282,7 +282,8 @@ def _pair(row: str, column: str) -> str:
     return f"{plain(row)} → {plain(column)}"
 
 
-def _frame(title: str, palette: Palette) -> Option:
+def chart_frame(title: str, palette: Palette) -> Option:
+    """What all charts have: a title, the button that saves a picture, colours."""
     return {
         "title": {
             "text": plain(title),
@@ -317,7 +318,8 @@ def _names(labels: Sequence[str], palette: Palette, tilt: int = 0) -> Option:
     }
 
 
-def _numbers(palette: Palette) -> Option:
+def number_axis(palette: Palette) -> Option:
+    """An axis of numbers with quiet lines across."""
     return {
         "type": "value",
         "axisLabel": {"color": palette.quiet},

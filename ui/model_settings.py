@@ -162,6 +162,16 @@ def training_inputs(now: TrainingConfig) -> TrainingConfig:
             key="seed",
         ),
     }
+    percent = one.number_input(
+        "Intervals hold, %",
+        50.0,
+        99.0,
+        100 * now.interval,
+        5.0,
+        format="%.4g",
+        help="How often the interval of a predicted value is to hold the actual one. For values only.",
+        key="interval",
+    )
     minutes = three.number_input(
         "Time limit in minutes",
         0.0,
@@ -196,6 +206,7 @@ def training_inputs(now: TrainingConfig) -> TrainingConfig:
         "device": device,
         "optimizer": optimizer,
         "max_minutes": minutes or None,
+        "interval": round(percent / 100, 4),
         "early_stopping": early,
         "baselines": baselines,
     }

@@ -11,12 +11,15 @@ from nexusflow.train.run import Run
 from ui.escape import code
 
 MODEL = "NexusFormer"
+# Baselines have no intervals to compare.
+OWN = ("coverage", "interval_width")
 METRIC_LABELS = {
     "auroc": "ROC AUC",
     "average_precision": "Average precision",
     "log_loss": "Log loss",
     "accuracy": "Accuracy",
     "f1": "F1",
+    "ece": "Calibration error",
     "macro_f1": "F1 (macro)",
     "mae": "Mean absolute error",
     "rmse": "Root mean squared error",
@@ -43,7 +46,7 @@ def results_table(run: Run, part: Part = Part.TEST) -> pd.DataFrame:
     lines = {MODEL: run.metrics.get(part, {})}
     others = [(model, scores.get(part, {})) for model, scores in run.baselines.items()]
     lines |= dict(sorted(others, key=lambda pair: pair[1].get(name, float("nan")), reverse=higher))
-    frame = pd.DataFrame.from_dict(lines, orient="index")
+    frame = pd.DataFrame.from_dict(lines, orient="index").drop(columns=list(OWN), errors="ignore")
     first = [name] if name in frame else []
     frame = frame[first + [column for column in frame if column != name]]
     return frame.rename(columns=metric_label).rename_axis("Model").reset_index()

@@ -29,7 +29,8 @@ def show_row(insight: Insight, task: Task) -> None:
         st.info("No row's key holds this text.", icon=":material/search_off:")
         return
     row = int(example["row"])
-    heading(task, example)
+    interval = insight.trained.interval
+    heading(task, example, interval.level if interval is not None else None)
     with st.spinner("Explaining…"):
         left, right = two_cards()
         with left:
@@ -82,13 +83,16 @@ def short(value: object) -> str:
     return shorten(value, 24)
 
 
-def heading(task: Task, example: pd.Series) -> None:
+def heading(task: Task, example: pd.Series, level: float | None) -> None:
     """The prediction beside the truth."""
     first, second, third = st.columns(3)
     first.metric("Predicted", code(short(example["prediction"])), border=True)
     second.metric("Was", code(short(example["target"])), border=True)
     if task.kind is TaskKind.REGRESSION:
         third.metric("Off by", short(float(example["error"])), border=True)
+        if level is not None and "low" in example:
+            ends = f"from {short(float(example['low']))} to {short(float(example['high']))}"
+            st.caption(f"The {level:.0%} interval of this prediction runs {ends}.")
     else:
         named, probability = positive_probability(task, example)
         third.metric(f"Probability of {code(short(named))}", f"{probability:.1%}", border=True)

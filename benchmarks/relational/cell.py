@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.relational.datasets import DATASETS
 from benchmarks.relational.given import SCORED, Given, Settings
 from nexusflow.data.task import PARTS, TaskKind
-from nexusflow.train.metrics import calibration_error, score
+from nexusflow.train.metrics import score
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,12 +100,8 @@ def outcome(kind: TaskKind, row_N: Any, target_N: Any, values: Any) -> dict[str,
     """Rows of the entity table, targets, predictions and scores of a part; ValueError where they are not finite."""
     if len(values) != len(target_N) or not np.isfinite(values).all():
         raise ValueError(f"{values.shape} predictions for {len(target_N)} rows, or not all of them finite")
-    scores = score(kind, target_N, values)
-    gap = calibration_error(target_N, values) if kind is TaskKind.BINARY else None
-    if gap is not None:
-        scores["ece"] = gap
     return {
-        "scores": scores,
+        "scores": score(kind, target_N, values),
         "row": np.asarray(row_N).tolist(),
         "target": np.asarray(target_N).tolist(),
         "prediction": values.tolist(),

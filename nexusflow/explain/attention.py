@@ -54,7 +54,7 @@ def attention_maps(
         name: None if value is None else torch.cat([p[name][0] for p in parts], dim=axis).cpu().numpy()
         for name, (value, axis) in parts[0].items()
     }
-    bias = trained.model.fusion.bias.weight[0].detach().cpu().numpy()
+    bias = output.bias_O.cpu().numpy()
     return AttentionMaps(roles=tuple(r.name for r in reader.layout.roles), bias_O=bias, **joined)
 
 

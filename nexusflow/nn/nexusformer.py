@@ -20,6 +20,7 @@ from nexusflow.config import ArchitectureConfig, DatasetConfig
 from nexusflow.data.batch import Batch, TableBatch
 from nexusflow.data.layout import Layout
 from nexusflow.nn.block import Block, BlockTrace, Given
+from nexusflow.nn.calibration import LogitCalibration
 from nexusflow.nn.embed import SummaryEmbedding, TableEmbedding, Tokens
 from nexusflow.nn.encoders.registry import build_encoder
 from nexusflow.nn.heads import AdditiveFusion
@@ -84,6 +85,7 @@ class NexusFormer(nn.Module):
             layout.outputs,
         )
         self.refinement = Refinement(width, PAIR_WIDTH, layout.outputs, architecture)
+        self.calibration = LogitCalibration()
 
     def forward(
         self,
@@ -192,7 +194,7 @@ class NexusFormer(nn.Module):
     ) -> ModelOutput:
         """The prediction with what it is made up of."""
         losses = [output.loss for output in rows.values() if output.loss is not None]
-        return ModelOutput(
+        answer = ModelOutput(
             logit_BO=refined.logit_BO,
             contribution_BTO=refined.contribution_BTO,
             shape_BTO=given.shape_BTO,
@@ -204,6 +206,7 @@ class NexusFormer(nn.Module):
             loss=refined.loss + sum(losses, torch.zeros_like(refined.loss)),
             evidence=_evidence(refined) if record else None,
         )
+        return self.calibration(answer)
 
     def _without_own_cells(self, batch: Batch, row_BTSD: Tensor, seed_B: Tensor) -> Tensor:
         """The seeds' own slot filled with what an all-missing row gives; other slots may share the row and keep it."""

@@ -1,8 +1,8 @@
 """Scoring new tables with a trained model: every row of the entity table, and what did not fit."""
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nexusflow.data.preprocessing import Preprocessing
     from nexusflow.data.reader import Reader
     from nexusflow.nn.nexusformer import NexusFormer
+    from nexusflow.train.interval import Interval
 
 BATCH_SIZE = 512
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -33,6 +34,8 @@ OnProgress = Callable[[float], None]
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
     """A row per row of the entity table, in its order: key, cutoff, prediction, and a probability per class.
+
+    A value has the ends of its interval instead, as in `low_90` and `high_90`, where the model knows them.
 
     `problems` tell what of the tables was not used or not known to the model.
     """
@@ -86,7 +89,8 @@ def predict_with(
     reader = Reader(preprocessing, tables, examples)
     logit_NO = score_rows(_placed(trained), reader, should_stop=_counting(len(reader), on_progress))
     problems = (*asked, *undated, *unused, *_unknown(reader))
-    return Prediction(frame=_frame(reader, answers(preprocessing, logit_NO)), problems=problems)
+    answer = answers(preprocessing, logit_NO, trained.interval)
+    return Prediction(frame=_frame(reader, answer), problems=problems)
 
 
 def scoreable(preprocessing: "Preprocessing", tables: TableSet) -> tuple[Examples, tuple[Problem, ...]]:
@@ -137,21 +141,34 @@ def _counting(rows: int, on_progress: OnProgress) -> ShouldStop:
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """Predictions as the user reads them: a class name or a value per row, and for classes probability_NO."""
+    """Predictions as the user reads them: a class name or a value per row, and for classes probability_NO.
+
+    `bounds` holds the ends of the intervals of values by their name, low before high; nothing where there are none.
+    """
 
     prediction: pd.Series
     probability_NO: npt.NDArray[np.float64]
+    bounds: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
 
 
-def answers(preprocessing: "Preprocessing", logit_NO: Logits) -> Answers:
+def answers(preprocessing: "Preprocessing", logit_NO: Logits, interval: "Interval | None" = None) -> Answers:
     """Logits [N, O] as predictions; a value has no probabilities, so probability_NO is [N, 0]."""
     task, value = preprocessing.task, preprocessing.unscale(logit_NO)
     if task.kind is TaskKind.REGRESSION:
-        return Answers(prediction=pd.Series(value), probability_NO=np.zeros((len(value), 0)))
+        bounds = {}
+        if interval is not None:
+            bounds = dict(zip(bound_names(interval.level), interval.bounds(value), strict=True))
+        return Answers(prediction=pd.Series(value), probability_NO=np.zeros((len(value), 0)), bounds=bounds)
     probability = np.stack([1.0 - value, value], axis=1) if task.kind is TaskKind.BINARY else value
     classes = pd.Series(task.classes, dtype="str")
     chosen = classes.iloc[probability.argmax(axis=1)].reset_index(drop=True)
     return Answers(prediction=chosen, probability_NO=probability)
+
+
+def bound_names(level: float) -> tuple[str, str]:
+    """How the ends of an interval of this level are named, as in low_90 and high_90."""
+    percent = f"{100 * level:g}"
+    return f"low_{percent}", f"high_{percent}"
 
 
 def cutoff_times(examples: Examples) -> pd.Series:
@@ -173,6 +190,7 @@ def _frame(reader: "Reader", answer: Answers) -> pd.DataFrame:
     if not keys:
         columns["row"] = examples.row_N + 1
     said = {"cutoff": cutoff_times(examples).array, "prediction": answer.prediction.array}
+    said |= answer.bounds
     said |= {f"probability_{c}": answer.probability_NO[:, n] for n, c in enumerate(task.classes)}
     for name, values in said.items():
         # A key column may bear one of our names; both are kept.

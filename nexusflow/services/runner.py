@@ -3,6 +3,7 @@
 import io
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from nexusflow.data.preprocessing import Preprocessing
     from nexusflow.data.reader import Reader
     from nexusflow.nn.nexusformer import NexusFormer
+    from nexusflow.train.interval import Interval
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +60,8 @@ def predictions(store: RunStore, run_id: str) -> pd.DataFrame | None:
     """What the run's model said of every example, or None for a run that was not evaluated.
 
     Columns: `row` (of the entity table, from 0), `key`, `part`, `cutoff`, `target`, `prediction`, for classes
-    also `probability` (of the predicted class), and `error`: the distance from the target, or one less the
-    probability of the true class.
+    also `probability` (of the predicted class), for values `low` and `high` (the ends of the interval, where there is
+    one), and `error`: the distance from the target, or one less the probability of the true class.
     """
     path = store.folder(run_id) / PREDICTIONS_FILE
     return pd.read_parquet(path) if path.is_file() else None
@@ -211,14 +213,17 @@ class _Training:
             should_stop=self.should_stop,
             run_id=self.record.run.id,
         )
-        self.record.update(history=result.history, best_epoch=result.best_epoch)
+        self.result = result
+        self.record.update(
+            history=result.history, best_epoch=result.best_epoch, calibration=result.calibration.to_dict()
+        )
         try:
             if result.stopped:
                 raise Stopped
             self.record.say("Scoring every row")
             self._evaluate(reader, model)
         except Stopped:
-            self._stop_early(reader.preprocessing, model)
+            self._stop_early(reader.preprocessing, model, result.metrics)
             return
         if settings.baselines:
             self.record.say("Training the baselines")
@@ -241,24 +246,36 @@ class _Training:
         return reader, model
 
     def _evaluate(self, reader: "Reader", model: "NexusFormer") -> None:
-        """Score every row as `predict` does, to the bit; test rows are first seen here."""
+        """Score every row as `predict` does, to the bit; test rows are first seen here.
+
+        Validation rows are scored by what the network said of them before it learned from them.
+        """
         from nexusflow.data.reader import Reader
-        from nexusflow.train.metrics import score
+        from nexusflow.train.metrics import interval_metrics, score
 
         preprocessing, examples = reader.preprocessing, reader.examples
+        interval = self.result.calibration.interval
         everything, _ = scoreable(preprocessing, self.tables)
         scoring = Reader(preprocessing, self.tables, everything)
         logit_NO = score_rows(model, scoring, should_stop=self.should_stop)[examples.row_N]
         values = preprocessing.unscale(logit_NO)
+        honest = values.copy()
+        if self.result.validation_logit_NO is not None:
+            held = examples.part_N == str(Part.VALIDATION)
+            honest[held] = preprocessing.unscale(self.result.validation_logit_NO)
         metrics = {}
         for part in PARTS:
             here = examples.part_N == str(part)
             if here.any():
-                metrics[str(part)] = score(self.task.kind, examples.target_N[here], values[here])
+                target = examples.target_N[here]
+                metrics[str(part)] = score(self.task.kind, target, honest[here])
+                # Errors on training rows say nothing of new ones.
+                if interval is not None and part is not Part.TRAIN:
+                    metrics[str(part)] |= interval_metrics(target, *interval.bounds(honest[here]))
         self.record.update(metrics=metrics)
         buffer = io.BytesIO()
         self.values = values
-        _outcomes(reader, logit_NO).to_parquet(buffer, index=False)
+        _outcomes(reader, logit_NO, interval).to_parquet(buffer, index=False)
         write_bytes(self.record.store.folder(self.record.run.id) / PREDICTIONS_FILE, buffer.getvalue())
 
     def _compare(self, reader: "Reader") -> None:
@@ -281,13 +298,14 @@ class _Training:
                 leads[baseline.name] = lead
         self.record.update(baselines=found, leads=leads)
 
-    def _stop_early(self, preprocessing: "Preprocessing", model: "NexusFormer") -> None:
+    def _stop_early(
+        self, preprocessing: "Preprocessing", model: "NexusFormer", metrics: Mapping[str, float]
+    ) -> None:
         run = self.record.run
         if not run.history:
             self.record.say("Cancelled before the first epoch ended; there is no model.")
         else:
-            best = run.history[run.best_epoch - 1]
-            self.record.update(metrics={str(Part.VALIDATION): dict(best.val_metrics)})
+            self.record.update(metrics={str(Part.VALIDATION): dict(metrics)})
             self._save(preprocessing, model, RunStatus.CANCELLED)
             self.record.say(f"Cancelled; the weights of epoch {run.best_epoch}, the best so far, are kept.")
         self.record.finish(RunStatus.CANCELLED)
@@ -300,10 +318,10 @@ class _Training:
         save_model(folder, model=model, preprocessing=preprocessing, config=self.config, run=run)
 
 
-def _outcomes(reader: "Reader", logit_NO: Logits) -> pd.DataFrame:
+def _outcomes(reader: "Reader", logit_NO: Logits, interval: "Interval | None") -> pd.DataFrame:
     """What `predictions` gives."""
     preprocessing, examples = reader.preprocessing, reader.examples
-    task, answer = preprocessing.task, answers(preprocessing, logit_NO)
+    task, answer = preprocessing.task, answers(preprocessing, logit_NO, interval)
     frame = pd.DataFrame(
         {
             "row": examples.row_N,
@@ -315,7 +333,8 @@ def _outcomes(reader: "Reader", logit_NO: Logits) -> pd.DataFrame:
     if task.kind is TaskKind.REGRESSION:
         target = pd.Series(examples.target_N, dtype=np.float64)
         error = (target - answer.prediction).abs()
-        return frame.assign(target=target, prediction=answer.prediction, error=error)
+        ends = dict(zip(("low", "high"), answer.bounds.values(), strict=False))
+        return frame.assign(target=target, prediction=answer.prediction, **ends, error=error)
     true = examples.target_N.astype(np.int64)
     rows = np.arange(len(frame))
     return frame.assign(

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from nexusflow.nn.heads import task_loss
 from nexusflow.nn.nexusformer import NexusFormer
 from nexusflow.train.averaging import WeightAverage
 from nexusflow.train.budget import settle
+from nexusflow.train.calibrate import Calibration, calibrate
 from nexusflow.train.events import BatchDone, EpochEnded, Note, OnEvent, RunStarted, ShouldStop
 from nexusflow.train.metrics import score
 from nexusflow.train.predictor import Stopped, predict_logits
@@ -44,10 +45,17 @@ WAY_OUT = (
 
 @dataclass(frozen=True, kw_only=True)
 class FitResult:
-    """What happened; the model holds the weights of `best_epoch` (0 where no epoch ended)."""
+    """What happened; the model holds the weights of `best_epoch` (0 where none ended) or what came of them, calibrated.
+
+    `validation_logit_NO` is what the calibrated network said of the validation rows before it learned from them, in
+    their order; None where no epoch ended. `metrics` are its scores.
+    """
 
     history: tuple[EpochRecord, ...]
     best_epoch: int
+    calibration: Calibration
+    metrics: Mapping[str, float]
+    validation_logit_NO: npt.NDArray[np.float32] | None
     stopped: bool
     seconds: float
 
@@ -121,6 +129,8 @@ class _Fit:
             raise TrainingError("There are no training rows. Change the split.")
         self.batches = math.ceil(len(self.train_N) / training.batch_size)
         self.plain = model
+        # The scores of earlier weights say nothing of these.
+        model.calibration.fill(1.0, 0.0)
         self.rows = _LossOfRows(model, reader, self.device)
         optimizer = make_optimizer(model, training.optimizer)
         self.loss_of, self.optimizer = self.fabric.setup(self.rows, optimizer)
@@ -136,10 +146,11 @@ class _Fit:
         try:
             self._teach()
         except Stopped:
-            return self._result([], 0, stopped=True)
+            return self._result([], 0, None, stopped=True)
         history: list[EpochRecord] = []
         best = math.inf
         best_epoch, best_state, stopped = 0, self._state(), False
+        best_logit: npt.NDArray[np.float32] | None = None
         for epoch in range(1, self.epochs + 1):
             try:
                 record = self._epoch(epoch)
@@ -150,6 +161,7 @@ class _Fit:
             # A score of ranks is coarse on few validation rows; the loss chooses epochs that score better elsewhere.
             if not best_epoch or record.val_loss < best:
                 best, best_epoch, best_state = record.val_loss, epoch, self._state()
+                best_logit = self.validation_logit_NO
             left = self._seconds_left(history)
             self.on_event(EpochEnded(record=record, epochs=self.epochs, seconds_left=left))
             if self._finished(epoch, best_epoch):
@@ -160,7 +172,17 @@ class _Fit:
                 self._go_on(best_epoch)
             except Stopped:
                 stopped = True
-        return self._result(history, best_epoch, stopped=stopped)
+                self.plain.load_state_dict(best_state)
+        return self._result(history, best_epoch, best_logit, stopped=stopped)
+
+    def _calibrate(self, logit_NO: npt.NDArray[np.float32] | None) -> tuple[Calibration, dict[str, float]]:
+        """Make the network as sure as the validation rows say, from what it said of them; and its scores then."""
+        if logit_NO is None:
+            return Calibration(), {}
+        preprocessing, target = self.reader.preprocessing, self.reader.examples.target_N[self.validation_N]
+        found = calibrate(preprocessing, target, logit_NO, self.training.interval)
+        self.plain.calibration.fill(found.scale, found.shift)
+        return found, score(self.kind, target, preprocessing.unscale(found.apply(logit_NO)))
 
     def _teach(self) -> None:
         share, minutes = self.training.distillation, self.training.max_minutes
@@ -202,11 +224,24 @@ class _Fit:
                 step += 1
         self.plain.load_state_dict(average.average.state_dict())
 
-    def _result(self, history: list[EpochRecord], best_epoch: int, *, stopped: bool) -> FitResult:
+    def _result(
+        self,
+        history: list[EpochRecord],
+        best_epoch: int,
+        validation_logit_NO: npt.NDArray[np.float32] | None,
+        *,
+        stopped: bool,
+    ) -> FitResult:
+        calibration, metrics = self._calibrate(validation_logit_NO)
         self.plain.eval()
         return FitResult(
             history=tuple(history),
             best_epoch=best_epoch,
+            calibration=calibration,
+            metrics=metrics,
+            validation_logit_NO=None
+            if validation_logit_NO is None
+            else calibration.apply(validation_logit_NO),
             stopped=stopped,
             seconds=time.monotonic() - self.started,
         )
@@ -295,6 +330,7 @@ class _Fit:
         )
         if not np.isfinite(logit).all():
             raise TrainingError(f"Validation predictions are not finite after epoch {epoch}. {WAY_OUT}")
+        self.validation_logit_NO = logit
         target = self.reader.examples.target_N[self.validation_N]
         prediction = self.reader.preprocessing.unscale(logit)
         preprocessing = self.reader.preprocessing

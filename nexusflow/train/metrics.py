@@ -72,6 +72,16 @@ def calibration_error(target_N: Floats, probability_N: Floats, *, bins: int = 15
     return float(np.abs(np.bincount(bin_N, weights=target - probability)).sum() / len(target))
 
 
+def interval_metrics(target_N: Floats, low_N: Floats, high_N: Floats) -> dict[str, float]:
+    """The share of known targets within their intervals, and how wide these are on average."""
+    known = ~np.isnan(target_N)
+    target, low, high = target_N[known], low_N[known], high_N[known]
+    if not len(target):
+        return {}
+    within = (low <= target) & (target <= high)
+    return {"coverage": float(within.mean()), "interval_width": float((high - low).mean())}
+
+
 def _primary(kind: TaskKind, target: Floats, prediction: Floats) -> float:
     from sklearn import metrics
 
@@ -90,6 +100,7 @@ def _binary(target: npt.NDArray[Any], probability: Floats) -> dict[str, float]:
         "accuracy": metrics.accuracy_score(target, decided),
         "f1": metrics.f1_score(target, decided, zero_division=0.0),
         "log_loss": metrics.log_loss(target, np.clip(probability, 1e-7, 1 - 1e-7), labels=[0, 1]),
+        "ece": calibration_error(target.astype(np.float64), probability) or 0.0,
     }
     if len(np.unique(target)) == 2:
         ranked = {

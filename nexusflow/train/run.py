@@ -44,6 +44,7 @@ class Run:
     """Everything about a run but its weights.
 
     `metrics` and `baselines[name]` hold {part: {metric: value}}; test metrics are there only once the run has ended.
+    `calibration` is that of the network and its intervals (`nexusflow.train.calibrate`), empty where there is none.
     `leads[name]` is the 95 % interval of how much better the network is than this baseline on the test rows.
     """
 
@@ -60,6 +61,7 @@ class Run:
     parameters: int = 0
     history: tuple[EpochRecord, ...] = ()
     best_epoch: int = 0
+    calibration: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     baselines: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     leads: Mapping[str, tuple[float, float]] = field(default_factory=dict)

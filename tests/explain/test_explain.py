@@ -140,6 +140,31 @@ def test_looking_changes_no_prediction(opened: tuple[TrainedModel, Reader]) -> N
     np.testing.assert_allclose(total, maps.logit_BO, atol=1e-5)
 
 
+def test_explanations_are_of_the_calibrated_answer(opened: tuple[TrainedModel, Reader]) -> None:
+    """Sums hold after calibration, what it is made up of keeps its shares, and rows use as many passes as before."""
+    trained, reader = opened
+    calibration = trained.model.calibration
+    kept = float(calibration.scale), float(calibration.shift)
+    try:
+        calibration.fill(1.0, 0.0)
+        before = attention_maps(trained, reader, INDEX)
+        calibration.fill(0.5, -0.75)
+        after = attention_maps(trained, reader, INDEX)
+        found = integrated_gradients(trained, reader, INDEX[:4])
+    finally:
+        calibration.fill(*kept)
+    np.testing.assert_allclose(after.logit_BO, 0.5 * before.logit_BO - 0.75, atol=1e-6)
+    total = after.bias_O + after.contribution_BTO.sum(axis=1)
+    np.testing.assert_allclose(total, after.logit_BO, atol=1e-5)
+    np.testing.assert_array_equal(after.passes_B, before.passes_B)
+    np.testing.assert_allclose(rollout(after), rollout(before), atol=1e-6)
+    last = after.prediction_PBO[after.passes_B - 1, np.arange(len(INDEX))]
+    np.testing.assert_array_equal(last, after.logit_BO)
+    np.testing.assert_allclose(found.output, after.logit_BO[:4, 0], atol=1e-5)
+    sums = found.frame.groupby("example")["score"].sum().to_numpy()
+    np.testing.assert_allclose(sums, found.output - found.baseline_output, atol=2e-2)
+
+
 def _maps(attention_TT: np.ndarray, read_BT: np.ndarray, shape_BT: np.ndarray) -> AttentionMaps:
     """Maps of two passes of one block with two heads, all of them looking as `attention_TT` does."""
     rows, roles = read_BT.shape

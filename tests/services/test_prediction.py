@@ -51,7 +51,12 @@ def test_the_runs_own_predictions_come_again_to_the_bit(tmp_path, column):
     frame = predict(model_folder(store, "r-01"), as_tables(FRAMES)).frame
     again = frame.set_index("id").loc[kept["key"]]
     assert again["prediction"].tolist() == kept["prediction"].tolist()
-    if column != "spend":
+    if column == "spend":
+        assert again[["low_90", "high_90"]].to_numpy().tolist() == kept[["low", "high"]].to_numpy().tolist()
+        assert (again["low_90"] <= again["prediction"]).all() and (
+            again["prediction"] <= again["high_90"]
+        ).all()
+    else:
         assert again.filter(like="probability_").max(axis=1).tolist() == kept["probability"].tolist()
 
 

@@ -52,7 +52,8 @@ def test_a_finished_run_tells_everything_about_itself(finished):
     assert run.runtime["device"] == "cpu"
     assert run.data_sha256 == {name: TABLES[name].sha256 for name in ("customers", "orders")}
     assert set(run.metrics) == {"train", "validation", "test"}
-    assert {"auroc", "accuracy"} <= set(run.metrics["test"])
+    assert {"auroc", "accuracy", "ece"} <= set(run.metrics["test"])
+    assert run.calibration["rows"] == (predictions(store, "r-01")["part"] == "validation").sum()
     assert "LightGBM on aggregates" in run.baselines
     assert all(set(parts) == {"validation", "test"} for parts in run.baselines.values())
     assert set(run.leads) == set(run.baselines) and all(low <= high for low, high in run.leads.values())
@@ -95,6 +96,11 @@ def test_other_kinds_of_targets_train_too(tmp_path, column):
     if column == "spend":
         assert run.metrics["test"]["mae"] == pytest.approx(test["error"].mean())
         assert np.allclose(test["error"], (test["target"] - test["prediction"]).abs())
+        within = test["target"].between(test["low"], test["high"])
+        assert run.metrics["test"]["coverage"] == pytest.approx(within.mean())
+        width = (test["high"] - test["low"]).mean()
+        assert run.metrics["test"]["interval_width"] == pytest.approx(width) and width > 0
+        assert "coverage" in run.metrics["validation"] and "coverage" not in run.metrics["train"]
     else:
         assert run.metrics["test"]["accuracy"] == pytest.approx((test["target"] == test["prediction"]).mean())
         assert run.metrics["test"]["log_loss"] == pytest.approx(-np.log1p(-test["error"]).mean(), rel=1e-4)

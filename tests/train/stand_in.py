@@ -11,6 +11,7 @@ from nexusflow.data.layout import Layout
 from nexusflow.data.preprocessing import Preprocessing
 from nexusflow.data.schema import Schema
 from nexusflow.data.task import Examples, Task, TaskKind
+from nexusflow.nn.calibration import LogitCalibration
 from nexusflow.train.loop import FitResult, fit
 
 CLASSES = {TaskKind.BINARY: ("no", "yes"), TaskKind.MULTICLASS: ("a", "b", "c"), TaskKind.REGRESSION: ()}
@@ -52,9 +53,10 @@ class Network(nn.Module):
         self.layers = nn.Sequential(
             nn.Linear(features, 16), nn.LayerNorm(16), nn.GELU(), nn.Dropout(dropout), nn.Linear(16, outputs)
         )
+        self.calibration = LogitCalibration()
 
     def forward(self, batch: Rows) -> Output:
-        return Output(self.layers(batch.x_BF), batch.x_BF.new_zeros(()))
+        return Output(self.calibration.logits(self.layers(batch.x_BF)), batch.x_BF.new_zeros(()))
 
 
 @dataclass

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexusflow.data.task import TaskKind
-from nexusflow.train.metrics import paired_lead, primary_metric, score
+from nexusflow.train.metrics import calibration_error, paired_lead, primary_metric, score
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +56,7 @@ def test_binary_metrics_are_their_formulas(seed):
             "accuracy": (decided == target).mean(),
             "f1": f1(target, decided),
             "log_loss": -np.log(likelihood).mean(),
+            "ece": calibration_error(target, probability),
         }
     )
 
@@ -90,7 +91,7 @@ def test_regression_metrics_are_their_formulas():
 @pytest.mark.parametrize("only", [0.0, 1.0])
 def test_with_one_class_ranking_is_left_out(only):
     found = score(TaskKind.BINARY, np.full(5, only), np.linspace(0, 1, 5))
-    assert set(found) == {"accuracy", "f1", "log_loss"}
+    assert set(found) == {"accuracy", "f1", "log_loss", "ece"}
 
 
 @pytest.mark.parametrize("present", [[0], [0, 2], [1, 2]])

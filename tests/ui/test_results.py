@@ -39,6 +39,14 @@ def test_table_has_the_network_first_and_baselines_from_best_to_worst() -> None:
     assert lower_is_better["Model"].tolist() == [MODEL, "low", "high"]
 
 
+def test_table_leaves_out_intervals_which_no_baseline_has() -> None:
+    mine = {"mae": 2.0, "coverage": 0.9, "interval_width": 7.0}
+    assert list(results_table(run("regression", mine, low={"mae": 1.0})).columns) == [
+        "Model",
+        "Mean absolute error",
+    ]
+
+
 @pytest.mark.parametrize(
     ("kind", "mine", "theirs", "lead", "ahead"),
     [

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from benchmarks.relational.given import SCORED, Given, Predictions
+from benchmarks.relational.given import Given, Predictions
 from nexusflow.artifact import build_model
 from nexusflow.config import DatasetConfig, RunConfig, TargetConfig, TrainingConfig
+from nexusflow.data.task import Part
 from nexusflow.train.events import EpochEnded, Event
 from nexusflow.train.loop import fit
 from nexusflow.train.predictor import predict_logits
@@ -21,7 +22,7 @@ def nexusformer(given: Given) -> Predictions:
     )
     seed_everything(given.seed)
     model = build_model(config, reader.preprocessing)
-    fit(
+    result = fit(
         model=model,
         reader=reader,
         training=config.training,
@@ -29,10 +30,11 @@ def nexusformer(given: Given) -> Predictions:
         should_stop=lambda: False,
         run_id=f"seed {given.seed}",
     )
-    return {
-        part: np.asarray(reader.preprocessing.unscale(predict_logits(model, reader, given.rows(part))))
-        for part in SCORED
+    logits = {
+        Part.VALIDATION: result.validation_logit_NO,
+        Part.TEST: predict_logits(model, reader, given.rows(Part.TEST)),
     }
+    return {part: np.asarray(reader.preprocessing.unscale(logit)) for part, logit in logits.items()}
 
 
 def _tell(event: Event) -> None:
