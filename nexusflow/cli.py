@@ -231,10 +231,10 @@ class _Bar:
 
         assert self._task is not None
         if isinstance(event, RunStarted):
-            self._progress.update(self._task, total=event.epochs, completed=0, description="Training")
+            self._progress.update(self._task, total=1.0, completed=0, description="Training")
             err.print(f"{event.parameters:,} parameters", highlight=False)
         elif isinstance(event, BatchDone):
-            self._progress.update(self._task, completed=event.epoch - 1 + event.batch / max(event.batches, 1))
+            self._progress.update(self._task, completed=event.fraction)
         elif isinstance(event, EpochEnded):
             record = event.record
             metrics = "  ".join(f"{name} {value:.4f}" for name, value in record.val_metrics.items())

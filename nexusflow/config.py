@@ -237,10 +237,12 @@ class TrainingConfig(_Settings):
     """How to train. `patience` counts epochs without a lower validation loss.
 
     `distillation` is the share of each training target that gradient boosting answers which never saw the row.
-    Without `epochs` there are as many as the rows and tables leave time for, at most 30 (`nexusflow.train.budget`).
+    Without `epochs` there are as many as the rows and tables leave time for, at most 30, and without `batch_size` it
+    follows the number of training rows (`nexusflow.train.budget`). `max_minutes` is for the whole run: the learning
+    rate comes down within it.
     """
 
-    batch_size: int = Field(default=256, ge=1)
+    batch_size: int | None = Field(default=None, ge=1)
     epochs: int | None = Field(default=None, ge=1, le=1000)
     optimizer: OptimizerConfig = OptimizerConfig()
     split_config: SplitConfig = SplitConfig()

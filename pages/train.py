@@ -54,10 +54,11 @@ def plan(workspace: Workspace, *, unread: Collection[str | None]) -> None:
     done = ":green[:material/check_circle:]"
     # Patience of as many epochs as there are at most stops nothing.
     stops = training.early_stopping and (training.epochs is None or training.patience < training.epochs)
+    budget = f"{training.max_minutes:g} min leave" if training.max_minutes else "the rows leave"
     epochs = (
         f"{'At most ' if stops else ''}{counted(training.epochs, 'epoch')}"
         if training.epochs
-        else "As many epochs as the rows leave time for"
+        else f"As many epochs as {budget} time for"
     )
     read = (choice for name, choice in workspace.encoders().items() if name not in unread)
     encoders = Counter(choice.transformer_type for choice in read)

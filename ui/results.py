@@ -5,10 +5,18 @@ from dataclasses import dataclass
 import pandas as pd
 
 from nexusflow.data.task import Part, Task, TaskKind
-from nexusflow.train.events import BatchDone, EpochEnded, Event, RunFinished, RunStarted
+from nexusflow.train.events import (
+    BatchDone,
+    EpochEnded,
+    Event,
+    RunFinished,
+    RunStarted,
+    TrialEnded,
+    TrialGoesOn,
+)
 from nexusflow.train.metrics import primary_metric
 from nexusflow.train.run import Run
-from ui.escape import code
+from ui.escape import code, counted
 
 MODEL = "NexusFormer"
 METRIC_LABELS = {
@@ -104,7 +112,20 @@ def event_line(event: Event) -> str:
         return f"The run ended: {event.status}"
     if isinstance(event, BatchDone):
         return f"Epoch {event.epoch}, batch {event.batch} of {event.batches}: loss {event.loss:.4f}"
+    if isinstance(event, TrialGoesOn):
+        return f"Trial {event.number}, epoch {event.epoch} of {event.epochs}"
+    if isinstance(event, TrialEnded):
+        return trial_line(event)
     return event.message
+
+
+def trial_line(event: TrialEnded) -> str:
+    """A trial that ended, in plain text."""
+    trial = event.trial
+    told = "no loss" if trial.loss is None else f"validation loss {trial.loss:.4f}"
+    ended = "" if trial.state == "finished" else f", {trial.state}"
+    best = "" if event.best_loss is None else f"; best so far {event.best_loss:.4f} (trial {event.best})"
+    return f"Trial {trial.number}: {told} after {counted(trial.epochs, 'epoch')}{ended}{best}"
 
 
 def duration(seconds: float | None) -> str:

@@ -1,5 +1,8 @@
 """Tables and examples, indexed and encoded, ready to batch: the one door from data to the network."""
 
+import copy
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -40,6 +43,13 @@ class Reader:
 
     def __len__(self) -> int:
         return len(self.examples)
+
+    def with_slots(self, slots: int) -> "Reader":
+        """The same with another number of rows per key, which nothing that is read here depends on."""
+        other = copy.copy(self)
+        other.preprocessing = replace(self.preprocessing, slots=slots)
+        other.layout = other.preprocessing.layout
+        return other
 
     def summary_source(self) -> tuple[SummarySource, ...]:
         """Where each of the A summary features comes from."""

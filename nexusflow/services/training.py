@@ -148,12 +148,13 @@ def progress(workspace: Workspace, manager: JobManager, run_id: str) -> Progress
     batch = next((e for e in reversed(events) if isinstance(e, BatchDone)), None)
     ended = next((e for e in reversed(events) if isinstance(e, EpochEnded)), None)
     done, epochs = len(run.history), run.config["training"]["epochs"] or 0
-    within = batch.batch / batch.batches if batch and batch.epoch == done + 1 else 0.0
+    # By the clock where a time limit ends it before the last epoch.
+    fraction = max(done / max(1, epochs), batch.fraction if batch else 0.0)
     under_way = run.status in _UNDER_WAY
     return Progress(
         state="cancelling" if under_way and job and job.state is JobState.CANCELLING else str(run.status),
         queue_position=job.queue_position if job else None,
-        fraction=min(1.0, (done + within) / max(1, epochs)) if run.status is not RunStatus.FINISHED else 1.0,
+        fraction=fraction if run.status is not RunStatus.FINISHED else 1.0,
         epoch=min(epochs, done + 1) if under_way and run.parameters else done,
         epochs=epochs,
         seconds_left=ended.seconds_left if under_way and ended else None,

@@ -1,22 +1,105 @@
-"""How long to train where nobody says: by the work that an epoch is."""
+"""How to train where nobody says: by the rows, the tables, the device and the time there is."""
+
+import math
+import time
+from typing import TYPE_CHECKING
 
 from nexusflow.config import TrainingConfig
-from nexusflow.data.reader import Reader
 from nexusflow.data.task import Part
+
+if TYPE_CHECKING:
+    from nexusflow.data.reader import Reader
 
 MOST_EPOCHS = 30
 # Rows times roles that a run reads in all: about ten minutes on two cores of 2020s make.
 ROLE_ROWS = 2_400_000
+# A graphics card does several times the work of two cores, and wants more rows at once.
+CUDA_TIMES = 4
+FEWEST_AT_ONCE, MOST_AT_ONCE = 64, 1024
+USUAL_AT_ONCE, USUAL_ROWS = 256, (3_000, 20_000)
+# What a row costs without the way back, as a share of what it costs in training.
+FORWARD_SHARE = 1 / 3
+# Rows that are scored after the training never take more than this share of a time limit.
+MOST_AFTER = 0.5
 
 
-def usual_epochs(rows: int, roles: int) -> int:
-    """As many epochs over this many training rows as the work allows, between 1 and 30; the same on every machine."""
-    return max(1, min(MOST_EPOCHS, round(ROLE_ROWS / max(1, rows * roles))))
+def usual_epochs(rows: int, roles: int, device: str = "cpu") -> int:
+    """As many epochs over this many training rows as the work allows, between 1 and 30; the same on every processor."""
+    work = ROLE_ROWS * (CUDA_TIMES if device == "cuda" else 1)
+    return max(1, min(MOST_EPOCHS, round(work / max(1, rows * roles))))
 
 
-def settle(training: TrainingConfig, reader: Reader) -> TrainingConfig:
-    """The settings with what was left open filled in."""
-    if training.epochs is not None:
-        return training
+def usual_batch(rows: int, device: str = "cpu") -> int:
+    """A power of two: 256 for 3,000 to 20,000 training rows, as many steps per epoch below and above.
+
+    At least 64, at most 1,024 and on a graphics card 4,096.
+    """
+    few, many = USUAL_ROWS
+    usual = USUAL_AT_ONCE * (rows / few if rows < few else max(1.0, rows / many))
+    most = MOST_AT_ONCE * (CUDA_TIMES if device == "cuda" else 1)
+    return max(FEWEST_AT_ONCE, min(most, 2 ** round(math.log2(max(1.0, usual)))))
+
+
+def settle(training: TrainingConfig, reader: "Reader") -> TrainingConfig:
+    """The settings with what was left open filled in; with a time limit it is the clock that counts the epochs."""
+    from nexusflow.train.runtime import choose_device
+
     rows = int((reader.examples.part_N == str(Part.TRAIN)).sum())
-    return training.model_copy(update={"epochs": usual_epochs(rows, len(reader.layout.roles))})
+    device = choose_device(training)
+    found = {
+        "epochs": MOST_EPOCHS
+        if training.max_minutes is not None
+        else usual_epochs(rows, len(reader.layout.roles), device),
+        "batch_size": usual_batch(rows, device),
+    }
+    return training.model_copy(
+        update={name: value for name, value in found.items() if getattr(training, name) is None}
+    )
+
+
+class Pace:
+    """How far a training is: by its steps or, where a time limit would end it earlier, by the clock.
+
+    So the learning rate, which follows it, has come down to zero when the time is up. Without a limit the clock
+    decides nothing.
+    """
+
+    def __init__(self, *, steps: int, minutes: float | None, rows_after: int) -> None:
+        self.steps, self.rows_after = steps, rows_after
+        self.limit = math.inf if minutes is None else minutes * 60
+        self.started = time.monotonic()
+        self.begin()
+
+    def begin(self) -> None:
+        """The first batch is next; what came before is time that is gone."""
+        self.began, self.rows, self.reached = time.monotonic(), 0, 0.0
+
+    def learnt(self, rows: int) -> None:
+        """A step is done; the seconds per row tell what scoring the rows that come after will take."""
+        self.rows += rows
+
+    def position(self, step: int) -> float:
+        """The step whose learning rate to take, `steps` at the end."""
+        if math.isinf(self.limit):
+            return step
+        end = self._end()
+        share = (time.monotonic() - self.began) / max(1e-9, end - self.began)
+        # An estimate that shrinks never turns the schedule back.
+        self.reached = max(self.reached, step, min(1.0, share) * self.steps)
+        return self.reached
+
+    @property
+    def over(self) -> bool:
+        """Whether the time is up but for what is to be scored."""
+        return time.monotonic() >= self._end()
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the limit; infinite without one."""
+        return max(0.0, self.started + self.limit - time.monotonic())
+
+    def _end(self) -> float:
+        if math.isinf(self.limit):
+            return math.inf
+        per_row = FORWARD_SHARE * (time.monotonic() - self.began) / self.rows if self.rows else 0.0
+        return self.started + self.limit - min(MOST_AFTER * self.limit, per_row * self.rows_after)

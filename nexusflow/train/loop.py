@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,13 +19,15 @@ from nexusflow.nn.embed import SummaryEmbedding, TableEmbedding
 from nexusflow.nn.heads import task_loss
 from nexusflow.nn.nexusformer import NexusFormer
 from nexusflow.train.averaging import WeightAverage
-from nexusflow.train.budget import settle
+from nexusflow.train.budget import Pace, settle
 from nexusflow.train.events import BatchDone, EpochEnded, Note, OnEvent, RunStarted, ShouldStop
 from nexusflow.train.metrics import score
 from nexusflow.train.predictor import Stopped, predict_logits
 from nexusflow.train.run import EpochRecord
 from nexusflow.train.runtime import choose_device, effective_precision
 from nexusflow.train.teacher import teach
+
+Teacher = Callable[..., npt.NDArray[np.float32] | None]
 
 WARM_UP = 0.05
 SECONDS_BETWEEN_EVENTS = 0.2
@@ -56,12 +58,15 @@ def fit(
     on_event: OnEvent,
     should_stop: ShouldStop,
     run_id: str,
+    scored_after: int = 0,
+    teacher: Teacher = teach,
 ) -> FitResult:
     """Train on the TRAIN examples, keep the epoch of least loss on the VALIDATION ones; TEST is not touched.
 
-    The caller seeds PyTorch. TrainingError where there are no training rows or the loss is not finite.
+    The caller seeds PyTorch. A time limit leaves room for the rows that the caller says it will score afterwards.
+    TrainingError where there are no training rows or the loss is not finite.
     """
-    return _Fit(model, reader, training, on_event, should_stop, run_id).run()
+    return _Fit(model, reader, training, on_event, should_stop, run_id, scored_after, teacher).run()
 
 
 class _LossOfRows(nn.Module):
@@ -91,6 +96,8 @@ class _Fit:
         on_event: OnEvent,
         should_stop: ShouldStop,
         run_id: str,
+        scored_after: int,
+        teacher: Teacher,
     ) -> None:
         from lightning_fabric import Fabric
 
@@ -108,15 +115,22 @@ class _Fit:
         self.validation_N = np.flatnonzero(reader.examples.part_N == str(Part.VALIDATION))
         if not len(self.train_N):
             raise TrainingError("There are no training rows. Change the split.")
-        self.batches = math.ceil(len(self.train_N) / training.batch_size)
+        self.batch_size = training.batch_size or len(self.train_N)
+        self.batches = math.ceil(len(self.train_N) / self.batch_size)
         self.plain = model
         self.rows = _LossOfRows(model, reader, self.device)
         optimizer = make_optimizer(model, training.optimizer)
         self.loss_of, self.optimizer = self.fabric.setup(self.rows, optimizer)
         total = self.batches * self.epochs
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: rate(step, total))
+        self.pace = Pace(
+            steps=total, minutes=training.max_minutes, rows_after=len(self.validation_N) + scored_after
+        )
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer, lambda step: rate(self.pace.position(step), total)
+        )
         self.average = WeightAverage(model, training.weight_averaging)
         self.shuffle = np.random.default_rng(training.seed)
+        self.teacher = teacher
         self.started = self.last_event = time.monotonic()
 
     def run(self) -> FitResult:
@@ -126,6 +140,7 @@ class _Fit:
             self._teach()
         except Stopped:
             return self._result([], 0, stopped=True)
+        self.pace.begin()
         history: list[EpochRecord] = []
         best = math.inf
         best_epoch, best_state, stopped = 0, self._state(), False
@@ -150,7 +165,7 @@ class _Fit:
         share, minutes = self.training.distillation, self.training.max_minutes
         if share:
             self.on_event(Note(message=TEACHING))
-            self.rows.taught_N = teach(
+            self.rows.taught_N = self.teacher(
                 self.reader,
                 share,
                 seed=self.training.seed,
@@ -173,17 +188,11 @@ class _Fit:
 
     def _finished(self, epoch: int, best_epoch: int) -> bool:
         patience_ended = self.training.early_stopping and epoch - best_epoch >= self.training.patience
-        return patience_ended or self._out_of_time()
-
-    def _out_of_time(self) -> bool:
-        minutes = (time.monotonic() - self.started) / 60
-        return self.training.max_minutes is not None and minutes >= self.training.max_minutes
+        return patience_ended or self.pace.over
 
     def _seconds_left(self, history: list[EpochRecord]) -> float:
         left = (self.epochs - len(history)) * float(np.mean([e.seconds for e in history]))
-        if self.training.max_minutes is None:
-            return left
-        return max(0.0, min(left, self.training.max_minutes * 60 - (time.monotonic() - self.started)))
+        return min(left, self.pace.seconds_left)
 
     def _epoch(self, epoch: int) -> EpochRecord:
         began = time.monotonic()
@@ -193,10 +202,11 @@ class _Fit:
         for number, index in enumerate(self._shuffled(), start=1):
             if self.should_stop():
                 raise Stopped
-            if losses and self._out_of_time():
+            if losses and self.pace.over:
                 break
             losses.append(self._step(epoch, number, index))
             sizes.append(len(index))
+            self.pace.learnt(len(index))
         loss, metrics = self._validate(epoch)
         return EpochRecord(
             epoch=epoch,
@@ -209,8 +219,8 @@ class _Fit:
 
     def _shuffled(self) -> Iterator[npt.NDArray[np.int64]]:
         order = self.shuffle.permutation(self.train_N)
-        for at in range(0, len(order), self.training.batch_size):
-            yield order[at : at + self.training.batch_size]
+        for at in range(0, len(order), self.batch_size):
+            yield order[at : at + self.batch_size]
 
     def _step(self, epoch: int, number: int, index: npt.NDArray[np.int64]) -> float:
         loss = self.loss_of(torch.from_numpy(index))
@@ -232,7 +242,10 @@ class _Fit:
         now = time.monotonic()
         if now - self.last_event >= SECONDS_BETWEEN_EVENTS:
             self.last_event = now
-            self.on_event(BatchDone(epoch=epoch, batch=number, batches=self.batches, loss=value))
+            done = min(1.0, self.pace.position((epoch - 1) * self.batches + number) / self.pace.steps)
+            self.on_event(
+                BatchDone(epoch=epoch, batch=number, batches=self.batches, loss=value, fraction=done)
+            )
         return value
 
     def _validate(self, epoch: int) -> tuple[float, dict[str, float]]:
@@ -257,7 +270,7 @@ class _Fit:
         return float(loss), score(self.kind, target, prediction)
 
 
-def rate(step: int, total: int) -> float:
+def rate(step: float, total: int) -> float:
     """The share of the learning rate at a step: a linear warm-up over 5 % of all steps, then half a cosine to zero."""
     warm = max(1, round(WARM_UP * total))
     if step < warm:

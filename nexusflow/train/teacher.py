@@ -20,6 +20,8 @@ FOLDS = 5
 FEWEST_ROWS = 200
 # Above this the rows themselves teach enough, and six fits of trees would take minutes.
 MOST_ROWS = 50_000
+# A tree is fitted for each class: of many classes, six fits would take hours.
+MOST_ANSWERS = 4 * MOST_ROWS
 # Answers of several draws of the folds vary less; where rows are many, one draw varies little and takes long.
 MOST_DRAWS = 4
 ROWS_OF_DRAWS = 20_000
@@ -44,14 +46,15 @@ def teach(
     [N] for binary and regression tasks (in the target's own unit), [N, O] for multiclass ones; only training rows are
     filled in. The answer is the mean over several draws of the folds: `on_draw` is told the number of each and of all.
     Once the monotonic clock reaches `until` it ends within one tree, and draws that are not whole are left out. Nothing
-    is taught about fewer than 200 rows or more than 50,000. How many trees there are is found on the validation rows.
-    Raises Stopped when asked to.
+    is taught about fewer than 200 rows or more than 50,000, or where rows times classes are above 200,000. How many
+    trees there are is found on the validation rows. Raises Stopped when asked to.
     """
     examples, task = reader.examples, reader.preprocessing.task
     train = np.flatnonzero(examples.part_N == str(Part.TRAIN))
     validation = np.flatnonzero(examples.part_N == str(Part.VALIDATION))
     target = examples.target_N[train]
     enough = FEWEST_ROWS <= len(train) <= MOST_ROWS and len(validation) > 0
+    enough = enough and len(train) * task.outputs <= MOST_ANSWERS
     if not share or not enough or np.isnan(target).any() or len(np.unique(target)) < 2:
         return None
     matrix, _ = reader.features(np.concatenate([train, validation]))
