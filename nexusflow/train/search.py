@@ -1,0 +1,216 @@
+"""A search for better settings within a time: Optuna proposes, trials that fall behind are given up.
+
+TPE (Bergstra et al. 2011) proposes, and the median rule (Golovin et al. 2017) gives up.
+"""
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from nexusflow.errors import Problem, Severity, TrainingError
+from nexusflow.train.events import ShouldStop
+from nexusflow.train.predictor import Stopped
+from nexusflow.train.run import Trial
+from nexusflow.train.space import Range, Setting, Space, rounded
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial as Proposal
+
+# The settings as they stand get the longest training, so that the rest is measured against the best they can do.
+FIRST_SHARE, TRIAL_SHARE = 0.4, 0.2
+# Less time than this trains nothing worth comparing.
+LEAST_SHARE = 0.05
+# Losses are compared at every quarter of a trial, however many epochs it has.
+RUNGS = 4
+# Trials that have ended before one may be given up, and random ones before TPE has enough to go by.
+TRIALS_TO_COMPARE, RANDOM_TRIALS = 2, 6
+# The best of ever more trials is ever more the luck of the validation rows.
+MOST_TRIALS = 60
+
+Kept = TypeVar("Kept")
+Report = Callable[[float, float], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome(Generic[Kept]):
+    """What a trial came to: its lowest validation loss, its epochs, and what to keep of it should it be the best."""
+
+    loss: float
+    epochs: int
+    kept: Kept
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found(Generic[Kept]):
+    """The trials in order, which of them is best (by number, from 1), and what was kept of it."""
+
+    trials: tuple[Trial, ...]
+    best: int
+    kept: Kept
+
+
+# Number, settings, seconds, and whom to report to: (share of the trial, validation loss) -> whether to give it up.
+Attempt = Callable[[int, Mapping[str, Setting], float, Report], Outcome[Kept]]
+OnTrial = Callable[[Trial, Trial, float], None]
+
+
+def missing_library() -> Problem | None:
+    """What stands in the way of a search: that Optuna is not installed."""
+    if find_spec("optuna") is not None:
+        return None
+    return Problem(
+        severity=Severity.ERROR,
+        message="A search of settings needs Optuna, which is not installed.",
+        fix="Install it with `pip install 'nexusflow[search]'`, or train the settings as they stand.",
+    )
+
+
+def search(
+    attempt: Attempt[Kept],
+    *,
+    first: Mapping[str, Setting],
+    space: Space,
+    seconds: float,
+    seed: int,
+    should_stop: ShouldStop,
+    on_trial: OnTrial,
+) -> Found[Kept]:
+    """Try `first`, then what Optuna proposes in `space`, until the seconds are over; the lowest loss is kept.
+
+    `on_trial` is told each trial that ended, the best so far, and the seconds left. `attempt` raises Stopped
+    where it was stopped before it had a loss, but for the first trial, of which there is always something to keep.
+    TrainingError where Optuna is missing, or `first` cannot be trained.
+    """
+    problem = missing_library()
+    if problem is not None:
+        raise TrainingError(problem)
+    return _Search(attempt, first, space, seconds, seed, should_stop, on_trial).run()
+
+
+class _Search(Generic[Kept]):
+    def __init__(
+        self,
+        attempt: Attempt[Kept],
+        first: Mapping[str, Setting],
+        space: Space,
+        seconds: float,
+        seed: int,
+        should_stop: ShouldStop,
+        on_trial: OnTrial,
+    ) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.attempt, self.space, self.seconds = attempt, space, seconds
+        self.should_stop, self.on_trial = should_stop, on_trial
+        self.until = time.monotonic() + seconds
+        self.state = optuna.trial.TrialState
+        sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=RANDOM_TRIALS)
+        pruner = optuna.pruners.MedianPruner(n_startup_trials=TRIALS_TO_COMPARE)
+        self.study = optuna.create_study(direction="minimize", sampler=sampler, pruner=pruner)
+        self.study.enqueue_trial(dict(first))
+        self.distributions = {name: _distribution(values) for name, values in space.items()}
+        self.trials: list[Trial] = []
+        self.best: Trial | None = None
+        self.kept: Kept
+
+    def run(self) -> Found[Kept]:
+        """All trials that there is time for."""
+        while not self.trials or (not self.should_stop() and self._worth_another()):
+            share = TRIAL_SHARE if self.trials else FIRST_SHARE
+            try:
+                self._trial(min(share * self.seconds, self._left()))
+            except Stopped:
+                break
+        assert self.best is not None
+        return Found(trials=tuple(self.trials), best=self.best.number, kept=self.kept)
+
+    def _worth_another(self) -> bool:
+        return len(self.trials) < MOST_TRIALS and self._left() >= LEAST_SHARE * self.seconds
+
+    def _left(self) -> float:
+        return max(0.0, self.until - time.monotonic())
+
+    def _trial(self, seconds: float) -> None:
+        with warnings.catch_warnings():
+            # It warns of a first value that is on no grid, which is taken all the same.
+            warnings.simplefilter("ignore")
+            proposal = self.study.ask(self.distributions)
+        # The first are the settings as they stand, to the last digit.
+        read = rounded if self.trials else lambda value: value
+        settings = {name: read(proposal.params[name]) for name in self.space}
+        number, began = len(self.trials) + 1, time.monotonic()
+        rungs = _Rungs(proposal, prunes=bool(self.trials))
+        try:
+            outcome = self.attempt(number, settings, seconds, rungs.report)
+        except (TrainingError, MemoryError):
+            if not self.trials:
+                raise
+            self.study.tell(proposal, state=self.state.FAIL)
+            self._ended(Trial(number=number, settings=settings, state="failed", seconds=_since(began)))
+            return
+        except Stopped:
+            self.study.tell(proposal, state=self.state.FAIL)
+            raise
+        loss = outcome.loss if math.isfinite(outcome.loss) else None
+        ended = (
+            self.state.PRUNED
+            if rungs.given_up
+            else self.state.COMPLETE
+            if loss is not None
+            else self.state.FAIL
+        )
+        self.study.tell(proposal, loss if ended is self.state.COMPLETE else None, state=ended)
+        trial = Trial(
+            number=number,
+            settings=settings,
+            state="pruned" if rungs.given_up else "finished",
+            loss=loss,
+            epochs=outcome.epochs,
+            seconds=_since(began),
+        )
+        if self.best is None or outcome.loss < (math.inf if self.best.loss is None else self.best.loss):
+            self.best, self.kept = trial, outcome.kept
+        self._ended(trial)
+
+    def _ended(self, trial: Trial) -> None:
+        self.trials.append(trial)
+        assert self.best is not None
+        self.on_trial(trial, self.best, self._left())
+
+
+class _Rungs:
+    """Hands a trial's losses to the pruner, a quarter of the trial at a time."""
+
+    def __init__(self, proposal: "Proposal", *, prunes: bool) -> None:
+        self.proposal, self.prunes = proposal, prunes
+        self.lowest, self.told, self.given_up = math.inf, 0, False
+
+    def report(self, share: float, loss: float) -> bool:
+        """Whether to give the trial up, of which this share is over."""
+        self.lowest = min(self.lowest, loss)
+        rung = int(share * RUNGS + 1e-9)
+        if rung <= self.told or rung >= RUNGS:
+            return self.given_up
+        # A trial of few epochs passes several quarters at once.
+        for step in range(self.told + 1, rung + 1):
+            self.proposal.report(self.lowest, step)
+        self.told = rung
+        self.given_up = self.prunes and self.proposal.should_prune()
+        return self.given_up
+
+
+def _distribution(values: Range | tuple[Setting, ...]) -> Any:
+    from optuna import distributions
+
+    if isinstance(values, Range):
+        return distributions.FloatDistribution(values.low, values.high, log=values.log)
+    return distributions.CategoricalDistribution(values)
+
+
+def _since(began: float) -> float:
+    return time.monotonic() - began
