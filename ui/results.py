@@ -16,7 +16,7 @@ from nexusflow.train.events import (
 )
 from nexusflow.train.metrics import primary_metric
 from nexusflow.train.run import Run
-from ui.escape import code, counted
+from ui.escape import code
 
 MODEL = "NexusFormer"
 METRIC_LABELS = {
@@ -115,17 +115,8 @@ def event_line(event: Event) -> str:
     if isinstance(event, TrialGoesOn):
         return f"Trial {event.number}, epoch {event.epoch} of {event.epochs}"
     if isinstance(event, TrialEnded):
-        return trial_line(event)
+        return str(event)
     return event.message
-
-
-def trial_line(event: TrialEnded) -> str:
-    """A trial that ended, in plain text."""
-    trial = event.trial
-    told = "no loss" if trial.loss is None else f"validation loss {trial.loss:.4f}"
-    ended = "" if trial.state == "finished" else f", {trial.state}"
-    best = "" if event.best_loss is None else f"; best so far {event.best_loss:.4f} (trial {event.best})"
-    return f"Trial {trial.number}: {told} after {counted(trial.epochs, 'epoch')}{ended}{best}"
 
 
 def duration(seconds: float | None) -> str:

@@ -6,10 +6,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import yaml
+
 from nexusflow.config import RunConfig
+from nexusflow.errors import TrainingError
 from nexusflow.services.learn import Given, Learn, Learnt, prepared, reached, record_data
+from nexusflow.services.projects import EncoderChoice
+from nexusflow.services.workspace import Workspace
 from nexusflow.train.events import BatchDone, EpochEnded, Event, TrialEnded, TrialGoesOn
-from nexusflow.train.run import Trial
+from nexusflow.train.run import Run, Trial
+from nexusflow.train.space import missing_library
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,15 +29,50 @@ if TYPE_CHECKING:
 READING_SHARE = 0.05
 # A trial that takes this much longer than a few of its steps promised goes by the clock.
 PATIENCE = 1.5
-# However long scoring takes, the trials get this share of the time.
-LEAST_SHARE = 0.5
+# However long scoring takes, the trials get this share of the time, and however long teaching takes, a trial this of its.
+LEAST_SHARE, LEAST_TRIAL = 0.5, 0.1
+
+
+__all__ = ["chosen_yaml", "missing_library", "search_within", "use_settings"]
+
+
+def chosen_yaml(text: str, run: Run) -> str:
+    """The configuration in this YAML text with the settings that the run's search has chosen, the rest as it is."""
+    data, chosen = yaml.safe_load(text), run.config
+    for dataset, other in zip(data["datasets"], chosen["datasets"], strict=True):
+        if other["transformer_type"] != dataset.get("transformer_type", "ft_transformer"):
+            dataset["transformer_type"] = other["transformer_type"]
+            dataset.pop("num_decision_steps", None)
+    data |= {"architecture": chosen["architecture"], "training": chosen["training"]}
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+
+
+def use_settings(workspace: Workspace, run_id: str) -> None:
+    """Make the settings that a run was trained with those of the workspace."""
+    config = RunConfig.model_validate(workspace.runs.load(run_id).config)
+    choices = {
+        dataset.table: EncoderChoice(
+            transformer_type=dataset.transformer_type,
+            complexity=dataset.complexity,
+            num_decision_steps=dataset.num_decision_steps,
+        )
+        for dataset in config.datasets
+    }
+    workspace.save_model_settings(
+        encoders={**workspace.encoders(), **choices},
+        architecture=config.architecture,
+        training=config.training,
+    )
 
 
 def search_within(minutes: float) -> Learn:
     """Learning that looks for the settings of least validation loss and takes these minutes for the whole run.
 
-    The test rows are not scored before the settings are chosen.
+    The test rows are not scored before the settings are chosen. TrainingError where Optuna is missing.
     """
+    problem = missing_library()
+    if problem is not None:
+        raise TrainingError(problem)
 
     def learn(given: Given) -> Learnt:
         training = given.config.training.model_copy(update={"max_minutes": minutes})
@@ -111,7 +152,9 @@ class _Search:
         taught = self._taught(config, reader)
         config = self._settled(config, until - time.monotonic())
         follow = _Follow(self, number, config.training.epochs or 1, report)
-        guard = PATIENCE * max(LEAST_SHARE * seconds, until - time.monotonic())
+        left = until - time.monotonic()
+        whole = self.started + self.seconds - time.monotonic()
+        guard = max(LEAST_TRIAL * seconds, min(PATIENCE * left, whole))
         seed_everything(config.training.seed)
         model = build_model(config, reader.preprocessing)
         result = fit(

@@ -21,6 +21,9 @@ USUAL_AT_ONCE, USUAL_ROWS = 256, (3_000, 20_000)
 FORWARD_SHARE = 1 / 3
 # Rows that are scored after the training never take more than this share of a time limit.
 MOST_AFTER = 0.5
+WARM_UP = 0.05
+# Of a time limit that ends a training early, the share over which the rate is brought down.
+COOLING_SHARE = 0.3
 
 
 def usual_epochs(rows: int, roles: int, device: str = "cpu") -> int:
@@ -58,10 +61,11 @@ def settle(training: TrainingConfig, reader: "Reader") -> TrainingConfig:
 
 
 class Pace:
-    """How far a training is: by its steps or, where a time limit would end it earlier, by the clock.
+    """How far a training is: by its steps and, under a time limit, by the clock; the learning rate follows both.
 
-    So the learning rate, which follows it, has come down to zero when the time is up. Without a limit the clock
-    decides nothing.
+    The rate warms up over the first 5 % of whichever is further and then falls along the steps as without a limit; over
+    the last of the time it falls to zero besides. Few steps learn more at a high rate that is brought down at the end
+    than along half a cosine. Without a limit the clock decides nothing.
     """
 
     def __init__(self, *, steps: int, minutes: float | None, rows_after: int) -> None:
@@ -72,21 +76,29 @@ class Pace:
 
     def begin(self) -> None:
         """The first batch is next; what came before is time that is gone."""
-        self.began, self.rows, self.reached = time.monotonic(), 0, 0.0
+        self.began, self.rows, self.gone = time.monotonic(), 0, 0.0
 
     def learnt(self, rows: int) -> None:
         """A step is done; the seconds per row tell what scoring the rows that come after will take."""
         self.rows += rows
 
-    def position(self, step: int) -> float:
-        """The step whose learning rate to take, `steps` at the end."""
-        if math.isinf(self.limit):
-            return step
-        end = self._end()
-        share = (time.monotonic() - self.began) / max(1e-9, end - self.began)
-        # An estimate that shrinks never turns the schedule back.
-        self.reached = max(self.reached, step, min(1.0, share) * self.steps)
-        return self.reached
+    def rate(self, step: int) -> float:
+        """The share of the learning rate at a step."""
+        clock, warm = self.clock, round(WARM_UP * self.steps)
+        place = max(step, min(clock * self.steps, warm))
+        return rate(place, self.steps) * min(1.0, (1 - clock) / COOLING_SHARE)
+
+    def fraction(self, step: int) -> float:
+        """The share of the training that is over."""
+        return max(min(1.0, step / self.steps), self.clock)
+
+    @property
+    def clock(self) -> float:
+        """The share of the time for batches that is gone; an estimate that shrinks never turns it back."""
+        if math.isfinite(self.limit):
+            gone = (time.monotonic() - self.began) / max(1e-9, self._end() - self.began)
+            self.gone = max(self.gone, min(1.0, gone))
+        return self.gone
 
     @property
     def over(self) -> bool:
@@ -103,3 +115,11 @@ class Pace:
             return math.inf
         per_row = FORWARD_SHARE * (time.monotonic() - self.began) / self.rows if self.rows else 0.0
         return self.started + self.limit - min(MOST_AFTER * self.limit, per_row * self.rows_after)
+
+
+def rate(step: float, total: int) -> float:
+    """The share of the learning rate at a step: a linear warm-up over 5 % of all steps, then half a cosine to zero."""
+    warm = max(1, round(WARM_UP * total))
+    if step < warm:
+        return min(1.0, (step + 1) / warm)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, total - warm))))

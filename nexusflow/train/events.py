@@ -55,6 +55,13 @@ class TrialEnded:
     best_loss: float | None
     seconds_left: float
 
+    def __str__(self) -> str:
+        trial = self.trial
+        told = "no loss" if trial.loss is None else f"validation loss {trial.loss:.4f}"
+        ended = "" if trial.state == "finished" else f", {trial.state}"
+        best = "" if self.best_loss is None else f"; best so far {self.best_loss:.4f} (trial {self.best})"
+        return f"Trial {trial.number}: {told}, epochs {trial.epochs}{ended}{best}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Note:

@@ -29,7 +29,6 @@ from nexusflow.train.teacher import teach
 
 Teacher = Callable[..., npt.NDArray[np.float32] | None]
 
-WARM_UP = 0.05
 SECONDS_BETWEEN_EVENTS = 0.2
 TEACHING = "Gradient boosting answers the training rows that it has not seen"
 # Of a time limit, the share after which the teacher begins nothing more.
@@ -121,13 +120,12 @@ class _Fit:
         self.rows = _LossOfRows(model, reader, self.device)
         optimizer = make_optimizer(model, training.optimizer)
         self.loss_of, self.optimizer = self.fabric.setup(self.rows, optimizer)
-        total = self.batches * self.epochs
         self.pace = Pace(
-            steps=total, minutes=training.max_minutes, rows_after=len(self.validation_N) + scored_after
+            steps=self.batches * self.epochs,
+            minutes=training.max_minutes,
+            rows_after=len(self.validation_N) + scored_after,
         )
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, lambda step: rate(self.pace.position(step), total)
-        )
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self.pace.rate)
         self.average = WeightAverage(model, training.weight_averaging)
         self.shuffle = np.random.default_rng(training.seed)
         self.teacher = teacher
@@ -242,7 +240,7 @@ class _Fit:
         now = time.monotonic()
         if now - self.last_event >= SECONDS_BETWEEN_EVENTS:
             self.last_event = now
-            done = min(1.0, self.pace.position((epoch - 1) * self.batches + number) / self.pace.steps)
+            done = self.pace.fraction((epoch - 1) * self.batches + number)
             self.on_event(
                 BatchDone(epoch=epoch, batch=number, batches=self.batches, loss=value, fraction=done)
             )
@@ -268,14 +266,6 @@ class _Fit:
         )
         loss = task_loss(self.kind, torch.from_numpy(logit), torch.from_numpy(scaled.astype(np.float32)))
         return float(loss), score(self.kind, target, prediction)
-
-
-def rate(step: float, total: int) -> float:
-    """The share of the learning rate at a step: a linear warm-up over 5 % of all steps, then half a cosine to zero."""
-    warm = max(1, round(WARM_UP * total))
-    if step < warm:
-        return (step + 1) / warm
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, total - warm))))
 
 
 def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:

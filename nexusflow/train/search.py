@@ -8,26 +8,29 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from nexusflow.errors import Problem, Severity, TrainingError
+import numpy as np
+
+from nexusflow.errors import TrainingError
 from nexusflow.train.events import ShouldStop
 from nexusflow.train.predictor import Stopped
 from nexusflow.train.run import Trial
-from nexusflow.train.space import Range, Setting, Space, rounded
+from nexusflow.train.space import Range, Setting, Space, missing_library, rounded
 
 if TYPE_CHECKING:
     from optuna.trial import Trial as Proposal
 
-# The settings as they stand get the longest training, so that the rest is measured against the best they can do.
-FIRST_SHARE, TRIAL_SHARE = 0.4, 0.2
+# The settings as they stand are trained to their end wherever they can be: cut short, they would be beaten by little.
+FIRST_SHARE, TRIAL_SHARE = 0.8, 0.25
 # Less time than this trains nothing worth comparing.
 LEAST_SHARE = 0.05
 # Losses are compared at every quarter of a trial, however many epochs it has.
 RUNGS = 4
-# Trials that have ended before one may be given up, and random ones before TPE has enough to go by.
-TRIALS_TO_COMPARE, RANDOM_TRIALS = 2, 6
+# Trials that have ended before one may be given up.
+TRIALS_TO_COMPARE = 1
+# Before TPE has enough to go by, trials change this share of the first settings: all at once is mostly worse.
+NEAR_TRIALS, CHANGED_SHARE = 6, 0.25
 # The best of ever more trials is ever more the luck of the validation rows.
 MOST_TRIALS = 60
 
@@ -56,17 +59,6 @@ class Found(Generic[Kept]):
 # Number, settings, seconds, and whom to report to: (share of the trial, validation loss) -> whether to give it up.
 Attempt = Callable[[int, Mapping[str, Setting], float, Report], Outcome[Kept]]
 OnTrial = Callable[[Trial, Trial, float], None]
-
-
-def missing_library() -> Problem | None:
-    """What stands in the way of a search: that Optuna is not installed."""
-    if find_spec("optuna") is not None:
-        return None
-    return Problem(
-        severity=Severity.ERROR,
-        message="A search of settings needs Optuna, which is not installed.",
-        fix="Install it with `pip install 'nexusflow[search]'`, or train the settings as they stand.",
-    )
 
 
 def search(
@@ -109,10 +101,13 @@ class _Search(Generic[Kept]):
         self.should_stop, self.on_trial = should_stop, on_trial
         self.until = time.monotonic() + seconds
         self.state = optuna.trial.TrialState
-        sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=RANDOM_TRIALS)
+        sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=NEAR_TRIALS)
         pruner = optuna.pruners.MedianPruner(n_startup_trials=TRIALS_TO_COMPARE)
         self.study = optuna.create_study(direction="minimize", sampler=sampler, pruner=pruner)
         self.study.enqueue_trial(dict(first))
+        rng = np.random.default_rng(seed)
+        for _ in range(NEAR_TRIALS):
+            self.study.enqueue_trial(near(first, space, rng))
         self.distributions = {name: _distribution(values) for name, values in space.items()}
         self.trials: list[Trial] = []
         self.best: Trial | None = None
@@ -202,6 +197,20 @@ class _Rungs:
         self.told = rung
         self.given_up = self.prunes and self.proposal.should_prune()
         return self.given_up
+
+
+def near(first: Mapping[str, Setting], space: Space, rng: np.random.Generator) -> dict[str, Setting]:
+    """The settings with some of them, one at least, drawn anew from the space."""
+    names = [name for name, values in space.items() if isinstance(values, Range) or len(values) > 1]
+    changed = {name for name in names if rng.random() < CHANGED_SHARE} or {names[rng.integers(len(names))]}
+    return {name: _other(first[name], space[name], rng) if name in changed else first[name] for name in space}
+
+
+def _other(now: Setting, values: Range | tuple[Setting, ...], rng: np.random.Generator) -> Setting:
+    if isinstance(values, Range):
+        return values.at(float(rng.random()))
+    others = [value for value in values if value != now]
+    return others[rng.integers(len(others))]
 
 
 def _distribution(values: Range | tuple[Setting, ...]) -> Any:

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from nexusflow.config import DatasetConfig, RunConfig
+from nexusflow.errors import Problem, Severity
 
 Setting = float | int | str
 
@@ -23,6 +25,12 @@ class Range:
     high: float
     log: bool = False
 
+    def at(self, share: float) -> float:
+        """The number at this share of the way, which is of its logarithm on a logarithmic range."""
+        if self.log:
+            return float(self.low * (self.high / self.low) ** share)
+        return self.low + share * (self.high - self.low)
+
     def reaching(self, value: float) -> "Range":
         """The range, wide enough for this value too; zero cannot be on a logarithmic one."""
         if self.log and value <= 0:
@@ -39,6 +47,17 @@ RANGES = {
     "training.masking": Range(0.0, 0.35),
     "architecture.dropout": Range(0.0, 0.3),
 }
+
+
+def missing_library() -> Problem | None:
+    """What stands in the way of a search: that Optuna is not installed."""
+    if find_spec("optuna") is not None:
+        return None
+    return Problem(
+        severity=Severity.ERROR,
+        message="A search of settings needs Optuna, which is not installed.",
+        fix="Install it with `pip install 'nexusflow[search]'`, or train the settings as they stand.",
+    )
 
 
 def make_space(config: RunConfig, entity_table: str, *, hops: bool) -> Space:

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from stand_in import QUICK, Network, fake_reader, trained
 
 from nexusflow.config import TrainingConfig
-from nexusflow.train.budget import MOST_EPOCHS, ROLE_ROWS, Pace, settle, usual_batch, usual_epochs
-from nexusflow.train.loop import rate
+from nexusflow.train.budget import MOST_EPOCHS, ROLE_ROWS, Pace, rate, settle, usual_batch, usual_epochs
 
 ROWS, ROLES = st.integers(0, 10**9), st.integers(1, 12)
 
@@ -82,34 +81,38 @@ def test_without_a_limit_only_steps_count(monkeypatch: pytest.MonkeyPatch) -> No
     clock = Clock(monkeypatch)
     pace = Pace(steps=100, minutes=None, rows_after=10)
     clock.now += 1e9
-    assert [pace.position(step) for step in (0, 7, 100)] == [0, 7, 100] and not pace.over
+    assert [pace.rate(step) for step in range(101)] == [rate(step, 100) for step in range(101)]
+    assert pace.fraction(25) == 0.25 and not pace.over
 
 
 def test_a_limit_that_would_not_bind_changes_no_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     pace = Pace(steps=100, minutes=10, rows_after=0)
     for step in range(101):
-        assert pace.position(step) == step
+        assert pace.rate(step) == rate(step, 100)
         clock.now += 1
-    assert not pace.over
+    assert pace.fraction(100) == 1 and not pace.over
 
 
-def test_the_schedule_follows_the_clock_after_the_teacher_and_ends_with_the_time(
+def test_the_rate_follows_the_clock_after_the_teacher_and_ends_with_the_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Ten seconds of teaching leave 50: warm after 2.5 of them, and brought down over the last 15."""
     clock = Clock(monkeypatch)
     pace = Pace(steps=1000, minutes=1, rows_after=0)
     clock.now += 10
     pace.begin()
-    assert pace.position(0) == 0
-    clock.now += 25
-    assert pace.position(3) == pytest.approx(500) and rate(pace.position(3), 1000) == pytest.approx(
-        0.54, abs=0.01
-    )
-    clock.now += 24.9
-    assert not pace.over and rate(pace.position(6), 1000) < 1e-4
-    clock.now += 0.1
-    assert pace.over and pace.position(6) == 1000
+    assert pace.rate(0) == rate(0, 1000)
+    clock.now += 1.25
+    assert pace.rate(1) == pytest.approx(0.52)
+    clock.now += 33.75
+    assert pace.rate(7) == 1.0 and pace.fraction(7) == pytest.approx(0.7)
+    clock.now += 7.5
+    assert pace.rate(8) == pytest.approx(0.5)
+    clock.now += 7.49
+    assert not pace.over and 0 < pace.rate(9) < 1e-3
+    clock.now += 0.01
+    assert pace.over and pace.rate(9) == 0
 
 
 def test_what_is_scored_afterwards_is_within_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,20 +123,20 @@ def test_what_is_scored_afterwards_is_within_the_limit(monkeypatch: pytest.Monke
         clock.now += 0.3
         pace.learnt(10)
     assert clock.now == pytest.approx(1059, abs=0.35)
-    assert rate(pace.position(200), 10**6) < 1e-4
+    assert pace.rate(200) < 0.01
 
 
 @given(st.lists(st.floats(0, 5), min_size=1, max_size=40))
-def test_the_schedule_never_turns_back(waits: list[float]) -> None:
+def test_the_clock_never_turns_back(waits: list[float]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         clock = Clock(patch)
         pace = Pace(steps=100, minutes=0.5, rows_after=50)
         seen = [0.0]
-        for step, wait in enumerate(waits):
+        for wait in waits:
             clock.now += wait
             pace.learnt(8)
-            seen.append(pace.position(step))
-        assert seen == sorted(seen) and seen[-1] <= 100
+            seen.append(pace.clock)
+        assert seen == sorted(seen) and seen[-1] <= 1
 
 
 def test_a_limited_training_ends_in_time_with_the_rate_at_zero(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,4 +153,4 @@ def test_a_limited_training_ends_in_time_with_the_rate_at_zero(monkeypatch: pyte
     assert clock.now == pytest.approx(1052, abs=1) and not result.stopped
     assert 1 < len(result.history) < MOST_EPOCHS
     rates = [record.learning_rate / QUICK.optimizer.lr for record in result.history]
-    assert rates[1] > 0.5 and rates[-1] < 0.002
+    assert rates[1] == pytest.approx(1, abs=0.05) and rates[-1] < 0.1
