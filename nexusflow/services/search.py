@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 READING_SHARE = 0.05
 # A trial that takes this much longer than a few of its steps promised goes by the clock.
 PATIENCE = 1.5
-# However long scoring takes, the trials get this share of the time, and however long teaching takes, a trial this of its.
+# However long scoring takes, the trials get this share of the time; however long teaching takes, a trial this of its.
 LEAST_SHARE, LEAST_TRIAL = 0.5, 0.1
 
 
