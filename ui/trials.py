@@ -22,6 +22,7 @@ LABELS = {
     "architecture.hops": "Hops",
     "encoder of the entity table": "Encoder",
 }
+OUTCOME = ["Trial", "Validation loss", "Ended", "Epochs", "Time"]
 STATES = {"finished": "Finished", "pruned": "Given up early", "failed": "Failed"}
 
 
@@ -30,8 +31,13 @@ def show_trials(trials: Sequence[Trial], best: int) -> None:
     if not trials:
         st.caption("The first trial is of the settings as they stand; the table appears when it has ended.")
         return
-    frame = trials_table(trials, best)
-    losses = {"Validation loss": st.column_config.NumberColumn(format="%.4f")}
+    first = trials[0]
+    changes = ["as they stand", *(", ".join(_changed(trial, first)) for trial in trials[1:])]
+    frame = trials_table(trials, best)[OUTCOME].assign(Settings=changes)
+    losses = {
+        "Validation loss": st.column_config.NumberColumn(format="%.4f"),
+        "Settings": st.column_config.TextColumn(width="large"),
+    }
     st.dataframe(frame, hide_index=True, column_config=losses, key="trials")
 
 
@@ -43,14 +49,13 @@ def trials_table(trials: Sequence[Trial], best: int) -> pd.DataFrame:
 def chosen_words(run: Run) -> str:
     """What the search came to, as a sentence; settings by their labels, so nothing to escape."""
     first, best = run.trials[0], run.trials[run.best_trial - 1]
-    tried = f"{len(run.trials)} trials" if len(run.trials) > 1 else "1 trial"
+    if len(run.trials) == 1:
+        return (
+            "There was time for the settings as they stood alone. Give the search more minutes to try others."
+        )
     if best is first or best.loss is None or first.loss is None:
-        return f"In {tried} nothing did better on the validation rows than the settings as they stood."
-    changed = [
-        f"{LABELS[name]} {_shown(value)} (was {_shown(first.settings[name])})"
-        for name, value in best.settings.items()
-        if value != first.settings[name]
-    ]
+        return f"In {len(run.trials)} trials nothing did better on the validation rows than the settings as they stood."
+    changed = _changed(best, first, was=True)
     return (
         f"Trial {best.number} of {len(run.trials)} has the lowest validation loss, {best.loss:.4f}; the settings as "
         f"they stood have {first.loss:.4f}. It changes {', '.join(changed)}."
@@ -60,6 +65,15 @@ def chosen_words(run: Run) -> str:
 def trials_csv(run: Run) -> None:
     """The trials to take away."""
     csv_button(trials_table(run.trials, run.best_trial), key="trials")
+
+
+def _changed(trial: Trial, first: Trial, *, was: bool = False) -> list[str]:
+    """What the trial changes of the first one's settings."""
+    return [
+        f"{LABELS[name]} {_shown(value)}" + (f" (was {_shown(first.settings[name])})" if was else "")
+        for name, value in trial.settings.items()
+        if value != first.settings[name]
+    ]
 
 
 def _line(trial: Trial, best: int) -> dict[str, object]:

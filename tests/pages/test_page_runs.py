@@ -146,6 +146,10 @@ def test_what_a_search_tried_is_shown_and_can_be_taken_over(
     assert_only_text(page)
     table = next(frame.value for frame in page.dataframe if "Validation loss" in frame.value)
     assert table["Ended"].tolist() == ["Finished", "Failed", "Best", "Given up early"]
+    assert table["Settings"].tolist() == [
+        "as they stand",
+        *(f"Learning rate {rate}" for rate in (0.01, 0.002, 0.004)),
+    ]
     assert any("Learning rate 0.002 (was 0.001)" in m.value for m in page.markdown)
     page.button(key="use_settings").click().run()
     assert page.title[0].value == "Model"
