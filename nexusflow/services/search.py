@@ -249,7 +249,7 @@ class _Follow:
     def tell(self, event: Event) -> None:
         """What a search says of a training's event."""
         if isinstance(event, EpochEnded):
-            self.given_up = self.report(event.record.epoch / self.epochs, event.record.val_loss)
+            self.given_up = self.report(event.record.epoch, event.record.val_loss)
         if isinstance(event, BatchDone):
             self.search.record.pass_on(
                 TrialGoesOn(

@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 # The settings as they stand are trained to their end wherever they can be: cut short, they would be beaten by little.
 FIRST_SHARE, TRIAL_SHARE = 0.8, 0.25
+# Others may take somewhat longer than the first did: a larger network is to come as far.
+LONGER = 1.25
 # Less time than this trains nothing worth comparing.
 LEAST_SHARE = 0.05
-# Losses are compared at every quarter of a trial, however many epochs it has.
-RUNGS = 4
-# Trials that have ended before one may be given up.
-TRIALS_TO_COMPARE = 1
+# Trials that have ended before one may be given up, and its epochs before its loss says anything.
+TRIALS_TO_COMPARE, EPOCHS_TO_COMPARE = 1, 3
 # Before TPE has enough to go by, trials change this share of the first settings: all at once is mostly worse.
 NEAR_TRIALS, CHANGED_SHARE = 6, 0.25
 # The best of ever more trials is ever more the luck of the validation rows.
 MOST_TRIALS = 60
 
 Kept = TypeVar("Kept")
-Report = Callable[[float, float], bool]
+Report = Callable[[int, float], bool]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class Found(Generic[Kept]):
     kept: Kept
 
 
-# Number, settings, seconds, and whom to report to: (share of the trial, validation loss) -> whether to give it up.
+# Number, settings, seconds, and whom to report to: (epoch, validation loss) -> whether to give it up.
 Attempt = Callable[[int, Mapping[str, Setting], float, Report], Outcome[Kept]]
 OnTrial = Callable[[Trial, Trial, float], None]
 
@@ -102,7 +102,9 @@ class _Search(Generic[Kept]):
         self.until = time.monotonic() + seconds
         self.state = optuna.trial.TrialState
         sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=NEAR_TRIALS)
-        pruner = optuna.pruners.MedianPruner(n_startup_trials=TRIALS_TO_COMPARE)
+        pruner = optuna.pruners.MedianPruner(
+            n_startup_trials=TRIALS_TO_COMPARE, n_warmup_steps=EPOCHS_TO_COMPARE
+        )
         self.study = optuna.create_study(direction="minimize", sampler=sampler, pruner=pruner)
         self.study.enqueue_trial(dict(first))
         rng = np.random.default_rng(seed)
@@ -116,9 +118,11 @@ class _Search(Generic[Kept]):
     def run(self) -> Found[Kept]:
         """All trials that there is time for."""
         while not self.trials or (not self.should_stop() and self._worth_another()):
-            share = TRIAL_SHARE if self.trials else FIRST_SHARE
+            most = FIRST_SHARE * self.seconds
+            if self.trials:
+                most = max(TRIAL_SHARE * self.seconds, LONGER * self.trials[0].seconds)
             try:
-                self._trial(min(share * self.seconds, self._left()))
+                self._trial(min(most, self._left()))
             except Stopped:
                 break
         assert self.best is not None
@@ -139,9 +143,9 @@ class _Search(Generic[Kept]):
         read = rounded if self.trials else lambda value: value
         settings = {name: read(proposal.params[name]) for name in self.space}
         number, began = len(self.trials) + 1, time.monotonic()
-        rungs = _Rungs(proposal, prunes=bool(self.trials))
+        reports = _Reports(proposal, prunes=bool(self.trials))
         try:
-            outcome = self.attempt(number, settings, seconds, rungs.report)
+            outcome = self.attempt(number, settings, seconds, reports.report)
         except (TrainingError, MemoryError):
             if not self.trials:
                 raise
@@ -154,7 +158,7 @@ class _Search(Generic[Kept]):
         loss = outcome.loss if math.isfinite(outcome.loss) else None
         ended = (
             self.state.PRUNED
-            if rungs.given_up
+            if reports.given_up
             else self.state.COMPLETE
             if loss is not None
             else self.state.FAIL
@@ -163,7 +167,7 @@ class _Search(Generic[Kept]):
         trial = Trial(
             number=number,
             settings=settings,
-            state="pruned" if rungs.given_up else "finished",
+            state="pruned" if reports.given_up else "finished",
             loss=loss,
             epochs=outcome.epochs,
             seconds=_since(began),
@@ -178,23 +182,17 @@ class _Search(Generic[Kept]):
         self.on_trial(trial, self.best, self._left())
 
 
-class _Rungs:
-    """Hands a trial's losses to the pruner, a quarter of the trial at a time."""
+class _Reports:
+    """Hands a trial's losses to the pruner."""
 
     def __init__(self, proposal: "Proposal", *, prunes: bool) -> None:
         self.proposal, self.prunes = proposal, prunes
-        self.lowest, self.told, self.given_up = math.inf, 0, False
+        self.lowest, self.given_up = math.inf, False
 
-    def report(self, share: float, loss: float) -> bool:
-        """Whether to give the trial up, of which this share is over."""
+    def report(self, epoch: int, loss: float) -> bool:
+        """Whether to give the trial up after this epoch, as worse than most were after as many."""
         self.lowest = min(self.lowest, loss)
-        rung = int(share * RUNGS + 1e-9)
-        if rung <= self.told or rung >= RUNGS:
-            return self.given_up
-        # A trial of few epochs passes several quarters at once.
-        for step in range(self.told + 1, rung + 1):
-            self.proposal.report(self.lowest, step)
-        self.told = rung
+        self.proposal.report(self.lowest, epoch)
         self.given_up = self.prunes and self.proposal.should_prune()
         return self.given_up
 

@@ -11,8 +11,10 @@ from nexusflow.train import search as module
 from nexusflow.train.predictor import Stopped
 from nexusflow.train.run import Trial
 from nexusflow.train.search import (
+    EPOCHS_TO_COMPARE,
     FIRST_SHARE,
     LEAST_SHARE,
+    LONGER,
     MOST_TRIALS,
     TRIAL_SHARE,
     Found,
@@ -47,7 +49,7 @@ class Bench:
         for epoch in range(1, 11):
             self.now += 1.0
             # Every trial comes down to its loss.
-            if report(epoch / 10, loss + 1 - epoch / 10):
+            if report(epoch, loss + 1 - epoch / 10):
                 self.given_up.append(number)
                 return Outcome(loss=loss + 1 - epoch / 10, epochs=epoch, kept=f"model {number}")
         return Outcome(loss=loss, epochs=10, kept=f"model {number}")
@@ -97,8 +99,13 @@ def test_trials_that_fall_behind_are_given_up_and_the_first_never_is(monkeypatch
     found = bench.run()
     assert bench.given_up == [3]
     assert [trial.state for trial in found.trials[:4]] == ["finished", "finished", "pruned", "finished"]
-    assert found.trials[2].epochs == 3, "a quarter of ten epochs is over after the third"
-    assert found.trials[2].seconds == 3.0
+    assert found.trials[2].epochs == EPOCHS_TO_COMPARE
+
+
+def test_where_time_is_short_others_may_take_as_long_as_the_first_did(monkeypatch):
+    bench = Bench(monkeypatch, lambda number, settings: 1 / number)
+    bench.run(seconds=28.0)
+    assert [seconds for _, seconds in bench.asked] == [FIRST_SHARE * 28, LONGER * 10, 8.0]
 
 
 def test_it_ends_with_the_time_and_begins_nothing_that_is_not_worth_it(monkeypatch):
