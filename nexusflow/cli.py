@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -15,16 +16,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table as Grid
 
 import nexusflow
+from nexusflow.cli_progress import Bar
 from nexusflow.errors import ConfigError, NexusFlowError, Problem, Severity
 
 if TYPE_CHECKING:
     from nexusflow.data.tables import TableSet
     from nexusflow.services.inspection import Inspection
-    from nexusflow.train.events import Event
     from nexusflow.train.run import Run
 
 BAD_INPUT, CANCELLED = 2, 130
@@ -61,31 +61,42 @@ def train(
     configuration says, seen from its own folder.
     """
     with _told_plainly():
-        from nexusflow.services.projects import load_project
-        from nexusflow.services.storage import RunStore, new_run_id
-        from nexusflow.services.training import has_model, model_folder, new_run, run_training, unread_tables
+        _train(config, folder, name)
 
-        settings, tables, schema, task = load_project(config)
-        _tell((*tables.problems, *unread_tables(tables, schema, task, hops=settings.architecture.hops)))
-        store, run_id = RunStore(folder), new_run_id()
-        named = name or settings.project_name
-        store.create(new_run(run_id, name=named, config=settings, schema=schema, task=task))
-        with _interruptible() as should_stop, _Bar() as bar:
-            run = run_training(
-                config=settings,
-                tables=tables,
-                schema=schema,
-                task=task,
-                store=store,
-                run_id=run_id,
-                on_event=bar.show,
-                should_stop=should_stop,
-            )
-        _print_metrics(run)
-        if has_model(store, run_id):
-            out.print(f"Model: {escape(str(model_folder(store, run_id)))}", soft_wrap=True, highlight=False)
-        if should_stop():
-            raise typer.Exit(CANCELLED)
+
+@app.command()
+def search(
+    config: Annotated[Path, typer.Option("--config", help="The configuration to begin with, a YAML file.")],
+    minutes: Annotated[
+        float, typer.Option("--minutes", min=0.01, help="How long it may take in all.")
+    ] = 10.0,
+    folder: Annotated[Path, typer.Option("--out", help="Where the run's folder is made.")] = Path("models"),
+    name: Annotated[str, typer.Option("--name", help="A name for the run.")] = "",
+    save: Annotated[
+        str,
+        typer.Option(
+            "--save", help="A name for the YAML file of the chosen settings; by default NAME.best.yaml."
+        ),
+    ] = "",
+) -> None:
+    """Look for better settings within some minutes, and train the model that they give.
+
+    The settings as they stand are tried first and the lowest validation loss decides, so what is chosen does no worse
+    on the validation rows. It is written beside the configuration, as a file that `nexusflow train` takes.
+    """
+    with _told_plainly():
+        from nexusflow.services.search import chosen_yaml
+
+        chosen = config.parent / (save or f"{config.stem}.best.yaml")
+        if chosen == config or chosen.parent != config.parent:
+            raise ConfigError(f"--save takes the name of another file in {config.parent}; it is {save!r}.")
+
+        def keep(run: "Run") -> None:
+            if run.best_trial:
+                chosen.write_text(chosen_yaml(config.read_text(encoding="utf-8"), run), encoding="utf-8")
+                out.print(f"Settings: {escape(str(chosen))}", soft_wrap=True, highlight=False)
+
+        _train(config, folder, name, minutes, keep)
 
 
 @app.command()
@@ -170,6 +181,45 @@ def start_app(port: Annotated[int, typer.Option("--port", help="The port to list
         raise typer.Exit(code)
 
 
+def _train(
+    config: Path,
+    folder: Path,
+    name: str,
+    minutes: float | None = None,
+    keep: "Callable[[Run], None]" = lambda run: None,
+) -> None:
+    from nexusflow.services.projects import load_project
+    from nexusflow.services.search import search_within
+    from nexusflow.services.storage import RunStore, new_run_id
+    from nexusflow.services.training import has_model, model_folder, new_run, run_training, unread_tables
+
+    learn = search_within(minutes) if minutes else None
+    settings, tables, schema, task = load_project(config)
+    _tell((*tables.problems, *unread_tables(tables, schema, task, hops=settings.architecture.hops)))
+    store, run_id = RunStore(folder), new_run_id()
+    named = name or settings.project_name
+    run = new_run(run_id, name=named, config=settings, schema=schema, task=task)
+    store.create(replace(run, search_minutes=minutes))
+    with _interruptible() as should_stop, Bar(err) as bar:
+        run = run_training(
+            config=settings,
+            tables=tables,
+            schema=schema,
+            task=task,
+            store=store,
+            run_id=run_id,
+            on_event=bar.show,
+            should_stop=should_stop,
+            learn=learn,
+        )
+    _print_metrics(run)
+    if has_model(store, run_id):
+        out.print(f"Model: {escape(str(model_folder(store, run_id)))}", soft_wrap=True, highlight=False)
+    keep(run)
+    if should_stop():
+        raise typer.Exit(CANCELLED)
+
+
 @contextmanager
 def _told_plainly() -> Iterator[None]:
     """Errors that the user can mend are told on stderr, each with its place and the way out."""
@@ -206,43 +256,6 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         yield lambda: asked
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-class _Bar:
-    """A progress bar that follows a training's events."""
-
-    def __init__(self) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=err, transient=True
-        )
-        self._task: TaskID | None = None
-
-    def __enter__(self) -> "_Bar":
-        self._progress.start()
-        self._task = self._progress.add_task("Preparing", total=None)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._progress.stop()
-
-    def show(self, event: "Event") -> None:
-        """Move the bar, and print what stays."""
-        from nexusflow.train.events import BatchDone, EpochEnded, Note, RunStarted
-
-        assert self._task is not None
-        if isinstance(event, RunStarted):
-            self._progress.update(self._task, total=event.epochs, completed=0, description="Training")
-            err.print(f"{event.parameters:,} parameters", highlight=False)
-        elif isinstance(event, BatchDone):
-            self._progress.update(self._task, completed=event.epoch - 1 + event.batch / max(event.batches, 1))
-        elif isinstance(event, EpochEnded):
-            record = event.record
-            metrics = "  ".join(f"{name} {value:.4f}" for name, value in record.val_metrics.items())
-            line = f"epoch {record.epoch}/{event.epochs}  loss {record.train_loss:.4f}  "
-            told = f"{line}validation loss {record.val_loss:.4f}  {metrics}"
-            err.print(told, soft_wrap=True, highlight=False)
-        elif isinstance(event, Note):
-            self._progress.update(self._task, description=escape(event.message))
 
 
 def _read_tables(given: Sequence[str]) -> "TableSet":

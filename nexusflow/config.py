@@ -239,10 +239,12 @@ class TrainingConfig(_Settings):
     With `refit`, training goes on for a while with the validation rows once they have chosen the epoch.
     `distillation` is the share of each training target that gradient boosting answers which never saw the row.
     `interval` is the chance with which the interval of a predicted value is to hold the truth.
-    Without `epochs` there are as many as the rows and tables leave time for, at most 30 (`nexusflow.train.budget`).
+    Without `epochs` there are as many as the rows and tables leave time for, at most 30, and without `batch_size` it
+    follows the number of training rows (`nexusflow.train.budget`). `max_minutes` is for the whole run: the learning
+    rate comes down within it.
     """
 
-    batch_size: int = Field(default=256, ge=1)
+    batch_size: int | None = Field(default=None, ge=1)
     epochs: int | None = Field(default=None, ge=1, le=1000)
     optimizer: OptimizerConfig = OptimizerConfig()
     split_config: SplitConfig = SplitConfig()

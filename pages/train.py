@@ -19,6 +19,7 @@ from ui.page import begin, empty
 from ui.problems import attempt, show_problems
 from ui.results import duration, event_line, results_table, verdict
 from ui.runs import STATUS_WORDS, pick_run, runs_table, show_status, when
+from ui.search import search_minutes, searched
 from ui.see_trust import show_trust
 from ui.settings import ENCODERS
 from ui.task_facts import question
@@ -35,17 +36,18 @@ def launch(workspace: Workspace) -> None:
         plan(workspace, unread={problem.table for problem in problems if problem.code == UNREAD})
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input(
-            "Name of the run", placeholder="Named after the target", key="run_name", max_chars=80, width=340
+            "Name of the run", placeholder="Named after the target", key="run_name", max_chars=80, width=300
         )
+        minutes = search_minutes()
         started = st.button(
-            "Start training",
+            "Start the search" if minutes else "Start training",
             type="primary",
             key="start",
             icon=":material/play_arrow:",
             disabled=bool(stopping),
         )
     if started:
-        attempt(lambda: start(workspace, name.strip()))
+        attempt(lambda: start(workspace, name.strip(), minutes))
 
 
 def plan(workspace: Workspace, *, unread: Collection[str | None]) -> None:
@@ -55,10 +57,11 @@ def plan(workspace: Workspace, *, unread: Collection[str | None]) -> None:
     done = ":green[:material/check_circle:]"
     # Patience of as many epochs as there are at most stops nothing.
     stops = training.early_stopping and (training.epochs is None or training.patience < training.epochs)
+    budget = f"{training.max_minutes:g} min leave" if training.max_minutes else "the rows leave"
     epochs = (
         f"{'At most ' if stops else ''}{counted(training.epochs, 'epoch')}"
         if training.epochs
-        else "As many epochs as the rows leave time for"
+        else f"As many epochs as {budget} time for"
     )
     read = (choice for name, choice in workspace.encoders().items() if name not in unread)
     encoders = Counter(choice.transformer_type for choice in read)
@@ -76,9 +79,10 @@ def plan(workspace: Workspace, *, unread: Collection[str | None]) -> None:
         show_estimate(workspace)
 
 
-def start(workspace: Workspace, name: str) -> None:
+def start(workspace: Workspace, name: str, minutes: float | None) -> None:
     """Queue a run and look at it."""
-    state.choose_run(start_training(workspace, state.manager(), name=name or None))
+    run_id = start_training(workspace, state.manager(), name=name or None, search_minutes=minutes)
+    state.choose_run(run_id)
     state.tell("The run is queued. You may leave this page; it goes on.")
     st.rerun()
 
@@ -104,6 +108,8 @@ def ended(workspace: Workspace, run: Run) -> None:
         show_trust(workspace, run)
     elif run.status is RunStatus.CANCELLED:
         kept = f"Cancelled after {counted(len(run.history), 'epoch')}; the best weights so far are kept."
+        if run.trials:
+            kept = f"Cancelled after {counted(len(run.trials), 'trial')}; the best weights so far are kept."
         none = "Cancelled before the first epoch had ended, so there is no model. Your tables and settings are kept."
         st.warning(kept if run.history else none, icon=":material/stop_circle:")
         if run.metrics:
@@ -114,6 +120,8 @@ def ended(workspace: Workspace, run: Run) -> None:
         st.markdown(
             "Nothing of your tables or settings is lost. Change what is named above, or start the run again."
         )
+    if run.trials:
+        searched(workspace, run)
     if run.history:
         show_curves(progress(workspace, state.manager(), run.id))
     log(workspace, run)

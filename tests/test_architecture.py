@@ -19,6 +19,7 @@ ROOMS = [
     "artifact",
     "explain",
     "services",
+    "cli_progress",
     "cli",
     "__main__",
 ]

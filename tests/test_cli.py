@@ -112,6 +112,34 @@ def test_predict_scores_every_row(project, trained, tmp_path):
     assert exact["prediction"].astype(str).tolist() == kept.loc[exact["id"], "prediction"].tolist()
 
 
+def test_search_writes_settings_that_train_the_same_model(project, monkeypatch):
+    monkeypatch.setitem(SETTINGS, "n_estimators", 20)
+    monkeypatch.setattr("nexusflow.train.search.MOST_TRIALS", 3)
+    out = project / "searched"
+    result = run("search", "--config", project / "config.yaml", "--minutes", 2, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert [f"Trial {n}: " in result.stderr for n in (1, 2, 3)] == [True] * 3
+    chosen = project / "config.best.yaml"
+    assert str(chosen) in result.stdout and "Test rows" in result.stdout
+    again = run("train", "--config", chosen, "--out", project / "again")
+    assert again.exit_code == 0, again.output
+    one, two = (Run.load(next(folder.iterdir()) / "run.json") for folder in (out, project / "again"))
+    assert one.search_minutes == 2 and len(one.trials) == 3 and one.metrics == two.metrics
+
+
+@pytest.mark.parametrize("save", ["config.yaml", "elsewhere/best.yaml"])
+def test_a_search_overwrites_nothing_it_began_with(project, save):
+    result = run("search", "--config", project / "config.yaml", "--save", save)
+    assert result.exit_code == 2 and "--save takes the name" in " ".join(result.stderr.split())
+
+
+def test_a_search_without_optuna_tells_the_way_out_and_leaves_no_run(project, tmp_path, monkeypatch):
+    monkeypatch.setattr("nexusflow.train.space.find_spec", lambda name: None)
+    result = run("search", "--config", project / "config.yaml", "--out", tmp_path / "runs")
+    assert result.exit_code == 2 and "nexusflow[search]" in result.stderr
+    assert not (tmp_path / "runs").exists()
+
+
 def test_the_file_may_have_another_name_than_the_table(project, trained, tmp_path):
     (tmp_path / "january.csv").write_bytes((project / "people.csv").read_bytes())
     tables = ["--table", f"people={tmp_path / 'january.csv'}", "--table", f"visits={project / 'visits.csv'}"]

@@ -46,11 +46,16 @@ def estimate_words(found: Estimate, training: TrainingConfig) -> str:
     boosting = [
         name for name, on in (("teacher", training.distillation), ("baseline", training.baselines)) if on
     ]
-    more = f" Gradient boosting, as {' and '.join(boosting)}, comes on top." if boosting else ""
+    # A time limit is for all of it.
+    on_top = boosting and found.max_minutes is None
+    more = f" Gradient boosting, as {' and '.join(boosting)}, comes on top." if on_top else ""
     pace = (
         f"{found.seconds_per_epoch:.1f}" if found.seconds_per_epoch < 10 else f"{found.seconds_per_epoch:.0f}"
     )
-    return f"{found.parameters:,} parameters; {pace} s per epoch on this machine, {whole}.{more}"
+    return (
+        f"{found.parameters:,} parameters; batches of {found.batch_size:,} rows; "
+        f"{pace} s per epoch on this machine, {whole}.{more}"
+    )
 
 
 def _ask(workspace: Workspace, stamp: str) -> None:

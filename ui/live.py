@@ -13,6 +13,7 @@ from ui.page import two_cards
 from ui.palette import current_palette
 from ui.results import duration, metric_label
 from ui.runs import show_status
+from ui.trials import show_trials
 
 
 @st.fragment(run_every=1)
@@ -41,8 +42,12 @@ def live_words(workspace: Workspace, run_id: str) -> None:
 
 @st.fragment(run_every=2)
 def live_curves(workspace: Workspace, run_id: str) -> None:
-    """Loss and score so far."""
-    show_curves(progress(workspace, state.manager(), run_id))
+    """Loss and score so far, or the trials of a search."""
+    now = progress(workspace, state.manager(), run_id)
+    if now.searches:
+        show_trials(now.trials, now.best_trial)
+    else:
+        show_curves(now)
 
 
 def standing(now: Progress) -> str:
@@ -54,6 +59,9 @@ def standing(now: Progress) -> str:
         return "Waiting in line; next" if not ahead else f"Waiting in line; {ahead} ahead"
     if now.state == "cancelling":
         return "Stopping after this batch…"
+    if now.trial is not None and not now.doing:
+        left = f" · about {duration(now.seconds_left)} left" if now.seconds_left is not None else ""
+        return f"Trial {now.trial.number}, epoch {now.trial.epoch} of {now.trial.epochs}{left}"
     if now.doing:
         done = f"{counted(len(now.train_loss), 'epoch')} done · " if now.train_loss else ""
         return f"{done}{md_escape(now.doing)}…"

@@ -101,11 +101,17 @@ def training_inputs(now: TrainingConfig) -> TrainingConfig:
             now.epochs,
             placeholder="By the rows",
             help="At most; early stopping may end sooner. Left empty: as many as the rows and tables leave time for "
-            "in about ten minutes on two cores, 30 at most.",
+            "in about ten minutes on two cores, or in the time budget below; 30 at most.",
             key="epochs",
         ),
         "batch_size": two.number_input(
-            "Batch size", 1, 8192, now.batch_size, help="Rows read at each step.", key="batch_size"
+            "Batch size",
+            1,
+            8192,
+            now.batch_size,
+            placeholder="By the rows",
+            help="Rows read at each step. Left empty: 256 for 3,000 to 20,000 training rows, fewer below, more above.",
+            key="batch_size",
         ),
         "patience": three.number_input(
             "Patience",
@@ -173,12 +179,13 @@ def training_inputs(now: TrainingConfig) -> TrainingConfig:
         key="interval",
     )
     minutes = three.number_input(
-        "Time limit in minutes",
+        "Time budget in minutes",
         0.0,
         10000.0,
         float(now.max_minutes or 0.0),
         5.0,
-        help="0: none.",
+        help="For the whole run, baselines and scoring counted in. The learning rate comes down to zero within it. "
+        "0: none.",
         key="max_minutes",
     )
     optimizer = optimizer_inputs(now.optimizer)

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 import pandas as pd
 
 from nexusflow.data.task import Part, Task, TaskKind
-from nexusflow.train.events import BatchDone, EpochEnded, Event, RunFinished, RunStarted
+from nexusflow.train.events import (
+    BatchDone,
+    EpochEnded,
+    Event,
+    RunFinished,
+    RunStarted,
+    TrialEnded,
+    TrialGoesOn,
+)
 from nexusflow.train.metrics import primary_metric
 from nexusflow.train.run import Run
 from ui.escape import code
@@ -107,6 +115,10 @@ def event_line(event: Event) -> str:
         return f"The run ended: {event.status}"
     if isinstance(event, BatchDone):
         return f"Epoch {event.epoch}, batch {event.batch} of {event.batches}: loss {event.loss:.4f}"
+    if isinstance(event, TrialGoesOn):
+        return f"Trial {event.number}, epoch {event.epoch} of {event.epochs}"
+    if isinstance(event, TrialEnded):
+        return str(event)
     return event.message
 
 

@@ -1,6 +1,7 @@
 """Tables and examples, indexed and encoded, ready to batch: the one door from data to the network."""
 
 import copy
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
@@ -55,6 +56,13 @@ class Reader:
         """
         other = copy.copy(self)
         other._read(np.minimum(self.until_N, until_N))
+        return other
+
+    def with_slots(self, slots: int) -> "Reader":
+        """The same with another number of rows per key, which nothing that is read here depends on."""
+        other = copy.copy(self)
+        other.preprocessing = replace(self.preprocessing, slots=slots)
+        other.layout = other.preprocessing.layout
         return other
 
     def summary_source(self) -> tuple[SummarySource, ...]:

@@ -2,37 +2,27 @@
 
 import hashlib
 import json
-import math
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from nexusflow.config import TrainingConfig
-from nexusflow.data.task import Part
 from nexusflow.services.jobs import JobManager, JobView, OnEvent, ShouldStop
-from nexusflow.services.runner import prepared, reached
+from nexusflow.services.learn import prepared, reached
 from nexusflow.services.storage import new_run_id
 from nexusflow.services.training import must_be_ready
 from nexusflow.services.workspace import Workspace
-
-if TYPE_CHECKING:
-    from nexusflow.data.reader import Reader
-    from nexusflow.nn.nexusformer import NexusFormer
-
-STEPS = 4
-# Validation goes through the network forwards only.
-FORWARD_SHARE = 1 / 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
     """The number of weights, the most epochs, and seconds as measured here: until the first batch, and per epoch.
 
-    What gradient boosting takes, as teacher and as baseline, is not in it.
+    What gradient boosting takes, as teacher and as baseline, is not in it unless a time limit holds for the whole run.
     """
 
     parameters: int
     epochs: int
+    batch_size: int
     seconds_before: float
     seconds_per_epoch: float
     max_minutes: float | None
@@ -40,16 +30,16 @@ class Estimate:
     @property
     def limited(self) -> bool:
         """Whether the time limit ends the training before its last epoch."""
-        all_epochs = self.epochs * self.seconds_per_epoch
-        return self.max_minutes is not None and all_epochs > self.max_minutes * 60
+        return self.max_minutes is not None and self._whole > self.max_minutes * 60
 
     @property
     def seconds(self) -> float:
         """Preparation and all epochs, within the time limit."""
-        epochs = self.epochs * self.seconds_per_epoch
-        if self.limited and self.max_minutes is not None:
-            epochs = self.max_minutes * 60
-        return self.seconds_before + epochs
+        return self._whole if self.max_minutes is None else min(self._whole, self.max_minutes * 60)
+
+    @property
+    def _whole(self) -> float:
+        return self.seconds_before + self.epochs * self.seconds_per_epoch
 
 
 def estimate_stamp(workspace: Workspace) -> str:
@@ -69,7 +59,9 @@ def start_estimate(workspace: Workspace, manager: JobManager) -> str:
     assert task is not None
 
     def work(on_event: OnEvent, should_stop: ShouldStop) -> None:
+        from nexusflow.train.budget import settle
         from nexusflow.train.runtime import cores, set_threads
+        from nexusflow.train.timing import seconds_per_step, steps_per_epoch
 
         set_threads(cores() - 1 or 1)
         began = time.monotonic()
@@ -77,9 +69,11 @@ def start_estimate(workspace: Workspace, manager: JobManager) -> str:
         reader, model = prepared(config, tables, seen, task)
         before = time.monotonic() - began
         weights = sum(p.numel() for p in model.parameters())
-        step = _seconds_per_step(reader, model, config.training, should_stop)
+        training = settle(config.training, reader)
+        step = seconds_per_step(reader, model, training, should_stop)
         if not should_stop():
-            on_event(_estimate(reader, config.training, weights, before, step))
+            epoch = step * steps_per_epoch(reader, training)
+            on_event(_estimate(training, weights, before, epoch))
 
     job_id = f"estimate-{new_run_id()}"
     manager.submit(owner=workspace.id, job_id=job_id, title="estimate", work=work)
@@ -92,51 +86,12 @@ def estimated(view: JobView | None) -> Estimate | None:
     return next((event for event in events if isinstance(event, Estimate)), None)
 
 
-def _seconds_per_step(
-    reader: "Reader", model: "NexusFormer", training: TrainingConfig, should_stop: ShouldStop
-) -> float:
-    """The mean of a few steps; the first is left out, as it also warms up."""
-    from nexusflow.train.loop import fit
-
-    asked: list[float] = []
-
-    def enough() -> bool:
-        asked.append(time.monotonic())
-        return len(asked) > STEPS or should_stop()
-
-    # One epoch, without the teacher: `fit` asks before every batch whether to stop.
-    short = training.model_copy(update={"epochs": 1, "distillation": 0.0, "max_minutes": None})
-    began = time.monotonic()
-    fit(
-        model=model,
-        reader=reader,
-        training=short,
-        on_event=lambda event: None,
-        should_stop=enough,
-        run_id="estimate",
-    )
-    steps = min(STEPS, _batches(reader, Part.TRAIN, training))
-    marks = asked[min(1, steps - 1) : steps + 1]
-    if len(marks) < 2:
-        return time.monotonic() - began
-    return (marks[-1] - marks[0]) / (len(marks) - 1)
-
-
-def _estimate(
-    reader: "Reader", training: TrainingConfig, weights: int, before: float, step: float
-) -> Estimate:
-    from nexusflow.train.budget import settle
-
-    batches = _batches(reader, Part.TRAIN, training)
-    checks = _batches(reader, Part.VALIDATION, training)
+def _estimate(training: TrainingConfig, weights: int, before: float, epoch: float) -> Estimate:
     return Estimate(
         parameters=weights,
-        epochs=settle(training, reader).epochs or 1,
+        epochs=training.epochs or 1,
+        batch_size=training.batch_size or 1,
         seconds_before=before,
-        seconds_per_epoch=step * (batches + FORWARD_SHARE * checks),
+        seconds_per_epoch=epoch,
         max_minutes=training.max_minutes,
     )
-
-
-def _batches(reader: "Reader", part: Part, training: TrainingConfig) -> int:
-    return math.ceil((reader.examples.part_N == str(part)).sum() / training.batch_size)

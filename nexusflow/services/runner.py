@@ -2,36 +2,26 @@
 
 import io
 import logging
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from nexusflow.config import RunConfig
-from nexusflow.data.roles import find_roles
 from nexusflow.data.schema import Schema
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import PARTS, Part, Task, TaskKind
 from nexusflow.errors import NexusFlowError, TrainingError
-from nexusflow.services.collector import spare_the_living
 from nexusflow.services.jobs import UNEXPECTED
+from nexusflow.services.learn import Given, Learn, learn_once
 from nexusflow.services.prediction import Logits, answers, cutoff_times, score_rows, scoreable
+from nexusflow.services.record import RunRecord
 from nexusflow.services.storage import RunStore, write_bytes
-from nexusflow.train.events import (
-    BatchDone,
-    EpochEnded,
-    Event,
-    Note,
-    OnEvent,
-    RunFailed,
-    RunFinished,
-    ShouldStop,
-)
+from nexusflow.train.events import OnEvent, ShouldStop
 from nexusflow.train.run import Run, RunStatus
 
 if TYPE_CHECKING:
@@ -92,15 +82,21 @@ def run_training(
     run_id: str,
     on_event: OnEvent,
     should_stop: ShouldStop,
+    learn: Learn | None = None,
 ) -> Run:
     """Train, evaluate and save the model of a run that `store` knows; the run's record is kept up to date.
+
+    `learn` gives the model; by default the configuration is trained once, as it stands.
 
     Stopped early, the run is cancelled, and the best weights are saved if an epoch has ended. Whatever else
     goes wrong is written into the record and raised.
     """
-    record = _Record(store, store.load(run_id), on_event)
+    record = RunRecord(store, store.load(run_id), on_event)
     try:
-        _Training(config, tables, schema, task, record, should_stop).run()
+        given = Given(
+            config=config, tables=tables, schema=schema, task=task, record=record, should_stop=should_stop
+        )
+        _Training(given, learn or learn_once).run()
     except NexusFlowError as error:
         record.fail(str(error))
         raise
@@ -116,103 +112,25 @@ def run_training(
     return record.run
 
 
-def reached(schema: Schema, task: Task, *, hops: int) -> Schema:
-    """The part of the schema that the model can read, so that nothing else need be given again to predict."""
-    roles = find_roles(schema, task.entity_table, hops=hops)
-    used = {role.table for role in roles}
-    keys = {hop.key for role in roles for hop in role.path}
-    return Schema(
-        tables={name: table for name, table in schema.tables.items() if name in used},
-        foreign_keys=tuple(key for key in schema.foreign_keys if key in keys),
-    )
-
-
-def prepared(config: RunConfig, tables: TableSet, schema: Schema, task: Task) -> "tuple[Reader, NexusFormer]":
-    """The examples of a task, ready to be read, and an untrained network that fits them."""
-    from nexusflow.artifact import build_model
-    from nexusflow.data.examples import make_examples
-    from nexusflow.data.preprocessing import fit_preprocessing
-    from nexusflow.data.reader import Reader
-
-    architecture = config.architecture
-    examples = make_examples(tables, schema, task)
-    preprocessing = fit_preprocessing(
-        tables, schema, task, examples, hops=architecture.hops, rows_per_key=architecture.rows_per_key
-    )
-    model = build_model(config, preprocessing)
-    return Reader(preprocessing, tables, examples), model
-
-
-class _Record:
-    """A run's files, brought up to date as its events pass."""
-
-    def __init__(self, store: RunStore, run: Run, on_event: OnEvent) -> None:
-        self.store, self.run, self._on_event = store, run, on_event
-        self._started = time.monotonic()
-
-    def update(self, **changes: Any) -> None:
-        """Change the run and write it down."""
-        self.run = replace(self.run, **changes, seconds=time.monotonic() - self._started)
-        self.store.save(self.run)
-
-    def pass_on(self, event: Event) -> None:
-        """Write down what lasts, and pass every event on; the progress within an epoch does not last."""
-        if isinstance(event, EpochEnded):
-            self.update(history=(*self.run.history, event.record))
-        if not isinstance(event, BatchDone):
-            self.store.append_event(self.run.id, event)
-        self._on_event(event)
-
-    def say(self, message: str) -> None:
-        """Tell what is being done."""
-        self.pass_on(Note(message=message))
-
-    def finish(self, status: RunStatus) -> None:
-        """The last word of a run that did not fail."""
-        self.update(status=status)
-        self.pass_on(RunFinished(run_id=self.run.id, status=status))
-
-    def fail(self, message: str) -> None:
-        """The last word of a run that failed."""
-        self.update(status=RunStatus.FAILED, error=message)
-        self.pass_on(RunFailed(run_id=self.run.id, message=message))
-
-
 class _Training:
     """The steps of a training, in order."""
 
-    def __init__(
-        self,
-        config: RunConfig,
-        tables: TableSet,
-        schema: Schema,
-        task: Task,
-        record: _Record,
-        should_stop: ShouldStop,
-    ) -> None:
-        self.config, self.tables, self.task = config, tables, task
-        self.schema = reached(schema, task, hops=config.architecture.hops)
-        self.record, self.should_stop = record, should_stop
+    def __init__(self, given: Given, learn: Learn) -> None:
+        self.given, self.learn = given, learn
+        self.tables, self.task, self.record = given.tables, given.task, given.record
+        self.should_stop = given.should_stop
 
     def run(self) -> None:
-        from nexusflow.train.loop import fit
         from nexusflow.train.predictor import Stopped
         from nexusflow.train.runtime import describe, seed_everything
 
-        settings = self.config.training
+        settings = self.given.config.training
         seed_everything(settings.seed)
         self.record.update(status=RunStatus.RUNNING, error=None, runtime=describe(settings))
         self.record.say("Reading the tables")
-        reader, model = self._prepare()
-        spare_the_living()
-        result = fit(
-            model=model,
-            reader=reader,
-            training=self.config.training,
-            on_event=self.record.pass_on,
-            should_stop=self.should_stop,
-            run_id=self.record.run.id,
-        )
+        learnt = self.learn(self.given)
+        reader, model, result = learnt.reader, learnt.model, learnt.result
+        self.config = learnt.config
         self.result = result
         self.record.update(
             history=result.history, best_epoch=result.best_epoch, calibration=result.calibration.to_dict()
@@ -231,19 +149,6 @@ class _Training:
         status = RunStatus.CANCELLED if self.should_stop() else RunStatus.FINISHED
         self._save(reader.preprocessing, model, status)
         self.record.finish(status)
-
-    def _prepare(self) -> "tuple[Reader, NexusFormer]":
-        from nexusflow.train.budget import settle
-
-        digests = {name: self.tables[name].sha256 for name in self.schema.tables}
-        self.record.update(schema_fingerprint=self.schema.fingerprint(), data_sha256=digests)
-        reader, model = prepared(self.config, self.tables, self.schema, self.task)
-        training = settle(self.config.training, reader)
-        self.config = self.config.model_copy(update={"training": training})
-        self.record.update(
-            config=self.config.model_dump(mode="json"), parameters=sum(p.numel() for p in model.parameters())
-        )
-        return reader, model
 
     def _evaluate(self, reader: "Reader", model: "NexusFormer") -> None:
         """Score every row as `predict` does, to the bit; test rows are first seen here.
@@ -283,10 +188,11 @@ class _Training:
         from nexusflow.train.metrics import paired_lead, score
 
         kind, examples, seed = self.task.kind, reader.examples, self.config.training.seed
+        given = self.given
         found: dict[str, dict[str, dict[str, float]]] = {}
         leads: dict[str, tuple[float, float]] = {}
         test = examples.part_N == str(Part.TEST)
-        for baseline in train_baselines(reader, seed=seed, should_stop=self.should_stop):
+        for baseline in train_baselines(reader, seed=seed, should_stop=given.enough):
             found[baseline.name] = {
                 str(part): score(kind, examples.part(part).target_N, values)
                 for part, values in baseline.predictions.items()
@@ -297,6 +203,8 @@ class _Training:
             if lead is not None:
                 leads[baseline.name] = lead
         self.record.update(baselines=found, leads=leads)
+        if given.enough() and not self.should_stop():
+            self.record.say("The time is up; baselines that were not done are left out")
 
     def _stop_early(
         self, preprocessing: "Preprocessing", model: "NexusFormer", metrics: Mapping[str, float]

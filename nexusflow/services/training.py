@@ -11,10 +11,11 @@ from nexusflow.errors import NexusFlowError, Problem, Severity, TrainingError
 from nexusflow.services.collector import spare_the_living
 from nexusflow.services.jobs import JobManager, JobState, JobView, OnEvent, ShouldStop
 from nexusflow.services.runner import has_model, model_folder, new_run, predictions, run_training
+from nexusflow.services.search import search_within
 from nexusflow.services.storage import new_run_id
 from nexusflow.services.workspace import Workspace
-from nexusflow.train.events import BatchDone, EpochEnded, Note
-from nexusflow.train.run import Run, RunStatus
+from nexusflow.train.events import BatchDone, EpochEnded, Note, TrialEnded, TrialGoesOn
+from nexusflow.train.run import Run, RunStatus, Trial
 
 __all__ = [
     "UNREAD",
@@ -41,7 +42,7 @@ class Progress:
 
     `metrics` are the validation scores by name, the one that is reported first, first. `doing` is what a run does
     between its batches, empty while it goes through them. `elsewhere`: another server of this folder runs it, and
-    only there can it be cancelled.
+    only there can it be cancelled. A run that searches for settings has `trials`, and `trial` while one is under way.
     """
 
     state: str
@@ -57,6 +58,10 @@ class Progress:
     message: str
     doing: str
     elsewhere: bool
+    searches: bool
+    trial: TrialGoesOn | None
+    trials: tuple[Trial, ...]
+    best_trial: int
 
     @property
     def ended(self) -> bool:
@@ -90,12 +95,19 @@ def must_be_ready(workspace: Workspace) -> None:
         raise TrainingError(*stopping)
 
 
-def start_training(workspace: Workspace, manager: JobManager, name: str | None = None) -> str:
+def start_training(
+    workspace: Workspace,
+    manager: JobManager,
+    name: str | None = None,
+    *,
+    search_minutes: float | None = None,
+) -> str:
     """Queue a training of the workspace as it stands now, and give the run's id.
 
-    TrainingError where it is not ready.
+    With `search_minutes` it looks for better settings in this time. TrainingError where it is not ready.
     """
     must_be_ready(workspace)
+    learn = search_within(search_minutes) if search_minutes else None
     config, tables, schema, task = (
         workspace.config(),
         *workspace.asked(),
@@ -120,12 +132,14 @@ def start_training(workspace: Workspace, manager: JobManager, name: str | None =
                 run_id=run_id,
                 on_event=on_event,
                 should_stop=should_stop,
+                learn=learn,
             )
 
     # Let go at the end of the work, or where it never begins.
     held = store.hold(run_id)
     try:
-        store.create(new_run(run_id, name=title, config=config, schema=schema, task=task))
+        run = new_run(run_id, name=title, config=config, schema=schema, task=task)
+        store.create(replace(run, search_minutes=search_minutes))
         manager.submit(owner=workspace.id, job_id=run_id, title=title, work=work, dropped=held.let_go)
     except BaseException:
         held.let_go()
@@ -148,15 +162,21 @@ def progress(workspace: Workspace, manager: JobManager, run_id: str) -> Progress
     batch = next((e for e in reversed(events) if isinstance(e, BatchDone)), None)
     ended = next((e for e in reversed(events) if isinstance(e, EpochEnded)), None)
     done, epochs = len(run.history), run.config["training"]["epochs"] or 0
-    within = batch.batch / batch.batches if batch and batch.epoch == done + 1 else 0.0
+    trial = next((e for e in reversed(events) if isinstance(e, TrialGoesOn)), None)
+    # By the clock where a time limit ends it before the last epoch.
+    fraction = max(done / max(1, epochs), batch.fraction if batch else 0.0)
+    left = ended.seconds_left if ended else None
+    if run.search_minutes is not None:
+        fraction = trial.fraction if trial else 0.0
+        left = (1 - fraction) * 60 * run.search_minutes if trial else None
     under_way = run.status in _UNDER_WAY
     return Progress(
         state="cancelling" if under_way and job and job.state is JobState.CANCELLING else str(run.status),
         queue_position=job.queue_position if job else None,
-        fraction=min(1.0, (done + within) / max(1, epochs)) if run.status is not RunStatus.FINISHED else 1.0,
+        fraction=fraction if run.status is not RunStatus.FINISHED else 1.0,
         epoch=min(epochs, done + 1) if under_way and run.parameters else done,
         epochs=epochs,
-        seconds_left=ended.seconds_left if under_way and ended else None,
+        seconds_left=left if under_way else None,
         train_loss=tuple(record.train_loss for record in run.history),
         val_loss=tuple(record.val_loss for record in run.history),
         metrics=_curves(run),
@@ -164,6 +184,10 @@ def progress(workspace: Workspace, manager: JobManager, run_id: str) -> Progress
         message=_message(run, job),
         doing=_doing(events) if under_way else "",
         elsewhere=under_way and job is None,
+        searches=run.search_minutes is not None,
+        trial=trial if under_way else None,
+        trials=run.trials,
+        best_trial=run.best_trial,
     )
 
 
@@ -237,7 +261,8 @@ def _message(run: Run, job: JobView | None) -> str:
 
 def _doing(events: Sequence[object]) -> str:
     """The last note, where nothing of an epoch has been told since."""
-    last = next((e for e in reversed(events) if isinstance(e, Note | BatchDone | EpochEnded)), None)
+    told = Note | BatchDone | EpochEnded | TrialGoesOn | TrialEnded
+    last = next((e for e in reversed(events) if isinstance(e, told)), None)
     return last.message if isinstance(last, Note) else ""
 
 

@@ -1,22 +1,127 @@
-"""How long to train where nobody says: by the work that an epoch is."""
+"""How to train where nobody says: by the rows, the tables, the device and the time there is."""
+
+import math
+import time
+from typing import TYPE_CHECKING
 
 from nexusflow.config import TrainingConfig
-from nexusflow.data.reader import Reader
 from nexusflow.data.task import Part
+
+if TYPE_CHECKING:
+    from nexusflow.data.reader import Reader
 
 MOST_EPOCHS = 30
 # Rows times roles that a run reads in all: about ten minutes on two cores of 2020s make.
 ROLE_ROWS = 2_400_000
+# A graphics card does several times the work of two cores, and wants more rows at once.
+CUDA_TIMES = 4
+FEWEST_AT_ONCE, MOST_AT_ONCE = 64, 1024
+USUAL_AT_ONCE, USUAL_ROWS = 256, (3_000, 20_000)
+# What a row costs without the way back, as a share of what it costs in training.
+FORWARD_SHARE = 1 / 3
+# Rows that are scored after the training never take more than this share of a time limit.
+MOST_AFTER = 0.5
+WARM_UP = 0.05
+# Of a time limit that ends a training early, the share over which the rate is brought down.
+COOLING_SHARE = 0.3
 
 
-def usual_epochs(rows: int, roles: int) -> int:
-    """As many epochs over this many training rows as the work allows, between 1 and 30; the same on every machine."""
-    return max(1, min(MOST_EPOCHS, round(ROLE_ROWS / max(1, rows * roles))))
+def usual_epochs(rows: int, roles: int, device: str = "cpu") -> int:
+    """As many epochs over this many training rows as the work allows, between 1 and 30; the same on every processor."""
+    work = ROLE_ROWS * (CUDA_TIMES if device == "cuda" else 1)
+    return max(1, min(MOST_EPOCHS, round(work / max(1, rows * roles))))
 
 
-def settle(training: TrainingConfig, reader: Reader) -> TrainingConfig:
-    """The settings with what was left open filled in."""
-    if training.epochs is not None:
-        return training
+def usual_batch(rows: int, device: str = "cpu") -> int:
+    """A power of two: 256 for 3,000 to 20,000 training rows, as many steps per epoch below and above.
+
+    At least 64, at most 1,024 and on a graphics card 4,096.
+    """
+    few, many = USUAL_ROWS
+    usual = USUAL_AT_ONCE * (rows / few if rows < few else max(1.0, rows / many))
+    most = MOST_AT_ONCE * (CUDA_TIMES if device == "cuda" else 1)
+    return max(FEWEST_AT_ONCE, min(most, 2 ** round(math.log2(max(1.0, usual)))))
+
+
+def settle(training: TrainingConfig, reader: "Reader") -> TrainingConfig:
+    """The settings with what was left open filled in; with a time limit it is the clock that counts the epochs."""
+    from nexusflow.train.runtime import choose_device
+
     rows = int((reader.examples.part_N == str(Part.TRAIN)).sum())
-    return training.model_copy(update={"epochs": usual_epochs(rows, len(reader.layout.roles))})
+    device = choose_device(training)
+    found = {
+        "epochs": MOST_EPOCHS
+        if training.max_minutes is not None
+        else usual_epochs(rows, len(reader.layout.roles), device),
+        "batch_size": usual_batch(rows, device),
+    }
+    return training.model_copy(
+        update={name: value for name, value in found.items() if getattr(training, name) is None}
+    )
+
+
+class Pace:
+    """How far a training is: by its steps and, under a time limit, by the clock; the learning rate follows both.
+
+    The rate warms up over the first 5 % of whichever is further and then falls along the steps as without a limit; over
+    the last of the time it falls to zero besides. Few steps learn more at a high rate that is brought down at the end
+    than along half a cosine. Without a limit the clock decides nothing.
+    """
+
+    def __init__(self, *, steps: int, minutes: float | None, rows_after: int) -> None:
+        self.steps, self.rows_after = steps, rows_after
+        self.limit = math.inf if minutes is None else minutes * 60
+        self.started = time.monotonic()
+        self.begin()
+
+    def begin(self) -> None:
+        """The first batch is next; what came before is time that is gone."""
+        self.began, self.rows, self.gone = time.monotonic(), 0, 0.0
+
+    def learnt(self, rows: int) -> None:
+        """A step is done; the seconds per row tell what scoring the rows that come after will take."""
+        self.rows += rows
+
+    def rate(self, step: int) -> float:
+        """The share of the learning rate at a step."""
+        clock, warm = self.clock, round(WARM_UP * self.steps)
+        place = max(step, min(clock * self.steps, warm))
+        return rate(place, self.steps) * min(1.0, (1 - clock) / COOLING_SHARE)
+
+    def fraction(self, step: int) -> float:
+        """The share of the training that is over."""
+        return max(min(1.0, step / self.steps), self.clock)
+
+    @property
+    def clock(self) -> float:
+        """The share of the time for batches that is gone; an estimate that shrinks never turns it back."""
+        if math.isfinite(self.limit):
+            gone = (time.monotonic() - self.began) / max(1e-9, self.end - self.began)
+            self.gone = max(self.gone, min(1.0, gone))
+        return self.gone
+
+    @property
+    def over(self) -> bool:
+        """Whether the time is up but for what is to be scored."""
+        return time.monotonic() >= self.end
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the limit; infinite without one."""
+        return max(0.0, self.started + self.limit - time.monotonic())
+
+    @property
+    def end(self) -> float:
+        """When the last batch must be done; infinite without a limit."""
+        if math.isinf(self.limit):
+            return math.inf
+        per_row = FORWARD_SHARE * (time.monotonic() - self.began) / self.rows if self.rows else 0.0
+        return self.started + self.limit - min(MOST_AFTER * self.limit, per_row * self.rows_after)
+
+
+def rate(step: float, total: int) -> float:
+    """The share of the learning rate at a step: a linear warm-up over 5 % of all steps, then half a cosine to zero."""
+    warm = max(1, round(WARM_UP * total))
+    if step < warm:
+        return min(1.0, (step + 1) / warm)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, total - warm))))

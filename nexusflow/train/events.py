@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nexusflow.train.run import EpochRecord
+from nexusflow.train.run import EpochRecord, Trial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,12 +18,13 @@ class RunStarted:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchDone:
-    """A training step; told a few times a second at most."""
+    """A training step, and the share of the whole training that is over; told a few times a second at most."""
 
     epoch: int
     batch: int
     batches: int
     loss: float
+    fraction: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,33 @@ class EpochEnded:
     record: EpochRecord
     epochs: int
     seconds_left: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialGoesOn:
+    """A search of settings is in this epoch of this trial, with this share of its time gone; told as batches are."""
+
+    number: int
+    epoch: int
+    epochs: int
+    fraction: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialEnded:
+    """A trial of a search has ended; `best` is the number of the best so far, `seconds_left` those of the search."""
+
+    trial: Trial
+    best: int
+    best_loss: float | None
+    seconds_left: float
+
+    def __str__(self) -> str:
+        trial = self.trial
+        told = "no loss" if trial.loss is None else f"validation loss {trial.loss:.4f}"
+        ended = "" if trial.state == "finished" else f", {trial.state}"
+        best = "" if self.best_loss is None else f"; best so far {self.best_loss:.4f} (trial {self.best})"
+        return f"Trial {trial.number}: {told}, epochs {trial.epochs}{ended}{best}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +86,13 @@ class RunFailed:
     message: str
 
 
-Event = RunStarted | BatchDone | EpochEnded | Note | RunFinished | RunFailed
+Event = RunStarted | BatchDone | EpochEnded | TrialGoesOn | TrialEnded | Note | RunFinished | RunFailed
 OnEvent = Callable[[Event], None]
 ShouldStop = Callable[[], bool]
 
 _KINDS: dict[str, type] = {
-    kind.__name__: kind for kind in (RunStarted, BatchDone, EpochEnded, Note, RunFinished, RunFailed)
+    kind.__name__: kind
+    for kind in (RunStarted, BatchDone, EpochEnded, TrialGoesOn, TrialEnded, Note, RunFinished, RunFailed)
 }
 
 
@@ -72,6 +101,8 @@ def event_to_dict(event: Event) -> dict[str, Any]:
     data = dict(vars(event))
     if isinstance(event, EpochEnded):
         data["record"] = event.record.to_dict()
+    if isinstance(event, TrialEnded):
+        data["trial"] = event.trial.to_dict()
     return {"kind": type(event).__name__, **data}
 
 
@@ -80,5 +111,7 @@ def event_from_dict(data: Mapping[str, Any]) -> Event:
     fields = {key: value for key, value in data.items() if key != "kind"}
     if data["kind"] == "EpochEnded":
         fields["record"] = EpochRecord(**fields["record"])
+    if data["kind"] == "TrialEnded":
+        fields["trial"] = Trial(**fields["trial"])
     event: Event = _KINDS[data["kind"]](**fields)
     return event

@@ -2,39 +2,41 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
 
-from nexusflow.config import OptimizerConfig, TrainingConfig
+from nexusflow.config import TrainingConfig
 from nexusflow.data.reader import Reader
-from nexusflow.data.staleness import draws, gaps, stale_until
 from nexusflow.data.task import Part, TaskKind
 from nexusflow.errors import TrainingError
-from nexusflow.nn.embed import SummaryEmbedding, TableEmbedding
 from nexusflow.nn.heads import task_loss
 from nexusflow.nn.nexusformer import NexusFormer
 from nexusflow.train.averaging import WeightAverage
-from nexusflow.train.budget import settle
+from nexusflow.train.budget import Pace, settle
 from nexusflow.train.calibrate import Calibration, calibrate
 from nexusflow.train.events import BatchDone, EpochEnded, Note, OnEvent, RunStarted, ShouldStop
 from nexusflow.train.metrics import score
+from nexusflow.train.optimizer import make_optimizer
 from nexusflow.train.predictor import Stopped, predict_logits
+from nexusflow.train.readings import readings
 from nexusflow.train.run import EpochRecord
 from nexusflow.train.runtime import choose_device, effective_precision
 from nexusflow.train.teacher import teach
 
-WARM_UP = 0.05
+Teacher = Callable[..., tuple[npt.NDArray[np.float32], ...] | None]
+
 SECONDS_BETWEEN_EVENTS = 0.2
 TEACHING = "Gradient boosting answers the training rows that it has not seen"
 GOING_ON = "The epoch is chosen; training goes on with the validation rows"
 # Going on takes so many epochs as a share of those up to the best, from so much of the highest rate down to zero.
 GOING_ON_EPOCHS, GOING_ON_RATE = 0.3, 0.3
+# Of a time limit, the share that is kept for it.
+GOING_ON_TIME = 0.15
 # Of a time limit, the share after which the teacher begins nothing more.
 TEACHING_SHARE = 0.2
 WAY_OUT = (
@@ -68,13 +70,15 @@ def fit(
     on_event: OnEvent,
     should_stop: ShouldStop,
     run_id: str,
+    scored_after: int = 0,
+    teacher: Teacher = teach,
 ) -> FitResult:
     """Train on the TRAIN examples, keep the epoch of least loss on the VALIDATION ones, go on from it with both.
 
-    TEST is not touched.
-    The caller seeds PyTorch. TrainingError where there are no training rows or the loss is not finite.
+    TEST is not touched. The caller seeds PyTorch. A time limit leaves room for the rows that the caller says it will
+    score afterwards. TrainingError where there are no training rows or the loss is not finite.
     """
-    return _Fit(model, reader, training, on_event, should_stop, run_id).run()
+    return _Fit(model, reader, training, on_event, should_stop, run_id, scored_after, teacher).run()
 
 
 class _LossOfRows(nn.Module):
@@ -108,12 +112,14 @@ class _Fit:
         on_event: OnEvent,
         should_stop: ShouldStop,
         run_id: str,
+        scored_after: int,
+        teacher: Teacher,
     ) -> None:
         from lightning_fabric import Fabric
 
         self.reader, self.on_event, self.should_stop = reader, on_event, should_stop
         training = self.training = settle(training, reader)
-        self.readings = _readings(reader, training.seed, (Part.TRAIN,))
+        self.readings = readings(reader, training.seed)
         self.taught: tuple[npt.NDArray[np.float32], ...] | None = None
         self.epochs = training.epochs or 1
         self.run_id, self.kind = run_id, reader.preprocessing.task.kind
@@ -127,17 +133,24 @@ class _Fit:
         self.validation_N = np.flatnonzero(reader.examples.part_N == str(Part.VALIDATION))
         if not len(self.train_N):
             raise TrainingError("There are no training rows. Change the split.")
-        self.batches = math.ceil(len(self.train_N) / training.batch_size)
+        self.batch_size = training.batch_size or len(self.train_N)
+        self.batches = math.ceil(len(self.train_N) / self.batch_size)
         self.plain = model
         # The scores of earlier weights say nothing of these.
         model.calibration.fill(1.0, 0.0)
         self.rows = _LossOfRows(model, reader, self.device)
         optimizer = make_optimizer(model, training.optimizer)
         self.loss_of, self.optimizer = self.fabric.setup(self.rows, optimizer)
-        total = self.batches * self.epochs
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: rate(step, total))
+        kept = GOING_ON_TIME if training.refit else 0.0
+        self.pace = Pace(
+            steps=self.batches * self.epochs,
+            minutes=None if training.max_minutes is None else (1 - kept) * training.max_minutes,
+            rows_after=len(self.validation_N) + scored_after,
+        )
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self.pace.rate)
         self.average = WeightAverage(model, training.weight_averaging)
         self.shuffle = np.random.default_rng(training.seed)
+        self.teacher = teacher
         self.started = self.last_event = time.monotonic()
 
     def run(self) -> FitResult:
@@ -147,6 +160,7 @@ class _Fit:
             self._teach()
         except Stopped:
             return self._result([], 0, None, stopped=True)
+        self.pace.begin()
         history: list[EpochRecord] = []
         best = math.inf
         best_epoch, best_state, stopped = 0, self._state(), False
@@ -167,7 +181,7 @@ class _Fit:
             if self._finished(epoch, best_epoch):
                 break
         self.plain.load_state_dict(best_state)
-        if self.training.refit and best_epoch and not stopped and not self._out_of_time():
+        if self.training.refit and best_epoch and not stopped:
             try:
                 self._go_on(best_epoch)
             except Stopped:
@@ -188,7 +202,7 @@ class _Fit:
         share, minutes = self.training.distillation, self.training.max_minutes
         if share:
             self.on_event(Note(message=TEACHING))
-            self.taught = teach(
+            self.taught = self.teacher(
                 self.readings,
                 share,
                 seed=self.training.seed,
@@ -199,30 +213,34 @@ class _Fit:
 
     def _go_on(self, best_epoch: int) -> None:
         """Learn from the validation rows too, the latest there are where the split is by time."""
-        self.on_event(Note(message=GOING_ON))
-        parts = (Part.TRAIN, Part.VALIDATION)
-        readings = _readings(self.reader, self.training.seed, parts)
+        began, limit = time.monotonic(), (self.training.max_minutes or math.inf) * 60
+        until = self.pace.end + GOING_ON_TIME * limit
         rows = np.concatenate([self.train_N, self.validation_N])
         epochs = max(1, round(GOING_ON_EPOCHS * best_epoch))
-        total = epochs * math.ceil(len(rows) / self.training.batch_size)
+        total = epochs * math.ceil(len(rows) / self.batch_size)
         highest = [GOING_ON_RATE * base for base in self.schedule.base_lrs]
         average = WeightAverage(self.plain, self.training.weight_averaging)
+        self.on_event(Note(message=GOING_ON))
         self.plain.train()
-        step = 0
-        for epoch in range(epochs):
-            turn = epoch % len(readings)
-            self.rows.turn_to(readings[turn], self.taught[turn] if self.taught else None)
-            for index in self._shuffled(rows):
-                if self.should_stop():
-                    raise Stopped
-                if self._out_of_time():
-                    break
-                for group, rate_ in zip(self.optimizer.param_groups, highest, strict=True):
-                    group["lr"] = rate_ * (1 - step / total)
-                self._learn(index, f"going on, epoch {epoch + 1}")
-                average.update(self.plain)
-                step += 1
+        for step, index in enumerate(self._again(rows, epochs)):
+            clock = (time.monotonic() - began) / max(1e-9, until - began)
+            if self.should_stop():
+                raise Stopped
+            if clock >= 1:
+                break
+            for group, high in zip(self.optimizer.param_groups, highest, strict=True):
+                group["lr"] = high * (1 - max(step / total, clock))
+            self._learn(index, f"step {step + 1} with the validation rows")
+            average.update(self.plain)
         self.plain.load_state_dict(average.average.state_dict())
+
+    def _again(self, rows_N: npt.NDArray[np.int64], epochs: int) -> Iterator[npt.NDArray[np.int64]]:
+        """Batches of these rows over so many epochs, the validation rows read as those that are learned from."""
+        turns = readings(self.reader, self.training.seed, (Part.TRAIN, Part.VALIDATION))
+        for epoch in range(epochs):
+            turn = epoch % len(turns)
+            self.rows.turn_to(turns[turn], self.taught[turn] if self.taught else None)
+            yield from self._shuffled(rows_N)
 
     def _result(
         self,
@@ -251,17 +269,11 @@ class _Fit:
 
     def _finished(self, epoch: int, best_epoch: int) -> bool:
         patience_ended = self.training.early_stopping and epoch - best_epoch >= self.training.patience
-        return patience_ended or self._out_of_time()
-
-    def _out_of_time(self) -> bool:
-        minutes = (time.monotonic() - self.started) / 60
-        return self.training.max_minutes is not None and minutes >= self.training.max_minutes
+        return patience_ended or self.pace.over
 
     def _seconds_left(self, history: list[EpochRecord]) -> float:
         left = (self.epochs - len(history)) * float(np.mean([e.seconds for e in history]))
-        if self.training.max_minutes is None:
-            return left
-        return max(0.0, min(left, self.training.max_minutes * 60 - (time.monotonic() - self.started)))
+        return min(left, self.pace.seconds_left)
 
     def _epoch(self, epoch: int) -> EpochRecord:
         began = time.monotonic()
@@ -273,10 +285,11 @@ class _Fit:
         for number, index in enumerate(self._shuffled(self.train_N), start=1):
             if self.should_stop():
                 raise Stopped
-            if losses and self._out_of_time():
+            if losses and self.pace.over:
                 break
             losses.append(self._step(epoch, number, index))
             sizes.append(len(index))
+            self.pace.learnt(len(index))
         loss, metrics = self._validate(epoch)
         return EpochRecord(
             epoch=epoch,
@@ -289,8 +302,8 @@ class _Fit:
 
     def _shuffled(self, rows_N: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
         order = self.shuffle.permutation(rows_N)
-        for at in range(0, len(order), self.training.batch_size):
-            yield order[at : at + self.training.batch_size]
+        for at in range(0, len(order), self.batch_size):
+            yield order[at : at + self.batch_size]
 
     def _step(self, epoch: int, number: int, index: npt.NDArray[np.int64]) -> float:
         value = self._learn(index, f"epoch {epoch}, batch {number}")
@@ -299,7 +312,10 @@ class _Fit:
         now = time.monotonic()
         if now - self.last_event >= SECONDS_BETWEEN_EVENTS:
             self.last_event = now
-            self.on_event(BatchDone(epoch=epoch, batch=number, batches=self.batches, loss=value))
+            done = self.pace.fraction((epoch - 1) * self.batches + number)
+            self.on_event(
+                BatchDone(epoch=epoch, batch=number, batches=self.batches, loss=value, fraction=done)
+            )
         return value
 
     def _learn(self, index: npt.NDArray[np.int64], where: str) -> float:
@@ -341,36 +357,3 @@ class _Fit:
         )
         loss = task_loss(self.kind, torch.from_numpy(logit), torch.from_numpy(scaled.astype(np.float32)))
         return float(loss), score(self.kind, target, prediction)
-
-
-def _readings(reader: Reader, seed: int, learning: tuple[Part, ...]) -> tuple[Reader, ...]:
-    """What the epochs read, in turn; more than the reader only where the tables end before some rows are asked."""
-    task, examples = reader.preprocessing.task, reader.examples
-    if not len(gaps(task, examples)):
-        return (reader,)
-    number = draws(task, examples, len(reader.preprocessing.summaries))
-    drawn = (stale_until(task, examples, seed=seed + draw, learning=learning) for draw in range(number))
-    return tuple(reader.as_it_stood(until_N) for until_N in drawn)
-
-
-def rate(step: int, total: int) -> float:
-    """The share of the learning rate at a step: a linear warm-up over 5 % of all steps, then half a cosine to zero."""
-    warm = max(1, round(WARM_UP * total))
-    if step < warm:
-        return (step + 1) / warm
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, total - warm))))
-
-
-def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
-    """The optimizer; weights decay, while biases, normalisations and embeddings do not."""
-    spared = (nn.LayerNorm, nn.Embedding, TableEmbedding, SummaryEmbedding)
-    kept = {id(p) for m in model.modules() if isinstance(m, spared) for p in m.parameters()}
-    kept |= {id(p) for p in model.parameters() if p.ndim < 2}
-    groups: list[dict[str, Any]] = [
-        {"params": [p for p in model.parameters() if id(p) not in kept], "weight_decay": config.weight_decay},
-        {"params": [p for p in model.parameters() if id(p) in kept], "weight_decay": 0.0},
-    ]
-    if config.name == "sgd":
-        return torch.optim.SGD(groups, lr=config.lr, momentum=0.9)
-    kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
-    return kind(groups, lr=config.lr)

@@ -40,12 +40,33 @@ class EpochRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One trial of a search of settings, numbered from 1; `loss` is its lowest validation loss, if it came to one.
+
+    `state` is `finished`, `pruned` (given up as worse than most) or `failed`. Settings go by their place in the
+    configuration.
+    """
+
+    number: int
+    settings: Mapping[str, float | int | str]
+    state: str
+    loss: float | None = None
+    epochs: int = 0
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, as the constructor reads them."""
+        return {**vars(self), "settings": dict(self.settings)}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """Everything about a run but its weights.
 
     `metrics` and `baselines[name]` hold {part: {metric: value}}; test metrics are there only once the run has ended.
     `calibration` is that of the network and its intervals (`nexusflow.train.calibrate`), empty where there is none.
     `leads[name]` is the 95 % interval of how much better the network is than this baseline on the test rows.
+    A run that searches for settings within `search_minutes` keeps its trials; `config` then is of `best_trial`.
     """
 
     id: str
@@ -67,16 +88,21 @@ class Run:
     leads: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     seconds: float = 0.0
     error: str | None = None
+    search_minutes: float | None = None
+    trials: tuple[Trial, ...] = ()
+    best_trial: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts and lists, as `from_dict` reads them."""
-        return {**vars(self), "status": str(self.status), "history": [e.to_dict() for e in self.history]}
+        lists = {"history": [e.to_dict() for e in self.history], "trials": [t.to_dict() for t in self.trials]}
+        return {**vars(self), "status": str(self.status), **lists}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Run":
         """The run that `to_dict` wrote."""
         history = tuple(EpochRecord(**e) for e in data["history"])
-        return cls(**{**data, "status": RunStatus(data["status"]), "history": history})
+        trials = tuple(Trial(**t) for t in data.get("trials", ()))
+        return cls(**{**data, "status": RunStatus(data["status"]), "history": history, "trials": trials})
 
     def save(self, path: Path) -> None:
         """Write as JSON; a crash leaves either the old file or the new one."""

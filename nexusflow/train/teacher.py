@@ -20,6 +20,8 @@ FOLDS = 5
 FEWEST_ROWS = 200
 # Above this the rows themselves teach enough, and six fits of trees would take minutes.
 MOST_ROWS = 50_000
+# A tree is fitted for each class: of many classes, six fits would take hours.
+MOST_ANSWERS = 4 * MOST_ROWS
 # Answers of several draws of the folds vary less; where rows are many, one draw varies little and takes long.
 MOST_DRAWS = 4
 ROWS_OF_DRAWS = 20_000
@@ -42,18 +44,18 @@ def teach(
     """Training targets of which `share` is the teacher's answer and the rest the truth; None where nothing is taught.
 
     One array per reader, which are of the same examples and differ in what they read of each: [N] for binary and
-    regression tasks (in the target's own unit), [N, O] for multiclass ones; filled in for
-    training rows, and for validation rows by the trees that count theirs.
-    The answer is the mean over several draws of the folds: `on_draw` is told the number of each and of all. Once the
-    monotonic clock reaches `until` it ends within one tree, and draws that are not whole are left out. Nothing is
-    taught about fewer than 200 rows or more than 50,000. How many trees there are is found on the validation rows.
-    Raises Stopped when asked to.
+    regression tasks (in the target's own unit), [N, O] for multiclass ones; filled in for training rows, and for
+    validation rows by the trees that count theirs. The answer is the mean over several draws of the folds: `on_draw` is
+    told the number of each and of all. Once the monotonic clock reaches `until` it ends within one tree, and draws that
+    are not whole are left out. Nothing is taught about fewer than 200 rows or more than 50,000, or where rows times
+    classes are above 200,000. How many trees there are is found on the validation rows. Raises Stopped when asked to.
     """
     examples, task = readers[0].examples, readers[0].preprocessing.task
     train = np.flatnonzero(examples.part_N == str(Part.TRAIN))
     validation = np.flatnonzero(examples.part_N == str(Part.VALIDATION))
     target = examples.target_N[train]
     enough = FEWEST_ROWS <= len(train) <= MOST_ROWS and len(validation) > 0
+    enough = enough and len(train) * task.outputs <= MOST_ANSWERS
     if not share or not enough or np.isnan(target).any() or len(np.unique(target)) < 2:
         return None
     x = np.concatenate([reader.features(train)[0] for reader in readers])

@@ -37,6 +37,16 @@ def test_settings_are_saved_and_shown_again(open_page: OpenPage, asked_shop: Wor
     assert any("Saved" in m.value for m in page.markdown)
 
 
+def test_what_is_left_open_stays_open(open_page: OpenPage, asked_shop: Workspace) -> None:
+    page = open_page("model")
+    for key in ("epochs", "batch_size"):
+        assert page.number_input(key=key).value is None
+        assert page.number_input(key=key).placeholder == "By the rows"
+    page.number_input(key="batch_size").set_value(32).run()
+    page.button(key="save_model").click().run()
+    assert (asked_shop.training().epochs, asked_shop.training().batch_size) == (None, 32)
+
+
 def test_the_yaml_is_the_whole_configuration(open_page: OpenPage, asked_shop: Workspace) -> None:
     page = open_page("model")
     shown = parse_config(yaml.safe_load(page.code[0].value))

@@ -13,7 +13,7 @@ from nexusflow.data.task import Split
 from nexusflow.services.jobs import JobManager
 from nexusflow.services.training import new_run, start_training
 from nexusflow.services.workspace import Workspace
-from nexusflow.train.run import RunStatus
+from nexusflow.train.run import RunStatus, Trial
 
 OpenPage = Callable[[str], AppTest]
 EVIL = "![x](http://evil.example/p.png)"
@@ -83,6 +83,77 @@ def test_size_and_time_are_estimated_on_request(open_page: OpenPage, shop: Works
     assert "for 1 epoch." in told[0]
     assert not shop.runs.list()
     assert not [b for b in page.button if b.key == "estimate"]
+
+
+TRIALS = (
+    Trial(number=1, settings={"training.optimizer.lr": 0.001}, state="finished", loss=0.5, epochs=9),
+    Trial(number=2, settings={"training.optimizer.lr": 0.01}, state="failed"),
+    Trial(number=3, settings={"training.optimizer.lr": 0.002}, state="finished", loss=0.4, epochs=9),
+    Trial(number=4, settings={"training.optimizer.lr": 0.004}, state="pruned", loss=0.6, epochs=3),
+)
+
+
+def test_a_search_is_asked_for_in_minutes(
+    open_page: OpenPage, shop: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(shop)
+    asked: list[float | None] = []
+
+    def start(
+        workspace: Workspace, manager: JobManager, *, name: str | None, search_minutes: float | None
+    ) -> str:
+        asked.append(search_minutes)
+        keep_run(workspace, RunStatus.CANCELLED)
+        return "20260101-000000-abcd"
+
+    monkeypatch.setattr("nexusflow.services.training.start_training", start)
+    page = open_page("train")
+    assert page.button(key="start").label == "Start training"
+    page.toggle(key="search").set_value(True).run()
+    page.number_input(key="search_minutes").set_value(3.0).run()
+    assert page.button(key="start").label == "Start the search"
+    page.button(key="start").click().run()
+    assert asked == [3.0] and not page.exception
+
+
+def test_without_optuna_the_search_is_out_of_reach_and_says_why(
+    open_page: OpenPage, shop: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(shop)
+    monkeypatch.setattr("nexusflow.train.space.find_spec", lambda name: None)
+    toggle = open_page("train").toggle(key="search")
+    assert toggle.disabled and "nexusflow[search]" in toggle.help
+
+
+def test_what_a_search_tried_is_shown_and_can_be_taken_over(
+    open_page: OpenPage, hostile_shop: Workspace
+) -> None:
+    ask(hostile_shop)
+    keep_run(hostile_shop, RunStatus.FINISHED)
+    (run,) = hostile_shop.runs.list()
+    config = hostile_shop.config()
+    network = config.architecture.model_copy(update={"global_embed_dim": 24})
+    hostile_shop.runs.save(
+        replace(
+            run,
+            config=config.model_copy(update={"architecture": network}).model_dump(mode="json"),
+            search_minutes=5,
+            trials=TRIALS,
+            best_trial=3,
+        )
+    )
+    page = open_page("train")
+    assert_only_text(page)
+    table = next(frame.value for frame in page.dataframe if "Validation loss" in frame.value)
+    assert table["Ended"].tolist() == ["Finished", "Failed", "Best", "Given up early"]
+    assert table["Settings"].tolist() == [
+        "as they stand",
+        *(f"Learning rate {rate}" for rate in (0.01, 0.002, 0.004)),
+    ]
+    assert any("Learning rate 0.002 (was 0.001)" in m.value for m in page.markdown)
+    page.button(key="use_settings").click().run()
+    assert page.title[0].value == "Model"
+    assert hostile_shop.architecture().global_embed_dim == 24
 
 
 @pytest.mark.parametrize("status", [RunStatus.FAILED, RunStatus.INTERRUPTED, RunStatus.CANCELLED])

@@ -1,5 +1,6 @@
 """A training end to end on a tiny shop: what it leaves on disk when it ends well, is stopped, or fails."""
 
+import time
 from dataclasses import replace
 
 import hostile
@@ -10,8 +11,9 @@ from small_shop import SCHEMA, SHORT, as_tables, shop_config, shop_frames, shop_
 
 from nexusflow.errors import NexusFlowError, TaskError, TrainingError
 from nexusflow.services import runner
+from nexusflow.services.learn import Given, reached
 from nexusflow.services.prediction import predict
-from nexusflow.services.runner import has_model, model_folder, new_run, predictions, reached, run_training
+from nexusflow.services.runner import has_model, model_folder, new_run, predictions, run_training
 from nexusflow.services.storage import RunStore
 from nexusflow.train.events import BatchDone, EpochEnded, Note, RunFailed, RunFinished, RunStarted
 from nexusflow.train.run import RunStatus
@@ -207,7 +209,7 @@ def test_what_breaks_is_told_without_values(tmp_path, monkeypatch, error, told):
     def broken(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr(runner._Training, "_prepare", broken)
+    monkeypatch.setattr(runner, "learn_once", broken)
     with pytest.raises((TrainingError, RuntimeError)):
         train(tmp_path)
     run = RunStore(tmp_path).load("r-01")
@@ -218,7 +220,7 @@ def test_a_second_interrupt_leaves_the_run_interrupted(tmp_path, monkeypatch):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runner._Training, "_prepare", interrupt)
+    monkeypatch.setattr(runner, "learn_once", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path)
     assert RunStore(tmp_path).load("r-01").status is RunStatus.INTERRUPTED
@@ -230,6 +232,40 @@ def test_a_run_without_test_rows_is_scored_on_validation(tmp_path):
     run = store.load("r-01")
     assert run.status is RunStatus.FINISHED and set(run.metrics) == {"train", "validation"}
     assert all(set(parts) == {"validation"} for parts in run.baselines.values())
+
+
+def test_a_time_limit_is_for_the_whole_run_and_what_was_chosen_is_kept(tmp_path):
+    open_settings = {"epochs": None, "batch_size": None, "max_minutes": 1e-6}
+    store, events = train(tmp_path, training=COMPARED.model_copy(update=open_settings))
+    run = store.load("r-01")
+    assert run.status is RunStatus.FINISHED and len(run.history) == 1 and has_model(store, "r-01")
+    assert set(run.baselines) == {"Majority"}
+    assert any(isinstance(event, Note) and "left out" in event.message for event in events)
+    kept = run.config["training"]
+    assert (kept["epochs"], kept["batch_size"], kept["max_minutes"]) == (30, 64, 1e-6)
+
+
+def test_the_time_for_baselines_and_for_what_is_gone_is_not_the_networks(tmp_path, monkeypatch):
+    now = [50.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    task = shop_task()
+    limited = COMPARED.model_copy(update={"max_minutes": 10})
+    given = Given(
+        config=shop_config(task, limited),
+        tables=TABLES,
+        schema=SCHEMA,
+        task=task,
+        record=None,
+        should_stop=lambda: False,
+        started=50.0,
+    )
+    assert given.seconds_left() == 540 and not given.enough()
+    now[0] += 240
+    assert given.seconds_left() == 300
+    now[0] += 350
+    assert given.seconds_left() == 60 and not given.enough()
+    now[0] += 10
+    assert given.enough()
 
 
 def test_only_what_the_model_can_read_is_asked_for():

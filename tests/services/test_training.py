@@ -213,11 +213,11 @@ def test_what_a_run_does_between_its_batches_is_told(shop, manager, monkeypatch)
     go, seen = threading.Event(), threading.Event()
 
     def work(*, on_event, **given):
-        on_event(BatchDone(epoch=1, batch=1, batches=2, loss=0.5))
+        on_event(BatchDone(epoch=1, batch=1, batches=2, loss=0.5, fraction=0.5))
         on_event(Note(message="Scoring every row"))
         seen.set()
         go.wait(WAIT)
-        on_event(BatchDone(epoch=1, batch=2, batches=2, loss=0.5))
+        on_event(BatchDone(epoch=1, batch=2, batches=2, loss=0.5, fraction=0.5))
         seen.set()
         go.wait(WAIT)
 

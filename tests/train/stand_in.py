@@ -139,6 +139,7 @@ def trained(
     model: nn.Module | None = None,
     on_event=lambda event: None,
     should_stop=lambda: False,
+    **more,
 ) -> tuple[nn.Module, FitResult]:
     """A stand-in network after fit(), seeded by the training's seed."""
     torch.manual_seed(training.seed)
@@ -150,5 +151,6 @@ def trained(
         on_event=on_event,
         should_stop=should_stop,
         run_id="r-01",
+        **more,
     )
     return model, result

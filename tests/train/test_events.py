@@ -21,7 +21,7 @@ RECORD = EpochRecord(
 )
 EVENTS = (
     RunStarted(run_id="r-01", parameters=12, epochs=3),
-    BatchDone(epoch=1, batch=2, batches=5, loss=0.25),
+    BatchDone(epoch=1, batch=2, batches=5, loss=0.25, fraction=0.5),
     EpochEnded(record=RECORD, epochs=3, seconds_left=1.5),
     Note(message="Änderung 📈"),
     RunFinished(run_id="r-01", status="finished"),

@@ -7,7 +7,8 @@ from torch import nn
 
 from nexusflow.config import OptimizerConfig
 from nexusflow.nn.embed import CellEmbedding, NumericEmbedding, SummaryEmbedding
-from nexusflow.train.loop import make_optimizer, rate
+from nexusflow.train.budget import rate
+from nexusflow.train.optimizer import make_optimizer
 
 
 def settings(**changes):

@@ -145,6 +145,15 @@ def test_a_time_limit_leaves_most_of_it_to_the_network():
     assert [e.message for e in events if isinstance(e, Note)] == [TEACHING]
 
 
+def test_many_classes_are_not_taught(monkeypatch):
+    reader = fake_reader(TaskKind.MULTICLASS, rows=ROWS)
+    train = int((reader.examples.part_N == "train").sum())
+    monkeypatch.setattr(teacher, "MOST_ANSWERS", 3 * train)
+    assert teach(reader, 0.5, seed=0) is not None
+    monkeypatch.setattr(teacher, "MOST_ANSWERS", 3 * train - 1)
+    assert teach(reader, 0.5, seed=0) is None
+
+
 def test_it_stops_when_asked():
     with pytest.raises(Stopped):
         teach(fake_reader(rows=ROWS), 0.5, seed=0, should_stop=lambda: True)

@@ -3,7 +3,10 @@
 import pytest
 
 from nexusflow.services.training import Progress
+from nexusflow.train.events import TrialGoesOn
 from ui.live import standing
+
+TRIAL = TrialGoesOn(number=3, epoch=2, epochs=12, fraction=0.5)
 
 
 def at(**changes: object) -> Progress:
@@ -21,6 +24,10 @@ def at(**changes: object) -> Progress:
         "message": "",
         "doing": "",
         "elsewhere": False,
+        "searches": False,
+        "trial": None,
+        "trials": (),
+        "best_trial": 0,
     }
     return Progress(**{**usual, **changes})  # type: ignore[arg-type]
 
@@ -33,6 +40,8 @@ def at(**changes: object) -> Progress:
         (at(state="queued", elsewhere=True), "Waiting in line"),
         (at(state="cancelling", epoch=2), "Stopping after this batch…"),
         (at(), "Preparing the tables…"),
+        (at(trial=TRIAL, seconds_left=150.0), "Trial 3, epoch 2 of 12 · about 2 min 30 s left"),
+        (at(trial=TRIAL, doing="Scoring every row"), "Scoring every row…"),
         (at(epoch=1, doing="Boosting *first*"), r"Boosting \*first\*…"),
         (at(epoch=2, seconds_left=61.0, train_loss=(1.0,)), "Epoch 2 of 4 · about 1 min 1 s left"),
         (at(epoch=4, train_loss=(1.0,) * 4, doing="Scoring every row"), "4 epochs done · Scoring every row…"),

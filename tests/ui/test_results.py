@@ -85,7 +85,7 @@ def test_every_event_has_a_line_for_the_log() -> None:
         event_line(event)
         for event in (
             RunStarted(run_id="r", parameters=1234, epochs=5),
-            BatchDone(epoch=1, batch=2, batches=3, loss=0.1),
+            BatchDone(epoch=1, batch=2, batches=3, loss=0.1, fraction=0.5),
             EpochEnded(record=record, epochs=5, seconds_left=9.0),
             Note(message="a note"),
             RunFinished(run_id="r", status="finished"),

@@ -12,9 +12,9 @@ from benchmarks.relational.given import SCORED, Given, Predictions, Rows
 from nexusflow.config import TrainingConfig
 from nexusflow.data.task import Part, TaskKind
 from nexusflow.nn.heads import task_loss
-from nexusflow.train.budget import settle
-from nexusflow.train.loop import make_optimizer, rate
+from nexusflow.train.budget import rate, settle
 from nexusflow.train.metrics import score
+from nexusflow.train.optimizer import make_optimizer
 
 # Logits [B, O] of these examples, their targets [B] as the network sees them, and a loss of the network's own.
 Forward = Callable[[Rows], tuple[Tensor, Tensor, Tensor | float]]
