@@ -78,4 +78,10 @@ def show_intervals(found: IntervalCheck) -> None:
             f"The interval of each prediction is made to hold the actual value {found.level:.0%} of the time; "
             f"on the {len(found.frame):,} {found.part} rows it did {found.coverage:.1%} of the time."
         )
+        if found.short:
+            st.warning(
+                "The intervals are too narrow for these rows: they differ from the validation rows, as rows of a later "
+                "time do where things change, or of a model that is to do without new data.",
+                icon=":material/warning:",
+            )
         st.caption(f"Taken from the errors on {found.fitted_on:,} validation rows. Intervals {LIKE_THEM}")

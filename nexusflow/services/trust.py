@@ -11,7 +11,7 @@ from nexusflow.services.runner import predictions
 from nexusflow.services.storage import RunStore
 from nexusflow.train.calibrate import Calibration
 from nexusflow.train.metrics import calibration_error, interval_metrics
-from nexusflow.train.reliability import reliability
+from nexusflow.train.reliability import reliability, wilson
 from nexusflow.train.run import Run
 
 LARGEST_LOGIT = 60.0
@@ -37,12 +37,16 @@ class Reliability:
 
 @dataclass(frozen=True, kw_only=True)
 class IntervalCheck:
-    """Intervals beside the truth on rows of `part`: predicted, actual, low, high; the share covered and mean width."""
+    """Intervals beside the truth on rows of `part`: predicted, actual, low, high; the share covered and mean width.
+
+    `short`: the share is below the level by more than its 95 % range.
+    """
 
     frame: pd.DataFrame
     part: Part
     level: float
     coverage: float
+    short: bool
     width: float
     fitted_on: int
 
@@ -85,6 +89,7 @@ def intervals_of(store: RunStore, run: Run) -> IntervalCheck | None:
         part=part,
         level=fitted.interval.level,
         coverage=scores["coverage"],
+        short=wilson(scores["coverage"] * len(target), len(target))[1] < fitted.interval.level,
         width=scores["interval_width"],
         fitted_on=fitted.rows,
     )

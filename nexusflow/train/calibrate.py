@@ -2,6 +2,10 @@
 
 Platt scaling for two classes and temperature scaling for more (Guo et al. 2017, sections 4.1 and 4.2). The scale is
 above zero, so the order of the rows by probability stays, and with it every score of ranks.
+
+Rows of one time share its luck (a storm delays every flight of its day), so that many rows may say as little as few.
+They are taken in blocks of time, and count for as many rows as their blocks agree like (a quasi-likelihood whose
+dispersion is that between blocks, Wedderburn 1974).
 """
 
 import math
@@ -13,13 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from nexusflow.data.task import TaskKind
-from nexusflow.train.interval import Interval, fit_interval, folds
+from nexusflow.train.interval import FOLDS, Interval, fit_interval
 
 if TYPE_CHECKING:
     from nexusflow.data.preprocessing import Preprocessing
 
 Floats = npt.NDArray[np.floating[Any]]
+Classes = npt.NDArray[np.int64]
 FEWEST_ROWS, FEWEST_OF_A_CLASS = 50, 10
+BLOCKS = 10
 # Standard deviations of the log of the scale and of the shift before any row is seen: few rows move them little.
 PRIOR = np.array([0.3, 0.3])
 # The gain over rows left out must exceed this share of its standard error.
@@ -68,11 +74,16 @@ class Calibration:
 
 
 def calibrate(
-    preprocessing: "Preprocessing", target_N: Floats, logit_NO: Floats, level: float
+    preprocessing: "Preprocessing",
+    target_N: Floats,
+    logit_NO: Floats,
+    level: float,
+    *,
+    cutoff_N: npt.NDArray[np.int64],
 ) -> Calibration:
     """The calibration of these validation rows; `level` is the chance with which intervals are to hold the truth.
 
-    Kept only where it clearly lowers the log loss of rows left out, and never for fewer than 50 rows or 10 of a class.
+    Kept only where it clearly lowers the log loss of times left out, and never for fewer than 50 rows or 10 of a class.
     """
     known = ~np.isnan(target_N)
     target, logit = target_N[known], logit_NO[known].astype(np.float64)
@@ -84,40 +95,69 @@ def calibrate(
     counts = np.bincount(class_N, minlength=2)
     if len(target) < FEWEST_ROWS or (kind is TaskKind.BINARY and counts.min() < FEWEST_OF_A_CLASS):
         return nothing
-    if not _pays(kind, class_N, logit):
+    block_N = _blocks(cutoff_N[known])
+    if not _pays(kind, class_N, logit, block_N):
         return nothing
-    found = _fit(kind, class_N, logit)
+    found = _fit(kind, class_N, logit, block_N)
     # The network holds them in single precision, and this is the record of what it holds.
     scale, shift = (float(np.float32(x)) for x in (np.exp(found[0]), found[1]))
     return replace(nothing, scale=scale, shift=shift)
 
 
-def _pays(kind: TaskKind, target_N: npt.NDArray[np.int64], logit_NO: Floats) -> bool:
-    """Whether calibration lowers the log loss of rows that it was fitted without."""
-    gains = np.empty(len(target_N))
-    for inside in folds(len(target_N)):
-        found, out = _fit(kind, target_N[inside], logit_NO[inside]), ~inside
-        before, after = (_losses(kind, target_N[out], logit_NO[out], x)[0] for x in (np.zeros(2), found))
+def _blocks(cutoff_N: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """About ten blocks of rows that follow each other in time, or drawn at random where all have one time."""
+    edges = np.unique(np.quantile(cutoff_N.astype(np.float64), np.linspace(0, 1, BLOCKS + 1)[1:-1]))
+    block_N = np.unique(np.searchsorted(edges, cutoff_N, side="right"), return_inverse=True)[1]
+    if block_N.max() >= FOLDS - 1:
+        return np.asarray(block_N, dtype=np.int64)
+    return np.random.default_rng(0).permutation(len(cutoff_N)) % BLOCKS
+
+
+def _pays(kind: TaskKind, class_N: Classes, logit_NO: Floats, block_N: Classes) -> bool:
+    """Whether calibration lowers the log loss of blocks that it was fitted without."""
+    gains = np.empty(len(class_N))
+    for fold in range(FOLDS):
+        out = block_N % FOLDS == fold
+        found = _fit(kind, class_N[~out], logit_NO[~out], block_N[~out])
+        before, after = (_losses(kind, class_N[out], logit_NO[out], x)[0] for x in (np.zeros(2), found))
         gains[out] = before - after
-    return bool(gains.mean() > DOUBT * gains.std() / math.sqrt(len(gains)))
+    by_block = np.bincount(block_N, weights=gains - gains.mean())
+    error = math.sqrt((by_block**2).sum() * len(by_block) / (len(by_block) - 1)) / len(gains)
+    return bool(gains.mean() > DOUBT * error)
 
 
-def _fit(kind: TaskKind, target_N: npt.NDArray[np.int64], logit_NO: Floats) -> npt.NDArray[np.float64]:
+def _fit(kind: TaskKind, class_N: Classes, logit_NO: Floats, block_N: Classes) -> npt.NDArray[np.float64]:
     """The log of the scale, and the shift (0 for several classes), most likely after these rows."""
     from scipy.optimize import minimize
 
     free = np.array([1.0, float(kind is TaskKind.BINARY)])
 
-    def cost(x: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-        losses, slope_N2 = _losses(kind, target_N, logit_NO, x)
-        prior = 0.5 * float(((x / PRIOR) ** 2).sum())
-        return float(losses.sum()) + prior, (slope_N2.sum(axis=0) + x / PRIOR**2) * free
+    def most_likely(dispersion: float) -> npt.NDArray[np.float64]:
+        def cost(x: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+            losses, slope_N2 = _losses(kind, class_N, logit_NO, x)
+            value = float(losses.sum()) / dispersion + 0.5 * float(((x / PRIOR) ** 2).sum())
+            return value, (slope_N2.sum(axis=0) / dispersion + x / PRIOR**2) * free
 
-    return np.asarray(minimize(cost, np.zeros(2), jac=True, method="L-BFGS-B").x)
+        return np.asarray(minimize(cost, np.zeros(2), jac=True, method="L-BFGS-B").x)
+
+    first = most_likely(1.0)
+    slope_N2 = _losses(kind, class_N, logit_NO, first)[1] * free
+    return most_likely(_dispersion(slope_N2, block_N))
+
+
+def _dispersion(slope_N2: Floats, block_N: Classes) -> float:
+    """How many times more the blocks differ than rows by themselves would make them, at least 1."""
+    present = np.unique(block_N, return_inverse=True)[1]
+    sums = np.stack([np.bincount(present, weights=slope) for slope in slope_N2.T])
+    own, between = (
+        (slope_N2**2).sum(axis=0),
+        (sums**2).sum(axis=1) * sums.shape[1] / max(1, sums.shape[1] - 1),
+    )
+    return float(max(1.0, (between / np.maximum(own, 1e-12)).max()))
 
 
 def _losses(
-    kind: TaskKind, target_N: npt.NDArray[np.int64], logit_NO: Floats, x: npt.NDArray[np.float64]
+    kind: TaskKind, class_N: Classes, logit_NO: Floats, x: npt.NDArray[np.float64]
 ) -> tuple[Floats, Floats]:
     """Log loss of each row [N] with the log scale and shift x, and its slopes along them [N, 2]."""
     z = np.exp(x[0]) * logit_NO
@@ -126,7 +166,7 @@ def _losses(
     top = z.max(axis=1, keepdims=True)
     total = np.log(np.exp(z - top).sum(axis=1, keepdims=True)) + top
     off = np.exp(z - total)
-    off[np.arange(len(z)), target_N] -= 1
+    off[np.arange(len(z)), class_N] -= 1
     moved = z - np.array([0.0, x[1]]) if kind is TaskKind.BINARY else z
-    losses = total[:, 0] - z[np.arange(len(z)), target_N]
+    losses = total[:, 0] - z[np.arange(len(z)), class_N]
     return losses, np.stack([(off * moved).sum(axis=1), off[:, -1]], axis=1)

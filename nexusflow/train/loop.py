@@ -193,8 +193,9 @@ class _Fit:
         """Make the network as sure as the validation rows say, from what it said of them; and its scores then."""
         if logit_NO is None:
             return Calibration(), {}
-        preprocessing, target = self.reader.preprocessing, self.reader.examples.target_N[self.validation_N]
-        found = calibrate(preprocessing, target, logit_NO, self.training.interval)
+        preprocessing, examples = self.reader.preprocessing, self.reader.examples
+        target, cutoff_N = examples.target_N[self.validation_N], examples.cutoff_N[self.validation_N]
+        found = calibrate(preprocessing, target, logit_NO, self.training.interval, cutoff_N=cutoff_N)
         self.plain.calibration.fill(found.scale, found.shift)
         return found, score(self.kind, target, preprocessing.unscale(found.apply(logit_NO)))
 

@@ -56,10 +56,14 @@ def test_chances_are_shown_beside_what_came_true(open_page: OpenPage, hostile_sh
     assert any("321 validation rows" in caption.value for caption in page.caption)
 
 
-def test_intervals_are_shown_with_what_they_covered(open_page: OpenPage, hostile_shop: Workspace) -> None:
+@pytest.mark.parametrize(("missed", "covered"), [(10, "90.0%"), (4, "75.0%")])
+def test_intervals_are_shown_with_what_they_covered(
+    open_page: OpenPage, hostile_shop: Workspace, missed: int, covered: str
+) -> None:
+    """One in so many rows is missed; too many misses are told."""
     ask(hostile_shop)
     value = np.arange(200.0)
-    error = np.where(np.arange(200) % 10 == 0, 5.0, 0.5)
+    error = np.where(np.arange(200) % missed == 0, 5.0, 0.5)
     frame = pd.DataFrame(
         {"target": value + error, "prediction": value, "low": value - 1, "high": value + 1, "error": error}
     )
@@ -68,9 +72,10 @@ def test_intervals_are_shown_with_what_they_covered(open_page: OpenPage, hostile
     page = open_page("train")
     assert_only_text(page)
     assert [(m.label, m.value) for m in page.metric] == [
-        ("Within the 90% interval", "90.0%"),
+        ("Within the 90% interval", covered),
         ("Mean width", "2"),
     ]
+    assert any("too narrow" in box.value for box in page.warning) == (missed == 4)
 
 
 @pytest.mark.slow

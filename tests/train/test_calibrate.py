@@ -27,14 +27,16 @@ def drawn(kind, rows, *, scale=1.0, shift=0.0, seed=0):
     """Logits whose chances come true only after scale * logit + shift, and what came true."""
     rng = np.random.default_rng(seed)
     logit = rng.normal(0, 2, (rows, PREPROCESSING[kind].task.outputs)).astype(np.float32)
-    chance = PREPROCESSING[kind].unscale(scale * logit + shift)
+    chance = PREPROCESSING[kind].unscale(scale * logit + np.reshape(shift, (-1, 1)))
     if kind is TaskKind.BINARY:
         return (rng.random(rows) < chance).astype(np.float32), logit
     return (rng.random(rows)[:, None] > chance.cumsum(axis=1)).sum(axis=1).astype(np.float32), logit
 
 
-def fitted(kind, target, logit):
-    return calibrate(PREPROCESSING[kind], target, logit, 0.9)
+def fitted(kind, target, logit, cutoff=None):
+    """Of rows without a time of their own, where none is given."""
+    cutoff = np.zeros(len(target), dtype=np.int64) if cutoff is None else cutoff
+    return calibrate(PREPROCESSING[kind], target, logit, 0.9, cutoff_N=cutoff)
 
 
 @pytest.mark.parametrize("kind", CLASSES)
@@ -85,6 +87,41 @@ def test_rows_without_a_target_count_for_nothing():
     target, logit = drawn(TaskKind.BINARY, 400, scale=0.4)
     unknown = np.r_[target, np.full(100, np.nan)], np.r_[logit, np.full((100, 1), 9, dtype=np.float32)]
     assert fitted(TaskKind.BINARY, *unknown) == fitted(TaskKind.BINARY, target, logit)
+
+
+@pytest.mark.parametrize("dated", [True, False])
+def test_luck_that_the_rows_of_a_time_share_is_not_taken_for_that_of_all_times(dated):
+    """The network is right over all times, but in each the chances are shifted by its own luck."""
+    scales, shifts = [], []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        day = rng.integers(0, 30, 3000)
+        target, logit = drawn(TaskKind.BINARY, 3000, shift=rng.normal(0, 1, 30)[day], seed=seed + 100)
+        cutoff = day if dated else rng.permutation(day)
+        found = fitted(TaskKind.BINARY, target, logit, cutoff.astype(np.int64))
+        scales.append(found.scale)
+        shifts.append(abs(found.shift))
+    # Thirty days leave the mean shift open by 0.18; taken as 3000 rows they would seem to know it to 0.05.
+    assert np.mean(shifts) < 0.08 if dated else np.mean(shifts) > 0.1
+    assert min(scales) > 0.5
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_times_that_agree_are_mended_like_rows_without_a_time(kind):
+    target, logit = drawn(kind, 3000, scale=0.4)
+    dated = fitted(kind, target, logit, np.arange(3000))
+    assert dated.scale == pytest.approx(fitted(kind, target, logit).scale, rel=0.05) and dated.moves
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(50, 400), st.integers(1, 400), st.integers(0, 10**6))
+def test_blocks_follow_each_other_in_time(rows, times, seed):
+    cutoff = np.random.default_rng(seed).integers(0, times, rows) * 10**9
+    block = module._blocks(cutoff)
+    assert set(block) == set(range(block.max() + 1)) and 5 <= block.max() + 1 <= module.BLOCKS
+    spans = [(cutoff[block == b].min(), cutoff[block == b].max()) for b in range(block.max() + 1)]
+    in_order = all(a[1] < b[0] for a, b in zip(spans, spans[1:], strict=False))
+    assert in_order or len(np.unique(cutoff)) < 4 * module.BLOCKS
 
 
 @pytest.mark.parametrize("rows", [60, 200, 1000])
