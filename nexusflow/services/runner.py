@@ -153,7 +153,7 @@ class _Training:
     def _evaluate(self, reader: "Reader", model: "NexusFormer") -> None:
         """Score every row as `predict` does, to the bit; test rows are first seen here.
 
-        Validation rows are scored by what the network said of them before it learned from them.
+        Of validation rows that training went on with, what counts is what the network said before.
         """
         from nexusflow.data.reader import Reader
         from nexusflow.train.metrics import interval_metrics, score
@@ -163,20 +163,18 @@ class _Training:
         everything, _ = scoreable(preprocessing, self.tables)
         scoring = Reader(preprocessing, self.tables, everything)
         logit_NO = score_rows(model, scoring, should_stop=self.should_stop)[examples.row_N]
+        if self.config.training.refit and self.result.validation_logit_NO is not None:
+            logit_NO[examples.part_N == str(Part.VALIDATION)] = self.result.validation_logit_NO
         values = preprocessing.unscale(logit_NO)
-        honest = values.copy()
-        if self.result.validation_logit_NO is not None:
-            held = examples.part_N == str(Part.VALIDATION)
-            honest[held] = preprocessing.unscale(self.result.validation_logit_NO)
         metrics = {}
         for part in PARTS:
             here = examples.part_N == str(part)
             if here.any():
                 target = examples.target_N[here]
-                metrics[str(part)] = score(self.task.kind, target, honest[here])
+                metrics[str(part)] = score(self.task.kind, target, values[here])
                 # Errors on training rows say nothing of new ones.
                 if interval is not None and part is not Part.TRAIN:
-                    metrics[str(part)] |= interval_metrics(target, *interval.bounds(honest[here]))
+                    metrics[str(part)] |= interval_metrics(target, *interval.bounds(values[here]))
         self.record.update(metrics=metrics)
         buffer = io.BytesIO()
         self.values = values

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
 
 from nexusflow.config import TrainingConfig
 from nexusflow.data.reader import Reader
@@ -17,9 +16,10 @@ from nexusflow.errors import TrainingError
 from nexusflow.nn.heads import task_loss
 from nexusflow.nn.nexusformer import NexusFormer
 from nexusflow.train.averaging import WeightAverage
-from nexusflow.train.budget import Pace, settle
+from nexusflow.train.budget import COOLING_SHARE, Pace, settle
 from nexusflow.train.calibrate import Calibration, calibrate
 from nexusflow.train.events import BatchDone, EpochEnded, Note, OnEvent, RunStarted, ShouldStop
+from nexusflow.train.loss import LossOfRows
 from nexusflow.train.metrics import score
 from nexusflow.train.optimizer import make_optimizer
 from nexusflow.train.predictor import Stopped, predict_logits
@@ -81,28 +81,6 @@ def fit(
     return _Fit(model, reader, training, on_event, should_stop, run_id, scored_after, teacher).run()
 
 
-class _LossOfRows(nn.Module):
-    """The training loss of example positions [B]: tensors in and a tensor out, as Fabric's wrappers want it."""
-
-    def __init__(self, model: NexusFormer, reader: Reader, device: str) -> None:
-        super().__init__()
-        self.model, self.reader, self.device = model, reader, device
-        self.taught_N: npt.NDArray[np.float32] | None = None
-
-    def turn_to(self, reader: Reader, taught_N: npt.NDArray[np.float32] | None) -> None:
-        """Read the rows by this reader from now on, and take these targets in place of its own where there are any."""
-        self.reader, self.taught_N = reader, taught_N
-
-    def forward(self, index_B: torch.Tensor) -> torch.Tensor:
-        batch = self.reader.batch(index_B.cpu().numpy()).to(self.device)
-        output = self.model(batch)
-        preprocessing, target_B = self.reader.preprocessing, batch.target_B
-        if self.taught_N is not None:
-            taught = preprocessing.scale(self.taught_N[index_B.cpu().numpy()])
-            target_B = torch.from_numpy(taught).to(target_B)
-        return task_loss(preprocessing.task.kind, output.logit_BO, target_B) + output.loss
-
-
 class _Fit:
     def __init__(
         self,
@@ -138,7 +116,7 @@ class _Fit:
         self.plain = model
         # The scores of earlier weights say nothing of these.
         model.calibration.fill(1.0, 0.0)
-        self.rows = _LossOfRows(model, reader, self.device)
+        self.rows = LossOfRows(model, reader, self.device)
         optimizer = make_optimizer(model, training.optimizer)
         self.loss_of, self.optimizer = self.fabric.setup(self.rows, optimizer)
         kept = GOING_ON_TIME if training.refit else 0.0
@@ -230,7 +208,7 @@ class _Fit:
             if clock >= 1:
                 break
             for group, high in zip(self.optimizer.param_groups, highest, strict=True):
-                group["lr"] = high * (1 - max(step / total, clock))
+                group["lr"] = high * (1 - step / total) * min(1.0, (1 - clock) / COOLING_SHARE)
             self._learn(index, f"step {step + 1} with the validation rows")
             average.update(self.plain)
         self.plain.load_state_dict(average.average.state_dict())
