@@ -203,6 +203,13 @@ def training_inputs(now: TrainingConfig) -> TrainingConfig:
         help="Ends the training when patience runs out.",
         key="early_stopping",
     )
+    refit = two.toggle(
+        "Go on with validation rows",
+        now.refit,
+        help="Once they have chosen the epoch, training goes on with them for three tenths as long. They are often the "
+        "latest rows there are. Their scores are of the network before that.",
+        key="refit",
+    )
     baselines = three.toggle(
         "Baselines",
         now.baselines,
@@ -215,6 +222,7 @@ def training_inputs(now: TrainingConfig) -> TrainingConfig:
         "max_minutes": minutes or None,
         "interval": round(percent / 100, 4),
         "early_stopping": early,
+        "refit": refit,
         "baselines": baselines,
     }
     return checked(TrainingConfig, now, {**values, **extra})

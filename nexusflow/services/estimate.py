@@ -17,6 +17,8 @@ from nexusflow.services.workspace import Workspace
 class Estimate:
     """The number of weights, the most epochs, and seconds as measured here: until the first batch, and per epoch.
 
+    `going_on` is what comes after the epochs, as a share of them.
+
     What gradient boosting takes, as teacher and as baseline, is not in it unless a time limit holds for the whole run.
     """
 
@@ -26,6 +28,7 @@ class Estimate:
     seconds_before: float
     seconds_per_epoch: float
     max_minutes: float | None
+    going_on: float = 0.0
 
     @property
     def limited(self) -> bool:
@@ -39,7 +42,7 @@ class Estimate:
 
     @property
     def _whole(self) -> float:
-        return self.seconds_before + self.epochs * self.seconds_per_epoch
+        return self.seconds_before + (1 + self.going_on) * self.epochs * self.seconds_per_epoch
 
 
 def estimate_stamp(workspace: Workspace) -> str:
@@ -87,6 +90,8 @@ def estimated(view: JobView | None) -> Estimate | None:
 
 
 def _estimate(training: TrainingConfig, weights: int, before: float, epoch: float) -> Estimate:
+    from nexusflow.train.loop import GOING_ON_EPOCHS
+
     return Estimate(
         parameters=weights,
         epochs=training.epochs or 1,
@@ -94,4 +99,5 @@ def _estimate(training: TrainingConfig, weights: int, before: float, epoch: floa
         seconds_before=before,
         seconds_per_epoch=epoch,
         max_minutes=training.max_minutes,
+        going_on=GOING_ON_EPOCHS if training.refit else 0.0,
     )

@@ -51,7 +51,8 @@ def predictions(store: RunStore, run_id: str) -> pd.DataFrame | None:
 
     Columns: `row` (of the entity table, from 0), `key`, `part`, `cutoff`, `target`, `prediction`, for classes
     also `probability` (of the predicted class), for values `low` and `high` (the ends of the interval, where there is
-    one), and `error`: the distance from the target, or one less the probability of the true class.
+    one), and `error`: the distance from the target, or one less the probability of the true class. Of validation rows
+    that the training went on with, it is what the network said before.
     """
     path = store.folder(run_id) / PREDICTIONS_FILE
     return pd.read_parquet(path) if path.is_file() else None
