@@ -188,26 +188,26 @@ def training_inputs(now: TrainingConfig) -> TrainingConfig:
         "0: none.",
         key="max_minutes",
     )
-    optimizer = optimizer_inputs(now.optimizer)
-    one, two, three = st.columns(3, vertical_alignment="bottom")
-    device = one.selectbox(
+    device = two.selectbox(
         "Runs on",
         list(DEVICES),
         index=list(DEVICES).index(now.device),
         format_func=DEVICES.__getitem__,
         key="device",
     )
-    early = two.toggle(
+    optimizer = optimizer_inputs(now.optimizer)
+    one, two, three = st.columns(3)
+    early = one.toggle(
         "Early stopping",
         now.early_stopping,
         help="Ends the training when patience runs out.",
         key="early_stopping",
     )
     refit = two.toggle(
-        "Go on with validation rows",
+        "Refit at the end",
         now.refit,
-        help="Once they have chosen the epoch, training goes on with them for three tenths as long. They are often the "
-        "latest rows there are. Their scores are of the network before that.",
+        help="Once the validation rows have chosen the epoch, training goes on with them for three tenths as long. "
+        "They are often the latest rows there are. Their scores are of the network before that.",
         key="refit",
     )
     baselines = three.toggle(

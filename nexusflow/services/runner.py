@@ -52,7 +52,7 @@ def predictions(store: RunStore, run_id: str) -> pd.DataFrame | None:
     Columns: `row` (of the entity table, from 0), `key`, `part`, `cutoff`, `target`, `prediction`, for classes
     also `probability` (of the predicted class), for values `low` and `high` (the ends of the interval, where there is
     one), and `error`: the distance from the target, or one less the probability of the true class. Of validation rows
-    that the training went on with, it is what the network said before.
+    it is what the network said when they chose its epoch, and before it learned from them.
     """
     path = store.folder(run_id) / PREDICTIONS_FILE
     return pd.read_parquet(path) if path.is_file() else None
@@ -154,7 +154,7 @@ class _Training:
     def _evaluate(self, reader: "Reader", model: "NexusFormer") -> None:
         """Score every row as `predict` does, to the bit; test rows are first seen here.
 
-        Of validation rows that training went on with, what counts is what the network said before.
+        What counts of validation rows is what the network said when they chose its epoch, before it learned from them.
         """
         from nexusflow.data.reader import Reader
         from nexusflow.train.metrics import interval_metrics, score
@@ -164,7 +164,7 @@ class _Training:
         everything, _ = scoreable(preprocessing, self.tables)
         scoring = Reader(preprocessing, self.tables, everything)
         logit_NO = score_rows(model, scoring, should_stop=self.should_stop)[examples.row_N]
-        if self.config.training.refit and self.result.validation_logit_NO is not None:
+        if self.result.validation_logit_NO is not None:
             logit_NO[examples.part_N == str(Part.VALIDATION)] = self.result.validation_logit_NO
         values = preprocessing.unscale(logit_NO)
         metrics = {}
@@ -191,7 +191,9 @@ class _Training:
         found: dict[str, dict[str, dict[str, float]]] = {}
         leads: dict[str, tuple[float, float]] = {}
         test = examples.part_N == str(Part.TEST)
-        for baseline in train_baselines(reader, seed=seed, should_stop=given.enough):
+        for baseline in train_baselines(
+            reader, seed=seed, refit=self.config.training.refit, should_stop=given.enough
+        ):
             found[baseline.name] = {
                 str(part): score(kind, examples.part(part).target_N, values)
                 for part, values in baseline.predictions.items()

@@ -26,11 +26,11 @@ class Baseline:
 
 
 def train_baselines(
-    reader: Reader, *, seed: int = 0, should_stop: ShouldStop | None = None
+    reader: Reader, *, seed: int = 0, refit: bool = True, should_stop: ShouldStop | None = None
 ) -> tuple[Baseline, ...]:
     """Every baseline, fitted on the training rows and stopped early on the validation rows.
 
-    For the test rows trees are fitted again, as many, on the validation rows too: so does the network learn.
+    With `refit`, as many trees are fitted again for the test rows, on the validation rows too: so learns the network.
     Asked to stop, it gives those that are done, within one tree.
     """
     everything = np.arange(len(reader))
@@ -43,7 +43,9 @@ def train_baselines(
         matrix, _ = features(everything)
         try:
             predictions = (
-                _boosted(reader, matrix, seed, should_stop) if matrix.shape[1] else found[0].predictions
+                _boosted(reader, matrix, seed, refit, should_stop)
+                if matrix.shape[1]
+                else found[0].predictions
             )
         except Stopped:
             break
@@ -73,7 +75,7 @@ def _constant(reader: Reader) -> Baseline:
 
 
 def _boosted(
-    reader: Reader, matrix: npt.NDArray[np.float32], seed: int, should_stop: ShouldStop | None
+    reader: Reader, matrix: npt.NDArray[np.float32], seed: int, refit: bool, should_stop: ShouldStop | None
 ) -> dict[Part, Predictions]:
     target = reader.examples.target_N
     train, validation = _rows(reader, Part.TRAIN), _rows(reader, Part.VALIDATION)
@@ -85,8 +87,11 @@ def _boosted(
         seed=seed,
         should_stop=should_stop,
     )
-    rounds = max(1, chosen.best_iteration)
-    again = boost(task, (matrix[both], target[both]), None, seed=seed, rounds=rounds, should_stop=should_stop)
+    again, rounds = chosen, max(1, chosen.best_iteration)
+    if refit:
+        again = boost(
+            task, (matrix[both], target[both]), None, seed=seed, rounds=rounds, should_stop=should_stop
+        )
     return {
         part: np.asarray(trees.predict(matrix[_rows(reader, part)]), dtype=np.float64)
         for part, trees in ((Part.VALIDATION, chosen), (Part.TEST, again))

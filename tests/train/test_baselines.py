@@ -131,3 +131,15 @@ def test_predictions_stand_in_the_order_of_their_part():
     for part in (Part.VALIDATION, Part.TEST):
         values = by_name(reader)[AGGREGATES].predictions[part]
         assert np.corrcoef(values, reader.examples.part(part).target_N)[0, 1] > 0.9
+
+
+def test_validation_rows_teach_the_trees_for_the_test_rows_only_where_asked_to():
+    reader = fake_reader(rows=400)
+    opposite = reader.examples.target_N.copy()
+    validation = reader.examples.part_N == str(Part.VALIDATION)
+    rng = np.random.default_rng(0)
+    opposite[validation] = rng.permutation(opposite[validation])
+    other = with_target(reader.x_NF, opposite, reader.examples.part_N, TaskKind.BINARY)
+    once, again = (train_baselines(other, refit=refit)[-1].predictions for refit in (False, True))
+    np.testing.assert_array_equal(once[Part.VALIDATION], again[Part.VALIDATION])
+    assert (once[Part.TEST] != again[Part.TEST]).any()
