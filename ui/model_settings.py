@@ -136,8 +136,8 @@ def training_inputs(now: TrainingConfig) -> TrainingConfig:
             0.9,
             float(now.masking),
             0.05,
-            help="Chance that a cell is hidden in training, and half of it for rows and tables; "
-            "explanations hide them too.",
+            help="Chance that a cell is hidden in a quarter of the training steps, and half of it for rows and "
+            "tables; explanations hide them too.",
             key="masking",
         ),
         "distillation": one.number_input(

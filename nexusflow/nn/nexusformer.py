@@ -38,8 +38,8 @@ SUMMARY_WIDTH = 16
 class NexusFormer(nn.Module):
     """The whole model; `datasets` gives each table's encoder, by table name.
 
-    `masking` is the chance that a cell, slot or role is hidden in training (Faithfulness Measurable Models, Madsen et
-    al. 2023: what is hidden to explain a prediction is then nothing that the model never saw).
+    `masking` is the chance that a cell is hidden in a training step that hides any (Faithfulness Measurable Models,
+    Madsen et al. 2023: what is hidden to explain a prediction is then nothing that the model never saw).
     """
 
     def __init__(

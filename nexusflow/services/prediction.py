@@ -123,9 +123,8 @@ def score_rows(model: "NexusFormer", reader: "Reader", *, should_stop: ShouldSto
     """Logits [N, O] of every example, in batches of one size and order: scoring again gives the same bits."""
     from nexusflow.train.predictor import predict_logits
 
-    device = str(next(model.parameters()).device)
     rows = np.arange(len(reader))
-    return predict_logits(model, reader, rows, batch_size=BATCH_SIZE, device=device, should_stop=should_stop)
+    return predict_logits(model, reader, rows, batch_size=BATCH_SIZE, should_stop=should_stop)
 
 
 def _counting(rows: int, on_progress: OnProgress) -> ShouldStop:

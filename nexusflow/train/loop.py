@@ -320,7 +320,6 @@ class _Fit:
             self.average.average,
             self.readings[0],
             self.validation_N,
-            device=self.device,
             should_stop=self.should_stop,
         )
         if not np.isfinite(logit).all():

@@ -21,11 +21,12 @@ def predict_logits(
     index_N: npt.NDArray[np.int64],
     *,
     batch_size: int = BATCH,
-    device: str = "cpu",
     should_stop: ShouldStop | None = None,
 ) -> npt.NDArray[np.float32]:
-    """Logits [N, O] of these examples; raises Stopped within one batch of being asked to."""
+    """Logits [N, O] of these examples, on the device where the model is; raises Stopped within one batch of being
+    asked to."""
     model.eval()
+    device = next(model.parameters()).device
     parts = [np.zeros((0, reader.layout.outputs), dtype=np.float32)]
     with torch.inference_mode():
         for at in range(0, len(index_N), batch_size):
