@@ -239,13 +239,14 @@ class TrainingConfig(_Settings):
     With `refit`, training goes on for a while with the validation rows once they have chosen the epoch.
     `distillation` is the share of each training target that gradient boosting answers which never saw the row.
     `interval` is the chance with which the interval of a predicted value is to hold the truth.
-    Without `epochs` there are as many as the rows and tables leave time for, at most 30, and without `batch_size` it
-    follows the number of training rows (`nexusflow.train.budget`). `max_minutes` is for the whole run: the learning
-    rate comes down within it.
+    Without `epochs` there are as many as the rows and tables leave time for, 4 to 30, and of very many rows each draws
+    `rows_per_epoch`; `batch_size` follows the number of them (`nexusflow.train.budget`). `max_minutes` is for the
+    whole run: the learning rate comes down within it.
     """
 
     batch_size: int | None = Field(default=None, ge=1)
     epochs: int | None = Field(default=None, ge=1, le=1000)
+    rows_per_epoch: int | None = Field(default=None, ge=1)
     optimizer: OptimizerConfig = OptimizerConfig()
     split_config: SplitConfig = SplitConfig()
     early_stopping: bool = True

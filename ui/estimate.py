@@ -38,11 +38,11 @@ def show_estimate(workspace: Workspace) -> None:
 
 def estimate_words(found: Estimate, training: TrainingConfig) -> str:
     """The estimate as a sentence, with what is not in it."""
-    whole = f"about {duration(found.seconds)} for {counted(found.epochs, 'epoch')}"
+    of_rows = f" of {found.rows_per_epoch:,} rows drawn anew" if found.rows_per_epoch else ""
+    epochs = f"{counted(found.epochs, 'epoch')}{of_rows}"
+    whole = f"about {duration(found.seconds)} for {epochs}"
     if found.limited:
-        whole = (
-            f"the time limit of {training.max_minutes:g} min ends it before {counted(found.epochs, 'epoch')}"
-        )
+        whole = f"the time limit of {training.max_minutes:g} min ends it before {epochs}"
     boosting = [
         name for name, on in (("teacher", training.distillation), ("baseline", training.baselines)) if on
     ]

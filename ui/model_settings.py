@@ -101,7 +101,8 @@ def training_inputs(now: TrainingConfig) -> TrainingConfig:
             now.epochs,
             placeholder="By the rows",
             help="At most; early stopping may end sooner. Left empty: as many as the rows and tables leave time for "
-            "in about ten minutes on two cores, or in the time budget below; 30 at most.",
+            "in about ten minutes on two cores, or in the time budget below, 4 to 30; of very many rows each epoch "
+            "draws some.",
             key="epochs",
         ),
         "batch_size": two.number_input(

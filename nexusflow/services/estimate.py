@@ -17,7 +17,8 @@ from nexusflow.services.workspace import Workspace
 class Estimate:
     """The number of weights, the most epochs, and seconds as measured here: until the first batch, and per epoch.
 
-    `going_on` is what comes after the epochs, as a share of them.
+    `going_on` is what comes after the epochs, as a share of them; `rows_per_epoch` is given where an epoch is of some
+    of the training rows.
 
     What gradient boosting takes, as teacher and as baseline, is not in it unless a time limit holds for the whole run.
     """
@@ -29,6 +30,7 @@ class Estimate:
     seconds_per_epoch: float
     max_minutes: float | None
     going_on: float = 0.0
+    rows_per_epoch: int | None = None
 
     @property
     def limited(self) -> bool:
@@ -100,4 +102,5 @@ def _estimate(training: TrainingConfig, weights: int, before: float, epoch: floa
         seconds_per_epoch=epoch,
         max_minutes=training.max_minutes,
         going_on=GOING_ON_EPOCHS if training.refit else 0.0,
+        rows_per_epoch=training.rows_per_epoch,
     )

@@ -10,9 +10,13 @@ from nexusflow.data.task import Part
 if TYPE_CHECKING:
     from nexusflow.data.reader import Reader
 
-MOST_EPOCHS = 30
-# Rows times roles that a run reads in all: about ten minutes on two cores of 2020s make.
-ROLE_ROWS = 2_400_000
+# Where the fewest epochs would be too much work, an epoch is of some of the rows, drawn anew each time.
+FEWEST_EPOCHS, MOST_EPOCHS = 4, 30
+# Rows times roles that the epochs read in all: with what comes before and after, about ten minutes on two cores of
+# 2020s make.
+ROLE_ROWS = 1_200_000
+# Validation rows that choose the epoch; more of them choose no better and take their time after each.
+MOST_CHOOSING = 10_000
 # A graphics card does several times the work of two cores, and wants more rows at once.
 CUDA_TIMES = 4
 FEWEST_AT_ONCE, MOST_AT_ONCE = 64, 1024
@@ -27,9 +31,17 @@ COOLING_SHARE = 0.3
 
 
 def usual_epochs(rows: int, roles: int, device: str = "cpu") -> int:
-    """As many epochs over this many training rows as the work allows, between 1 and 30; the same on every processor."""
-    work = ROLE_ROWS * (CUDA_TIMES if device == "cuda" else 1)
-    return max(1, min(MOST_EPOCHS, round(work / max(1, rows * roles))))
+    """As many epochs over this many training rows as the work allows, 4 to 30; the same on every processor."""
+    return max(FEWEST_EPOCHS, min(MOST_EPOCHS, round(_work(device) / max(1, rows * roles))))
+
+
+def usual_rows(rows: int, roles: int, device: str = "cpu") -> int:
+    """How many training rows an epoch is of: all, or where 4 such epochs are too much work, as many as are not."""
+    return min(rows, max(1, _work(device) // (FEWEST_EPOCHS * max(1, roles))))
+
+
+def _work(device: str) -> int:
+    return ROLE_ROWS * (CUDA_TIMES if device == "cuda" else 1)
 
 
 def usual_batch(rows: int, device: str = "cpu") -> int:
@@ -48,12 +60,15 @@ def settle(training: TrainingConfig, reader: "Reader") -> TrainingConfig:
     from nexusflow.train.runtime import choose_device
 
     rows = int((reader.examples.part_N == str(Part.TRAIN)).sum())
-    device = choose_device(training)
+    device, roles = choose_device(training), len(reader.layout.roles)
+    timed = training.max_minutes is not None
+    # Whoever counts epochs means whole ones.
+    at_once = rows if training.epochs else usual_rows(rows, roles, device)
+    at_once = min(rows, training.rows_per_epoch or at_once)
     found = {
-        "epochs": MOST_EPOCHS
-        if training.max_minutes is not None
-        else usual_epochs(rows, len(reader.layout.roles), device),
-        "batch_size": usual_batch(rows, device),
+        "epochs": MOST_EPOCHS if timed else usual_epochs(rows, roles, device),
+        "rows_per_epoch": at_once if at_once < rows else None,
+        "batch_size": usual_batch(at_once, device),
     }
     return training.model_copy(
         update={name: value for name, value in found.items() if getattr(training, name) is None}

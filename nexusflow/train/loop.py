@@ -11,12 +11,12 @@ import torch
 
 from nexusflow.config import TrainingConfig
 from nexusflow.data.reader import Reader
-from nexusflow.data.task import Part, TaskKind
+from nexusflow.data.task import Part
 from nexusflow.errors import TrainingError
 from nexusflow.nn.heads import task_loss
 from nexusflow.nn.nexusformer import NexusFormer
 from nexusflow.train.averaging import WeightAverage
-from nexusflow.train.budget import COOLING_SHARE, Pace, settle
+from nexusflow.train.budget import COOLING_SHARE, MOST_CHOOSING, Pace, settle
 from nexusflow.train.calibrate import Calibration, calibrate
 from nexusflow.train.events import BatchDone, EpochEnded, Note, OnEvent, RunStarted, ShouldStop
 from nexusflow.train.loss import LossOfRows
@@ -111,8 +111,13 @@ class _Fit:
         self.validation_N = np.flatnonzero(reader.examples.part_N == str(Part.VALIDATION))
         if not len(self.train_N):
             raise TrainingError("There are no training rows. Change the split.")
-        self.batch_size = training.batch_size or len(self.train_N)
-        self.batches = math.ceil(len(self.train_N) / self.batch_size)
+        self.choosing_N = self.validation_N
+        if len(self.validation_N) > MOST_CHOOSING:
+            drawn = np.random.default_rng(training.seed).permutation(self.validation_N)[:MOST_CHOOSING]
+            self.choosing_N = np.sort(drawn)
+        self.of_epoch = min(len(self.train_N), training.rows_per_epoch or len(self.train_N))
+        self.batch_size = training.batch_size or self.of_epoch
+        self.batches = math.ceil(self.of_epoch / self.batch_size)
         self.plain = model
         # The scores of earlier weights say nothing of these.
         model.calibration.fill(1.0, 0.0)
@@ -153,18 +158,21 @@ class _Fit:
             # A score of ranks is coarse on few validation rows; the loss chooses epochs that score better elsewhere.
             if not best_epoch or record.val_loss < best:
                 best, best_epoch, best_state = record.val_loss, epoch, self._state()
-                best_logit = self.validation_logit_NO
+                best_logit = self.choosing_logit_NO
             left = self._seconds_left(history)
             self.on_event(EpochEnded(record=record, epochs=self.epochs, seconds_left=left))
             if self._finished(epoch, best_epoch):
                 break
         self.plain.load_state_dict(best_state)
-        if self.training.refit and best_epoch and not stopped:
-            try:
+        try:
+            if best_epoch and len(self.choosing_N) < len(self.validation_N):
+                best_logit = None
+                best_logit = self._said_of(self.plain, self.validation_N, f"epoch {best_epoch}")
+            if self.training.refit and best_epoch and not stopped:
                 self._go_on(best_epoch)
-            except Stopped:
-                stopped = True
-                self.plain.load_state_dict(best_state)
+        except Stopped:
+            stopped = True
+            self.plain.load_state_dict(best_state)
         return self._result(history, best_epoch, best_logit, stopped=stopped)
 
     def _calibrate(self, logit_NO: npt.NDArray[np.float32] | None) -> tuple[Calibration, dict[str, float]]:
@@ -196,12 +204,13 @@ class _Fit:
         until = self.pace.end + GOING_ON_TIME * limit
         rows = np.concatenate([self.train_N, self.validation_N])
         epochs = max(1, round(GOING_ON_EPOCHS * best_epoch))
-        total = epochs * math.ceil(len(rows) / self.batch_size)
+        of_epoch = round(self.of_epoch * len(rows) / len(self.train_N))
+        total = epochs * math.ceil(of_epoch / self.batch_size)
         highest = [GOING_ON_RATE * base for base in self.schedule.base_lrs]
         average = WeightAverage(self.plain, self.training.weight_averaging)
         self.on_event(Note(message=GOING_ON))
         self.plain.train()
-        for step, index in enumerate(self._again(rows, epochs)):
+        for step, index in enumerate(self._again(rows, epochs, of_epoch)):
             clock = (time.monotonic() - began) / max(1e-9, until - began)
             if self.should_stop():
                 raise Stopped
@@ -213,13 +222,15 @@ class _Fit:
             average.update(self.plain)
         self.plain.load_state_dict(average.average.state_dict())
 
-    def _again(self, rows_N: npt.NDArray[np.int64], epochs: int) -> Iterator[npt.NDArray[np.int64]]:
+    def _again(
+        self, rows_N: npt.NDArray[np.int64], epochs: int, of_epoch: int
+    ) -> Iterator[npt.NDArray[np.int64]]:
         """Batches of these rows over so many epochs, the validation rows read as those that are learned from."""
         turns = readings(self.reader, self.training.seed, (Part.TRAIN, Part.VALIDATION))
         for epoch in range(epochs):
             turn = epoch % len(turns)
             self.rows.turn_to(turns[turn], self.taught[turn] if self.taught else None)
-            yield from self._shuffled(rows_N)
+            yield from self._shuffled(rows_N, of_epoch)
 
     def _result(
         self,
@@ -261,7 +272,7 @@ class _Fit:
         self.plain.train()
         turn = (epoch - 1) % len(self.readings)
         self.rows.turn_to(self.readings[turn], self.taught[turn] if self.taught else None)
-        for number, index in enumerate(self._shuffled(self.train_N), start=1):
+        for number, index in enumerate(self._shuffled(self.train_N, self.of_epoch), start=1):
             if self.should_stop():
                 raise Stopped
             if losses and self.pace.over:
@@ -279,8 +290,8 @@ class _Fit:
             learning_rate=float(self.schedule.get_last_lr()[0]),
         )
 
-    def _shuffled(self, rows_N: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
-        order = self.shuffle.permutation(rows_N)
+    def _shuffled(self, rows_N: npt.NDArray[np.int64], most: int) -> Iterator[npt.NDArray[np.int64]]:
+        order = self.shuffle.permutation(rows_N)[:most]
         for at in range(0, len(order), self.batch_size):
             yield order[at : at + self.batch_size]
 
@@ -315,23 +326,17 @@ class _Fit:
         self.optimizer.step()
         return value
 
+    def _said_of(
+        self, model: NexusFormer, rows_N: npt.NDArray[np.int64], when: str
+    ) -> npt.NDArray[np.float32]:
+        logit_NO = predict_logits(model, self.readings[0], rows_N, should_stop=self.should_stop)
+        if not np.isfinite(logit_NO).all():
+            raise TrainingError(f"Validation predictions are not finite after {when}. {WAY_OUT}")
+        return logit_NO
+
     def _validate(self, epoch: int) -> tuple[float, dict[str, float]]:
-        logit = predict_logits(
-            self.average.average,
-            self.readings[0],
-            self.validation_N,
-            should_stop=self.should_stop,
-        )
-        if not np.isfinite(logit).all():
-            raise TrainingError(f"Validation predictions are not finite after epoch {epoch}. {WAY_OUT}")
-        self.validation_logit_NO = logit
-        target = self.reader.examples.target_N[self.validation_N]
-        prediction = self.reader.preprocessing.unscale(logit)
-        preprocessing = self.reader.preprocessing
-        scaled = (
-            (target - preprocessing.target_mean) / preprocessing.target_std
-            if self.kind is TaskKind.REGRESSION
-            else target
-        )
-        loss = task_loss(self.kind, torch.from_numpy(logit), torch.from_numpy(scaled.astype(np.float32)))
-        return float(loss), score(self.kind, target, prediction)
+        logit = self._said_of(self.average.average, self.choosing_N, f"epoch {epoch}")
+        self.choosing_logit_NO = logit
+        preprocessing, target = self.reader.preprocessing, self.reader.examples.target_N[self.choosing_N]
+        loss = task_loss(self.kind, torch.from_numpy(logit), torch.from_numpy(preprocessing.scale(target)))
+        return float(loss), score(self.kind, target, preprocessing.unscale(logit))

@@ -7,7 +7,7 @@ from nexusflow.config import TrainingConfig
 from nexusflow.data.reader import Reader
 from nexusflow.data.task import Part
 from nexusflow.nn.nexusformer import NexusFormer
-from nexusflow.train.budget import FORWARD_SHARE
+from nexusflow.train.budget import FORWARD_SHARE, MOST_CHOOSING
 from nexusflow.train.events import ShouldStop
 from nexusflow.train.loop import fit
 
@@ -50,4 +50,6 @@ def steps_per_epoch(reader: Reader, training: TrainingConfig) -> float:
 
 def _batches(reader: Reader, part: Part, training: TrainingConfig) -> int:
     rows = int((reader.examples.part_N == str(part)).sum())
+    most = training.rows_per_epoch if part is Part.TRAIN else MOST_CHOOSING
+    rows = min(rows, most or rows)
     return math.ceil(rows / (training.batch_size or max(1, rows)))

@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 from stand_in import QUICK, Network, fake_reader, trained
 
 from nexusflow.config import TrainingConfig
-from nexusflow.train.budget import MOST_EPOCHS, ROLE_ROWS, Pace, rate, settle, usual_batch, usual_epochs
+from nexusflow.train.budget import (
+    FEWEST_EPOCHS,
+    MOST_EPOCHS,
+    ROLE_ROWS,
+    Pace,
+    rate,
+    settle,
+    usual_batch,
+    usual_epochs,
+    usual_rows,
+)
 
 ROWS, ROLES = st.integers(0, 10**9), st.integers(1, 12)
 
@@ -16,12 +26,22 @@ ROWS, ROLES = st.integers(0, 10**9), st.integers(1, 12)
 @given(ROWS, ROLES)
 def test_epochs_fall_with_the_work_and_stay_in_bounds(rows: int, roles: int) -> None:
     epochs = usual_epochs(rows, roles)
-    assert 1 <= epochs <= MOST_EPOCHS
+    assert FEWEST_EPOCHS <= epochs <= MOST_EPOCHS
     assert usual_epochs(2 * rows, roles) <= epochs
     assert usual_epochs(rows, roles + 1) <= epochs
 
 
-@given(st.integers(ROLE_ROWS // MOST_EPOCHS, ROLE_ROWS))
+@given(ROWS, ROLES)
+def test_many_rows_are_drawn_from_and_few_are_read_whole(rows: int, roles: int) -> None:
+    of_epoch = usual_rows(rows, roles)
+    assert of_epoch <= rows
+    assert (
+        of_epoch == rows
+        or FEWEST_EPOCHS * of_epoch * roles <= ROLE_ROWS < FEWEST_EPOCHS * (of_epoch + 1) * roles
+    )
+
+
+@given(st.integers(ROLE_ROWS // MOST_EPOCHS, ROLE_ROWS // FEWEST_EPOCHS))
 def test_between_the_bounds_the_work_is_the_same(rows: int) -> None:
     assert abs(rows * usual_epochs(rows, 1) - ROLE_ROWS) <= rows
 
@@ -48,7 +68,7 @@ def test_the_batch_follows_the_rows_and_the_device(rows: int, on_cpu: int, on_cu
 
 @pytest.mark.parametrize(
     ("rows", "roles", "on_cpu", "on_cuda"),
-    [(3_500, 4, 30, 30), (20_000, 10, 12, 30), (300_000, 4, 2, 8), (1_500_000, 10, 1, 1)],
+    [(3_500, 4, 30, 30), (20_000, 10, 6, 24), (300_000, 4, 4, 4), (150_000, 4, 4, 8)],
 )
 def test_epochs_follow_the_work_and_the_device(rows: int, roles: int, on_cpu: int, on_cuda: int) -> None:
     assert (usual_epochs(rows, roles), usual_epochs(rows, roles, "cuda")) == (on_cpu, on_cuda)

@@ -31,3 +31,8 @@ def test_a_time_limit_that_binds_is_told() -> None:
     assert "about 1 min 40 s" in estimate_words(
         replace(FOUND, max_minutes=5.0), TrainingConfig(max_minutes=5.0)
     )
+
+
+def test_epochs_of_some_of_the_rows_are_told() -> None:
+    told = estimate_words(replace(FOUND, rows_per_epoch=25_000), TrainingConfig())
+    assert "for 10 epochs of 25,000 rows drawn anew" in told
