@@ -46,7 +46,6 @@ bench: setup
 	$(BIN)/python -m benchmarks.inference.run
 	$(BIN)/python -m benchmarks.load.run
 	$(BIN)/python -m benchmarks.churn.run
-	$(BIN)/python -m benchmarks.rel_f1.run
 	benchmarks/relational/dfs_env.sh
 	$(BIN)/python -m benchmarks.relational.run
 	$(BIN)/python -m benchmarks.table

@@ -12,7 +12,6 @@ import pandas as pd
 
 from benchmarks.churn import run as churn
 from benchmarks.compare import Question
-from benchmarks.rel_f1.run import without_identifiers
 from nexusflow.data.asking import with_table
 from nexusflow.data.examples import resolve_task
 from nexusflow.data.infer import propose
@@ -55,6 +54,15 @@ class Dataset:
         for path in self.files(folder):
             digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
         return digest.hexdigest()[:16]
+
+
+def without_identifiers(schema: Schema) -> Schema:
+    """The schema with names and other texts ignored: they identify a driver or a circuit and say nothing else."""
+    tables = {
+        name: table.with_kinds({c.name: Kind.IGNORED for c in table.columns if c.kind is Kind.TEXT})
+        for name, table in schema.tables.items()
+    }
+    return replace(schema, tables=tables)
 
 
 def with_labels(
