@@ -1,0 +1,146 @@
+"""A setting against the defaults, on development data: `python -m benchmarks.levers.run DATASET --set PLACE=VALUE`
+
+The development data are rel-f1 as it was by `--until`: labels before that year, test rows of its last five, validation
+rows of the five before. In the frozen regime nothing after the first test row's year began is read. Each line is one
+training; the last says the mean and the standard deviation over the seeds.
+"""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from benchmarks.compare import Question
+from benchmarks.relational.datasets import F1_TASKS, with_labels
+from benchmarks.relational.given import Given, Settings
+from benchmarks.relational.methods.boosting import lightgbm_like_ours
+from benchmarks.report import spread
+from nexusflow.artifact import build_model
+from nexusflow.config import DatasetConfig, RunConfig, TargetConfig
+from nexusflow.data.examples import resolve_task
+from nexusflow.data.preprocessing import fit_preprocessing
+from nexusflow.data.reader import Reader
+from nexusflow.data.task import Part, Split
+from nexusflow.train.loop import fit
+from nexusflow.train.metrics import primary_metric, score
+from nexusflow.train.predictor import predict_logits
+from nexusflow.train.runtime import seed_everything, set_threads
+
+SPAN = 5
+DATASETS = [f"{task}/{regime}" for task in F1_TASKS for regime in ("rolling", "frozen")]
+
+
+def question(name: str, folder: Path, until: int) -> Question:
+    """A task of rel-f1 in a regime, as if it were the beginning of the year `until`."""
+    task, regime = name.split("/")
+    target, words = F1_TASKS[task]
+    parts = [pd.read_parquet(path) for path in sorted((folder / "rel-f1" / "tasks").glob(f"{task}.*"))]
+    labels = pd.concat(parts, ignore_index=True)
+    validation_from, test_from, end = (f"{year}-01-01" for year in (until - 2 * SPAN, until - SPAN, until))
+    tables, schema = with_labels(
+        sorted((folder / "rel-f1").glob("*.parquet")),
+        labels[labels["date"] < end].sort_values(["date", "driverId"], ignore_index=True),
+        entity=("driverId", "drivers"),
+        cutoff="date",
+        name="labels",
+    )
+    found = resolve_task(
+        tables,
+        schema,
+        "labels",
+        target,
+        cutoff_column="date",
+        split=Split(method="time", validation_from=validation_from, test_from=test_from),
+        frozen_at=test_from if regime == "frozen" else None,
+        question=words,
+    )
+    return Question(tables=tables, schema=schema, task=found)
+
+
+def settings(tables: Sequence[str], given: Sequence[str]) -> RunConfig:
+    """The defaults with these `place.of.setting=value`; ConfigError where one is none."""
+    data: dict[str, object] = {
+        "target": TargetConfig(target_table="labels", target_column="any").model_dump(),
+        "datasets": [DatasetConfig(name=name).model_dump() for name in tables],
+    }
+    for each in given:
+        place, value = each.split("=", 1)
+        *path, last = place.split(".")
+        inner = data
+        for part in path:
+            inner = inner.setdefault(part, {})  # type: ignore[assignment]
+        inner[last] = yaml.safe_load(value)
+    return RunConfig.model_validate(data)
+
+
+def train(given: Given, config: RunConfig, seed: int) -> dict[str, float]:
+    """Validation and test score of one training, its best epoch, and what gradient boosting scores on the same rows."""
+    asked, kind = given.question, given.question.task.kind
+    config = config.model_copy(update={"training": config.training.model_copy(update={"seed": seed})})
+    shape = config.architecture
+    preprocessing = fit_preprocessing(
+        asked.tables,
+        asked.schema,
+        asked.task,
+        given.examples,
+        hops=shape.hops,
+        rows_per_key=shape.rows_per_key,
+    )
+    reader = Reader(preprocessing, asked.tables, given.examples)
+    seed_everything(seed)
+    model = build_model(config, preprocessing)
+    result = fit(
+        model=model,
+        reader=reader,
+        training=config.training,
+        on_event=lambda event: None,
+        should_stop=lambda: False,
+        run_id=str(seed),
+    )
+    metric, rows = primary_metric(kind)[0], given.rows(Part.TEST)
+    said = preprocessing.unscale(predict_logits(model, reader, rows))
+    trees = lightgbm_like_ours(given)[Part.TEST]
+    return {
+        "validation": result.metrics[metric],
+        "test": score(kind, given.target(Part.TEST), said)[metric],
+        "best_epoch": float(result.best_epoch),
+        "lightgbm_test": score(kind, given.target(Part.TEST), np.asarray(trees))[metric],
+    }
+
+
+def main(asked: Sequence[str] | None = None) -> None:
+    """Train and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("dataset", choices=DATASETS)
+    parser.add_argument("--set", nargs="*", default=[], metavar="PLACE=VALUE", dest="changes")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument(
+        "--until", type=int, default=2010, help="year; 2010 is where the benchmark's own test begins"
+    )
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("NEXUSFLOW_DATA", "../shared/data")))
+    given = parser.parse_args(asked)
+    if given.until > 2010:
+        parser.error("--until after 2010 would look at test rows of the benchmarks")
+    set_threads()
+    data = question(given.dataset, given.data, given.until)
+    config = settings(list(data.tables), given.changes)
+    lines = []
+    with tempfile.TemporaryDirectory() as scratch:
+        make = partial(Given, data, entity=("driverId",), settings=Settings(), folder=Path(scratch))
+        for seed in range(given.seeds):
+            lines.append(train(make(seed=seed), config, seed))
+            print(f"seed {seed}: {', '.join(f'{k} {v:.4f}' for k, v in lines[-1].items())}", flush=True)
+    means = {name: spread([line[name] for line in lines]) for name in lines[0]}
+    print("mean ± sd: " + ", ".join(f"{k} {v['mean']:.4f} ± {v['sd']:.4f}" for k, v in means.items()))
+
+
+if __name__ == "__main__":
+    main()
