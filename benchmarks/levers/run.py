@@ -28,11 +28,13 @@ from nexusflow.data.preprocessing import fit_preprocessing
 from nexusflow.data.reader import Reader
 from nexusflow.data.task import Part, Split
 from nexusflow.train.loop import fit
-from nexusflow.train.metrics import primary_metric, score
+from nexusflow.train.metrics import interval_metrics, primary_metric, score
 from nexusflow.train.predictor import predict_logits
 from nexusflow.train.runtime import seed_everything, set_threads
 
 SPAN = 5
+# How sure it may be: calibration error, and the share of values that lie in their interval.
+SURE = ("ece", "coverage")
 DATASETS = [f"{task}/{regime}" for task in F1_TASKS for regime in ("rolling", "frozen")]
 
 
@@ -105,12 +107,16 @@ def train(given: Given, config: RunConfig, seed: int) -> dict[str, float]:
     )
     metric, rows = primary_metric(kind)[0], given.rows(Part.TEST)
     said = preprocessing.unscale(predict_logits(model, reader, rows))
-    trees = lightgbm_like_ours(given)[Part.TEST]
+    target, trees = given.target(Part.TEST), lightgbm_like_ours(given)[Part.TEST]
+    scores, interval = score(kind, target, said), result.calibration.interval
+    if interval is not None:
+        scores |= interval_metrics(target, *interval.bounds(said))
     return {
         "validation": result.metrics[metric],
-        "test": score(kind, given.target(Part.TEST), said)[metric],
+        "test": scores[metric],
+        **{name: scores[name] for name in SURE if name in scores},
         "best_epoch": float(result.best_epoch),
-        "lightgbm_test": score(kind, given.target(Part.TEST), np.asarray(trees))[metric],
+        "lightgbm_test": score(kind, target, np.asarray(trees))[metric],
     }
 
 
