@@ -15,6 +15,7 @@ from ui.grid import printable
 from ui.page import two_cards
 from ui.palette import current_palette
 from ui.results import unit
+from ui.see_what_if import what_if
 
 ORDERS = {"error": "Worst errors first", "random": "At random", "row": "In the table's order"}
 LISTED = 200
@@ -41,6 +42,8 @@ def show_row(insight: Insight, task: Task) -> None:
             cells(insight, row, direction(task, str(example["prediction"])))
         with st.container(border=True):
             related(insight, row)
+        with st.container(border=True):
+            what_if(insight, task, row, answer_name(task, str(example["prediction"])))
 
 
 def pick(insight: Insight) -> pd.Series | None:
@@ -201,14 +204,18 @@ def related(insight: Insight, row: int) -> None:
     st.caption("The latest come first. How much each was looked at is not how much it moved the answer.")
 
 
+def answer_name(task: Task, predicted: str) -> str:
+    """What the output says, as a heading."""
+    if task.kind is TaskKind.REGRESSION:
+        return "Predicted value"
+    named = task.classes[-1] if task.kind is TaskKind.BINARY else predicted
+    return f"Probability of {shorten(named)}"
+
+
 def trace(insight: Insight, task: Task, row: int) -> None:
     """The prediction after each pass."""
     frame = insight.trace(row)
-    what = {
-        TaskKind.BINARY: f"Probability of {shorten(task.classes[-1] if task.classes else '')}",
-        TaskKind.MULTICLASS: "Probability of the predicted class",
-        TaskKind.REGRESSION: "Predicted value",
-    }[task.kind]
+    what = answer_name(task, "the predicted class")
     show_chart(
         columns(
             [f"Pass {n}" for n in frame["iteration"]],

@@ -1,6 +1,6 @@
 """What explanations are made of. Axis letters: B rows, T roles, S slots, P passes, L blocks, H heads."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -80,3 +80,32 @@ class DeletionCheck:
     rows: int
     faithful: bool
     sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """Changes to one table: whole rows in place of others (the index is the row's number, from 0), numbers of rows that
+    are gone, and new rows (of which the index says nothing)."""
+
+    changed: pd.DataFrame = field(default_factory=pd.DataFrame)
+    removed: tuple[int, ...] = ()
+    added: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def __bool__(self) -> bool:
+        return bool(self.count)
+
+    @property
+    def count(self) -> int:
+        """How many rows are changed, gone or new."""
+        return len(self.changed) + len(self.removed) + len(self.added)
+
+    def and_then(self, other: "Edit") -> "Edit":
+        """Both edits of one table; where both change a row, it is as the other says."""
+        changed = pd.concat([part for part in (self.changed, other.changed) if len(part)] or [self.changed])
+        return Edit(
+            changed=changed[~changed.index.duplicated(keep="last")],
+            removed=tuple(sorted({*self.removed, *other.removed})),
+            added=pd.concat(
+                [part for part in (self.added, other.added) if len(part)] or [self.added], ignore_index=True
+            ),
+        )

@@ -196,7 +196,7 @@ class Insight:
         """The uploaded rows that a row reads as `role`: slot, looked_at (share), row, age (days), its columns."""
         from nexusflow.explain.attention import slot_attention
 
-        t = self._role(role)
+        t = self.role_number(role)
         maps = self._attention_maps([row])
         slots = maps.row_BTS[0, t]
         filled = slots >= 0
@@ -235,14 +235,15 @@ class Insight:
         from nexusflow.explain.attention import pair_attention
 
         maps = self._attention_maps(None)
-        i, j = self._role(role), self._role(context_role)
+        i, j = self.role_number(role), self.role_number(context_role)
         looked = pair_attention(maps, i, j, iteration=iteration, head=head)
         found = pd.DataFrame({"row": self.sample(), "attention": looked}).dropna(subset="attention")
         known = self.rows()[["row", "key", "target", "prediction"]]
         found = found.merge(known, on="row").sort_values("attention", ascending=False, ignore_index=True)
         return found.head(count)
 
-    def _role(self, name: str) -> int:
+    def role_number(self, name: str) -> int:
+        """The place of a role, the seed at 0; DataError where there is none of this name."""
         if name not in self.roles:
             raise DataError(f"There is no table role {name!r}; there are: {', '.join(self.roles)}.")
         return self.roles.index(name)

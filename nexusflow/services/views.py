@@ -47,3 +47,13 @@ class Contributions:
     frame: pd.DataFrame
     bias: float
     output: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhatIf:
+    """One row's prediction before and after edits (a probability, or the value), and what each role adds to its output
+    before and after: role, before, after."""
+
+    before: float
+    after: float
+    frame: pd.DataFrame

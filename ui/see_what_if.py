@@ -1,0 +1,87 @@
+"""Interpret, one row: what the answer would be if cells were otherwise, or rows were gone or added."""
+
+import pandas as pd
+import streamlit as st
+
+from nexusflow.data.task import Task, TaskKind
+from nexusflow.explain.explanation import Edit
+from nexusflow.services.insight import Insight
+from nexusflow.services.views import WhatIf
+from nexusflow.services.what_if import ask, edit_of, editable, fixed_columns
+from ui.charts import bars, height_for
+from ui.escape import counted, plain
+from ui.figure import show_chart
+from ui.palette import current_palette
+from ui.problems import attempt
+from ui.results import unit
+
+
+def what_if(insight: Insight, task: Task, row: int, said: str) -> None:
+    """Editors of the rows that were read, a tab per table, and what their edits do; `said` names the answer."""
+    st.markdown("**What if it were otherwise?**")
+    st.caption(
+        "Change a cell, tick rows to remove them, or add some below: the answer follows. In a new row, what is left "
+        "empty is as in the first one. Keys, the target and the date it is asked as of stay."
+    )
+    shown = {role: editable(insight, row, role) for role in insight.roles}
+    read = [role for role, frame in shown.items() if len(frame)]
+    edits: dict[str, pd.DataFrame] = {}
+    for tab, role in zip(st.tabs([plain(role) for role in read]), read, strict=True):
+        with tab:
+            edits[role] = _editor(insight, row, role, shown[role])
+    by_table: dict[str, Edit] = {}
+    for role, edited in edits.items():
+        table = insight.reader.layout.roles[insight.role_number(role)].table
+        by_table[table] = by_table.get(table, Edit()).and_then(edit_of(shown[role], edited))
+    changes = sum(edit.count for edit in by_table.values())
+    if not changes:
+        return
+    found: list[WhatIf] = []
+    if attempt(lambda: found.append(ask(insight, row, by_table))):
+        _answer(found[0], task, said, changes)
+
+
+def _editor(insight: Insight, row: int, role: str, shown: pd.DataFrame) -> pd.DataFrame:
+    number = str(shown.columns[0])
+    own = role == insight.roles[0]
+    return st.data_editor(
+        shown,
+        hide_index=True,
+        num_rows="fixed" if own else "dynamic",
+        disabled=[number, *fixed_columns(insight, role)],
+        column_config={number: st.column_config.NumberColumn("row", width="small")},
+        key=f"what_if_{insight.run_id}_{row}_{role}",
+    )
+
+
+def _answer(found: WhatIf, task: Task, said: str, changes: int) -> None:
+    """The answer before and after, and which tables' parts moved."""
+    value = task.kind is TaskKind.REGRESSION
+    before, after = (f"{number:,.4g}" if value else f"{number:.1%}" for number in (found.before, found.after))
+    moved = found.after - found.before
+    first, second = st.columns(2)
+    first.metric(said, before, border=True)
+    second.metric(
+        f"{said}, with {counted(changes, 'change')}",
+        after,
+        f"{moved:+,.4g}" if value else f"{100 * moved:+.1f} points",
+        delta_color="off",
+        border=True,
+    )
+    frame = found.frame.assign(change=found.frame["after"] - found.frame["before"])
+    frame = frame.rename(columns={"role": "table"})
+    show_chart(
+        bars(
+            frame[["table", "change"]],
+            label="table",
+            value="change",
+            title="How what each table adds has changed",
+            palette=current_palette(),
+            signed=True,
+        ),
+        key="what_if",
+        alt="Change of each table's contribution to the output by the edits",
+        frame=frame,
+        height=height_for(len(frame)),
+    )
+    st.caption(f"In {unit(task)}; the bars sum to the change of the output.")
