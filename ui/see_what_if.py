@@ -60,13 +60,14 @@ def _answer(found: WhatIf, task: Task, said: str, changes: int) -> None:
     before, after = (f"{number:,.4g}" if value else f"{number:.1%}" for number in (found.before, found.after))
     moved = found.after - found.before
     first, second = st.columns(2)
-    first.metric(said, before, border=True)
+    first.metric(said, before, border=True, height="stretch")
     second.metric(
         f"{said}, with {counted(changes, 'change')}",
         after,
         f"{moved:+,.4g}" if value else f"{100 * moved:+.1f} points",
         delta_color="off",
         border=True,
+        height="stretch",
     )
     frame = found.frame.assign(change=found.frame["after"] - found.frame["before"])
     frame = frame.rename(columns={"role": "table"})

@@ -100,7 +100,30 @@ def explain_one_row(page: Page) -> None:
     expect(page.get_by_text("The bars sum to the output")).to_be_visible(timeout=60_000)
     expect(page.get_by_text("the scores explain all but")).to_be_visible(timeout=60_000)
     choose(page, "related_role", "transactions")
+    change_a_cell(page, value="20")
+    expect(page.get_by_text("the bars sum to the change")).to_be_visible()
     expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def change_a_cell(page: Page, value: str) -> None:
+    """Type a value into the first cell that lets itself be edited, from the left; the answer then follows."""
+    grid = page.locator("[class*='st-key-what_if_']").first
+    grid.scroll_into_view_if_needed()
+    settle(page)
+    changed = page.get_by_text("with 1 change")
+    for share in (0.2, 0.25, 0.3, 0.35, 0.4, 0.5):
+        box = grid.locator("canvas").first.bounding_box()
+        assert box is not None
+        page.mouse.dblclick(box["x"] + share * box["width"], box["y"] + 52)
+        page.wait_for_timeout(1000)
+        page.keyboard.press("Control+a")
+        page.keyboard.type(value)
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(1000)
+        settle(page)
+        if changed.is_visible():
+            return
+    expect(changed).to_be_visible()
 
 
 def download_predictions(page: Page, folder: Path) -> int:
