@@ -9,7 +9,7 @@ from nexusflow.services.insight import Insight
 from nexusflow.services.views import WhatIf
 from nexusflow.services.what_if import ask, edit_of, editable, fixed_columns
 from ui.charts import bars, height_for
-from ui.escape import counted, plain
+from ui.escape import counted, md_escape
 from ui.figure import show_chart
 from ui.palette import current_palette
 from ui.problems import attempt
@@ -20,19 +20,21 @@ def what_if(insight: Insight, task: Task, row: int, said: str) -> None:
     """Editors of the rows that were read, a tab per table, and what their edits do; `said` names the answer."""
     st.markdown("**What if it were otherwise?**")
     st.caption(
-        "Change a cell, tick rows to remove them, or add some below: the answer follows. In a new row, what is left "
-        "empty is as in the first one. Keys, the target and the date it is asked as of stay."
+        "Change a cell, or of a table's several rows remove some or add others: the answer follows. In a new row, what "
+        "is left empty is as in the first one. Keys, the target and the date it is asked as of stay."
     )
     shown = {role: editable(insight, row, role) for role in insight.roles}
     read = [role for role, frame in shown.items() if len(frame)]
     edits: dict[str, pd.DataFrame] = {}
-    for tab, role in zip(st.tabs([plain(role) for role in read]), read, strict=True):
+    for tab, role in zip(st.tabs([md_escape(role) for role in read]), read, strict=True):
         with tab:
             edits[role] = _editor(insight, row, role, shown[role])
     by_table: dict[str, Edit] = {}
     for role, edited in edits.items():
         table = insight.reader.layout.roles[insight.role_number(role)].table
-        by_table[table] = by_table.get(table, Edit()).and_then(edit_of(shown[role], edited))
+        by_table[table] = by_table.get(table, Edit()).and_then(
+            edit_of(shown[role], edited, fixed_columns(insight, role))
+        )
     changes = sum(edit.count for edit in by_table.values())
     if not changes:
         return
@@ -43,11 +45,12 @@ def what_if(insight: Insight, task: Task, row: int, said: str) -> None:
 
 def _editor(insight: Insight, row: int, role: str, shown: pd.DataFrame) -> pd.DataFrame:
     number = str(shown.columns[0])
-    own = role == insight.roles[0]
+    # A row that is new has no rows of its own, so that a new parent would say nothing.
+    one = insight.reader.layout.roles[insight.role_number(role)].single
     return st.data_editor(
         shown,
         hide_index=True,
-        num_rows="fixed" if own else "dynamic",
+        num_rows="fixed" if one else "dynamic",
         disabled=[number, *fixed_columns(insight, role)],
         column_config={number: st.column_config.NumberColumn("row", width="small")},
         key=f"what_if_{insight.run_id}_{row}_{role}",
@@ -60,6 +63,7 @@ def _answer(found: WhatIf, task: Task, said: str, changes: int) -> None:
     before, after = (f"{number:,.4g}" if value else f"{number:.1%}" for number in (found.before, found.after))
     moved = found.after - found.before
     first, second = st.columns(2)
+    said = md_escape(said)
     first.metric(said, before, border=True, height="stretch")
     second.metric(
         f"{said}, with {counted(changes, 'change')}",

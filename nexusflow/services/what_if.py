@@ -1,6 +1,6 @@
 """What-if: the rows that an example is read from, ready to be edited, and what the model says once they are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -36,18 +36,31 @@ def fixed_columns(insight: Insight, role: str) -> tuple[str, ...]:
     return tuple(c for c in insight.reader.tables[table].columns if c in keys)
 
 
-def edit_of(shown: pd.DataFrame, edited: pd.DataFrame) -> Edit:
-    """What was changed, removed and added. What a new row leaves empty is as in the first row shown."""
+def edit_of(shown: pd.DataFrame, edited: pd.DataFrame, fixed: Sequence[str] = ()) -> Edit:
+    """What was changed, removed and added. What a new row leaves empty is as in the first row shown.
+
+    `fixed` columns are as they were: an editor makes floats of whole numbers once a row is new, and long keys of
+    floats are other keys. So are other columns of whole numbers held as such where nothing is missing.
+    """
     number = str(shown.columns[0])
     before = shown.set_index(number)
     new = edited[number].isna()
     after = edited[~new].set_index(edited.loc[~new, number].astype("int64")).drop(columns=number)
+    for name in after.columns:
+        if name in fixed:
+            after[name] = before[name].loc[after.index]
+        elif after[name].dtype != before[name].dtype and not after[name].isna().any():
+            # What the float says of a number that was not touched is less than the number itself.
+            same = before[name].loc[after.index].astype(after[name].dtype) == after[name]
+            kept = [before[name].loc[at] if same.loc[at] else after[name].loc[at] for at in after.index]
+            after[name] = pd.Series(kept, index=after.index, dtype="object").infer_objects()
     added = edited[new].drop(columns=number)
     if len(added) and len(before):
         filled = {}
         for name in added.columns:
             values = added[name].astype("object")
-            filled[name] = values.where(values.notna(), before[name].iloc[0])
+            there = values.notna() & (name not in fixed)
+            filled[name] = values.where(there, before[name].iloc[0])
         added = pd.DataFrame(filled)
     here = [at for at in before.index if at in after.index]
     differ = [at for at in here if not _same(before.loc[at], after.loc[at])]

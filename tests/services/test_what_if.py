@@ -118,3 +118,16 @@ def test_two_edits_of_one_table_are_one():
     assert both.removed == (2, 5) and len(both.added) == 1 and both.count == 4
     assert Edit().and_then(one).count == one.count == 2
     assert not Edit().and_then(Edit())
+
+
+def test_long_keys_and_numbers_survive_an_editor_that_makes_floats_of_them():
+    """A new row with empty cells turns columns of whole numbers into floats, which hold 53 bits."""
+    long = 1234567890123456789
+    shown = pd.DataFrame({"row": [1, 2], "id": [long, long + 2], "size": [long + 4, 5], "name": ["a", "b"]})
+    edited = pd.concat([shown, pd.DataFrame({"name": ["c"]})], ignore_index=True)
+    assert edited["id"].dtype == "float64"
+    edit = edit_of(shown, edited, ["id"])
+    assert not len(edit.changed) and edit.removed == () and edit.added["id"].tolist() == [long]
+    edited.loc[0, "name"] = "z"
+    changed = edit_of(shown, edited, ["id"]).changed
+    assert changed["id"].tolist() == [long] and changed["size"].tolist() == [long + 4]
