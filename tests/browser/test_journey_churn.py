@@ -107,14 +107,16 @@ def explain_one_row(page: Page) -> None:
 
 def change_a_cell(page: Page, value: str) -> None:
     """Type a value into the first cell that lets itself be edited, from the left; the answer then follows."""
-    grid = page.locator("[class*='st-key-what_if_']").first
-    grid.scroll_into_view_if_needed()
-    settle(page)
+    canvas = page.locator("[class*='st-key-what_if_']").first.locator("canvas").first
     changed = page.get_by_text("with 1 change")
     for share in (0.2, 0.25, 0.3, 0.35, 0.4, 0.5):
-        box = grid.locator("canvas").first.bounding_box()
+        # A chart above that is still growing moves the page.
+        canvas.scroll_into_view_if_needed()
+        settle(page)
+        page.wait_for_timeout(1000)
+        box = canvas.bounding_box()
         assert box is not None
-        page.mouse.dblclick(box["x"] + share * box["width"], box["y"] + 52)
+        canvas.dblclick(position={"x": share * box["width"], "y": 52}, force=True)
         page.wait_for_timeout(1000)
         page.keyboard.press("Control+a")
         page.keyboard.type(value)
