@@ -137,8 +137,8 @@ def training_inputs(now: TrainingConfig) -> TrainingConfig:
             0.9,
             float(now.masking),
             0.05,
-            help="Chance that a cell is hidden in a quarter of the training steps, and half of it for rows and "
-            "tables; explanations hide them too.",
+            help="In one of four training steps each cell is hidden with this chance, rows and tables with half of "
+            "it; explanations hide them too.",
             key="masking",
         ),
         "distillation": one.number_input(

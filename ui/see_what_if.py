@@ -1,5 +1,7 @@
 """Interpret, one row: what the answer would be if cells were otherwise, or rows were gone or added."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 import streamlit as st
 
@@ -24,17 +26,20 @@ def what_if(insight: Insight, task: Task, row: int, said: str) -> None:
         "is left empty is as in the first one. Keys, the target and the date it is asked as of stay."
     )
     shown = {role: editable(insight, row, role) for role in insight.roles}
-    read = [role for role, frame in shown.items() if len(frame)]
+    fixed = {role: fixed_columns(insight, role) for role in insight.roles}
+    # Where every column stays, as in the label table of a question over time, there is nothing to edit.
+    read = [role for role, frame in shown.items() if len(frame) and len(frame.columns) > 1 + len(fixed[role])]
+    if not read:
+        st.caption("Nothing that it was read from can be edited.")
+        return
     edits: dict[str, pd.DataFrame] = {}
     for tab, role in zip(st.tabs([md_escape(role) for role in read]), read, strict=True):
         with tab:
-            edits[role] = _editor(insight, row, role, shown[role])
+            edits[role] = _editor(insight, row, role, shown[role], fixed[role])
     by_table: dict[str, Edit] = {}
     for role, edited in edits.items():
         table = insight.reader.layout.roles[insight.role_number(role)].table
-        by_table[table] = by_table.get(table, Edit()).and_then(
-            edit_of(shown[role], edited, fixed_columns(insight, role))
-        )
+        by_table[table] = by_table.get(table, Edit()).and_then(edit_of(shown[role], edited, fixed[role]))
     changes = sum(edit.count for edit in by_table.values())
     if not changes:
         return
@@ -43,18 +48,23 @@ def what_if(insight: Insight, task: Task, row: int, said: str) -> None:
         _answer(found[0], task, said, changes)
 
 
-def _editor(insight: Insight, row: int, role: str, shown: pd.DataFrame) -> pd.DataFrame:
+def _editor(insight: Insight, row: int, role: str, shown: pd.DataFrame, fixed: Sequence[str]) -> pd.DataFrame:
     number = str(shown.columns[0])
     # A row that is new has no rows of its own, so that a new parent would say nothing.
     one = insight.reader.layout.roles[insight.role_number(role)].single
-    return st.data_editor(
-        shown,
+    # Streamlit keeps this name for itself.
+    kept = "_index"
+    while kept in shown.columns:
+        kept += " "
+    edited = st.data_editor(
+        shown.rename(columns={"_index": kept}),
         hide_index=True,
         num_rows="fixed" if one else "dynamic",
-        disabled=[number, *fixed_columns(insight, role)],
+        disabled=[number, *(kept if name == "_index" else name for name in fixed)],
         column_config={number: st.column_config.NumberColumn("row", width="small")},
         key=f"what_if_{insight.run_id}_{row}_{role}",
     )
+    return edited.rename(columns={kept: "_index"})
 
 
 def _answer(found: WhatIf, task: Task, said: str, changes: int) -> None:

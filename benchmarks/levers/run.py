@@ -9,24 +9,20 @@ import argparse
 import os
 import tempfile
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import yaml
 
 from benchmarks.compare import Question
-from benchmarks.relational.datasets import F1_TASKS, with_labels
+from benchmarks.relational.datasets import F1_TASKS, f1_question
 from benchmarks.relational.given import Given, Settings
 from benchmarks.relational.methods.boosting import lightgbm_like_ours
 from benchmarks.report import spread
 from nexusflow.artifact import build_model
-from nexusflow.config import DatasetConfig, RunConfig, TargetConfig
-from nexusflow.data.examples import resolve_task
-from nexusflow.data.preprocessing import fit_preprocessing
-from nexusflow.data.reader import Reader
-from nexusflow.data.task import Part, Split
+from nexusflow.config import DatasetConfig, RunConfig, TargetConfig, parse_config
+from nexusflow.data.task import Part
+from nexusflow.errors import ConfigError
 from nexusflow.train.loop import fit
 from nexusflow.train.metrics import interval_metrics, primary_metric, score
 from nexusflow.train.predictor import predict_logits
@@ -41,28 +37,8 @@ DATASETS = [f"{task}/{regime}" for task in F1_TASKS for regime in ("rolling", "f
 def question(name: str, folder: Path, until: int) -> Question:
     """A task of rel-f1 in a regime, as if it were the beginning of the year `until`."""
     task, regime = name.split("/")
-    target, words = F1_TASKS[task]
-    parts = [pd.read_parquet(path) for path in sorted((folder / "rel-f1" / "tasks").glob(f"{task}.*"))]
-    labels = pd.concat(parts, ignore_index=True)
     validation_from, test_from, end = (f"{year}-01-01" for year in (until - 2 * SPAN, until - SPAN, until))
-    tables, schema = with_labels(
-        sorted((folder / "rel-f1").glob("*.parquet")),
-        labels[labels["date"] < end].sort_values(["date", "driverId"], ignore_index=True),
-        entity=("driverId", "drivers"),
-        cutoff="date",
-        name="labels",
-    )
-    found = resolve_task(
-        tables,
-        schema,
-        "labels",
-        target,
-        cutoff_column="date",
-        split=Split(method="time", validation_from=validation_from, test_from=test_from),
-        frozen_at=test_from if regime == "frozen" else None,
-        question=words,
-    )
-    return Question(tables=tables, schema=schema, task=found)
+    return f1_question(task, regime, folder, validation_from=validation_from, test_from=test_from, until=end)
 
 
 def settings(tables: Sequence[str], given: Sequence[str]) -> RunConfig:
@@ -72,31 +48,24 @@ def settings(tables: Sequence[str], given: Sequence[str]) -> RunConfig:
         "datasets": [DatasetConfig(name=name).model_dump() for name in tables],
     }
     for each in given:
-        place, value = each.split("=", 1)
+        place, found, value = each.partition("=")
+        if not found:
+            raise ConfigError(f"--set takes PLACE=VALUE, such as training.masking=0; found {each!r}.")
         *path, last = place.split(".")
         inner = data
         for part in path:
             inner = inner.setdefault(part, {})  # type: ignore[assignment]
         inner[last] = yaml.safe_load(value)
-    return RunConfig.model_validate(data)
+    return parse_config(data, source="--set")
 
 
 def train(given: Given, config: RunConfig, seed: int) -> dict[str, float]:
     """Validation and test score of one training, its best epoch, and what gradient boosting scores on the same rows."""
-    asked, kind = given.question, given.question.task.kind
+    kind = given.question.task.kind
     config = config.model_copy(update={"training": config.training.model_copy(update={"seed": seed})})
-    shape = config.architecture
-    preprocessing = fit_preprocessing(
-        asked.tables,
-        asked.schema,
-        asked.task,
-        given.examples,
-        hops=shape.hops,
-        rows_per_key=shape.rows_per_key,
-    )
-    reader = Reader(preprocessing, asked.tables, given.examples)
+    reader = given.reader
     seed_everything(seed)
-    model = build_model(config, preprocessing)
+    model = build_model(config, reader.preprocessing)
     result = fit(
         model=model,
         reader=reader,
@@ -106,7 +75,7 @@ def train(given: Given, config: RunConfig, seed: int) -> dict[str, float]:
         run_id=str(seed),
     )
     metric, rows = primary_metric(kind)[0], given.rows(Part.TEST)
-    said = preprocessing.unscale(predict_logits(model, reader, rows))
+    said = reader.preprocessing.unscale(predict_logits(model, reader, rows))
     target, trees = given.target(Part.TEST), lightgbm_like_ours(given)[Part.TEST]
     scores, interval = score(kind, target, said), result.calibration.interval
     if interval is not None:
@@ -140,9 +109,16 @@ def main(asked: Sequence[str] | None = None) -> None:
     config = settings(list(data.tables), given.changes)
     lines = []
     with tempfile.TemporaryDirectory() as scratch:
-        make = partial(Given, data, entity=("driverId",), settings=Settings(), folder=Path(scratch))
         for seed in range(given.seeds):
-            lines.append(train(make(seed=seed), config, seed))
+            asked_for = Given(
+                data,
+                entity=("driverId",),
+                seed=seed,
+                settings=Settings(),
+                folder=Path(scratch),
+                architecture=config.architecture,
+            )
+            lines.append(train(asked_for, config, seed))
             print(f"seed {seed}: {', '.join(f'{k} {v:.4f}' for k, v in lines[-1].items())}", flush=True)
     means = {name: spread([line[name] for line in lines]) for name in lines[0]}
     print("mean ± sd: " + ", ".join(f"{k} {v['mean']:.4f} ± {v['sd']:.4f}" for k, v in means.items()))

@@ -96,11 +96,15 @@ F1_TASKS = {
 F1_VALIDATION_FROM, F1_TEST_FROM = "2005-01-01", "2010-01-01"
 
 
-def _f1(task: str, regime: str, folder: Path, seed: int) -> Question:
+def f1_question(
+    task: str, regime: str, folder: Path, *, validation_from: str, test_from: str, until: str | None = None
+) -> Question:
+    """A task of rel-f1 in a regime, split at these dates; of its labels only those before `until`, if any is given."""
     target, question = F1_TASKS[task]
+    labels = pd.concat([pd.read_parquet(path) for path in _f1_labels(task, folder)], ignore_index=True)
     tables, schema = with_labels(
         sorted((folder / "rel-f1").glob("*.parquet")),
-        pd.concat([pd.read_parquet(path) for path in _f1_labels(task, folder)], ignore_index=True),
+        labels if until is None else labels[labels["date"] < until],
         entity=("driverId", "drivers"),
         cutoff="date",
         name="labels",
@@ -111,11 +115,15 @@ def _f1(task: str, regime: str, folder: Path, seed: int) -> Question:
         "labels",
         target,
         cutoff_column="date",
-        split=Split(method="time", validation_from=F1_VALIDATION_FROM, test_from=F1_TEST_FROM),
-        frozen_at=F1_TEST_FROM if regime == "frozen" else None,
+        split=Split(method="time", validation_from=validation_from, test_from=test_from),
+        frozen_at=test_from if regime == "frozen" else None,
         question=question,
     )
     return Question(tables=tables, schema=schema, task=found)
+
+
+def _f1(task: str, regime: str, folder: Path, seed: int) -> Question:
+    return f1_question(task, regime, folder, validation_from=F1_VALIDATION_FROM, test_from=F1_TEST_FROM)
 
 
 def _f1_labels(task: str, folder: Path) -> list[Path]:

@@ -42,10 +42,17 @@ class Given:
     """
 
     def __init__(
-        self, question: Question, *, entity: tuple[str, ...], seed: int, settings: Settings, folder: Path
+        self,
+        question: Question,
+        *,
+        entity: tuple[str, ...],
+        seed: int,
+        settings: Settings,
+        folder: Path,
+        architecture: ArchitectureConfig = ARCHITECTURE,
     ) -> None:
         self.question, self.entity, self.seed = question, entity, seed
-        self.settings, self.folder = settings, folder
+        self.settings, self.folder, self.architecture = settings, folder, architecture
 
     @cached_property
     def examples(self) -> Examples:
@@ -55,15 +62,15 @@ class Given:
 
     @cached_property
     def reader(self) -> Reader:
-        """The relational context, with the hops and rows per key that NexusFormer reads by default."""
+        """The relational context, with the hops and rows per key of the architecture, by default NexusFormer's."""
         asked = self.question
         preprocessing = fit_preprocessing(
             asked.tables,
             asked.schema,
             asked.task,
             self.examples,
-            hops=ARCHITECTURE.hops,
-            rows_per_key=ARCHITECTURE.rows_per_key,
+            hops=self.architecture.hops,
+            rows_per_key=self.architecture.rows_per_key,
         )
         return Reader(preprocessing, asked.tables, self.examples)
 

@@ -1,5 +1,6 @@
 """What explanations are made of. Axis letters: B rows, T roles, S slots, P passes, L blocks, H heads."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,10 +85,10 @@ class DeletionCheck:
 
 @dataclass(frozen=True, kw_only=True)
 class Edit:
-    """Changes to one table: whole rows in place of others (the index is the row's number, from 0), numbers of rows that
-    are gone, and new rows (of which the index says nothing)."""
+    """Changes to one table: new values by row number (from 0) and column, numbers of rows that are gone, and new rows
+    (of which the index says nothing)."""
 
-    changed: pd.DataFrame = field(default_factory=pd.DataFrame)
+    changed: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
     removed: tuple[int, ...] = ()
     added: pd.DataFrame = field(default_factory=pd.DataFrame)
 
@@ -100,10 +101,12 @@ class Edit:
         return len(self.changed) + len(self.removed) + len(self.added)
 
     def and_then(self, other: "Edit") -> "Edit":
-        """Both edits of one table; where both change a row, it is as the other says."""
-        changed = pd.concat([part for part in (self.changed, other.changed) if len(part)] or [self.changed])
+        """Both edits of one table; where both change a cell, it is as the other says."""
+        rows = {*self.changed, *other.changed}
         return Edit(
-            changed=changed[~changed.index.duplicated(keep="last")],
+            changed={
+                row: {**self.changed.get(row, {}), **other.changed.get(row, {})} for row in sorted(rows)
+            },
             removed=tuple(sorted({*self.removed, *other.removed})),
             added=pd.concat(
                 [part for part in (self.added, other.added) if len(part)] or [self.added], ignore_index=True

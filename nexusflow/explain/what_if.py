@@ -57,8 +57,11 @@ def with_edit(table: Table, edit: Edit) -> Table:
             column.to_numpy(copy=True) if column.dtype != "category" else column.astype("object").to_numpy()
         )
         whole = pd.Series(values, dtype=column.dtype if column.dtype != "category" else "object")
-        if len(edit.changed):
-            whole.loc[edit.changed.index.to_numpy()] = _fitting(table, name, edit.changed[name]).to_numpy()
+        new = {row: cells[name] for row, cells in edit.changed.items() if name in cells}
+        if new:
+            fitting = _fitting(table, name, pd.Series(new, dtype="object"))
+            whole = whole.astype(fitting.dtype)
+            whole.loc[fitting.index] = fitting
         whole = whole.drop(list(edit.removed))
         if len(edit.added):
             whole = pd.concat([whole, _fitting(table, name, edit.added[name])], ignore_index=True)

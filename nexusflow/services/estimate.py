@@ -15,7 +15,7 @@ from nexusflow.services.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """The number of weights, the most epochs, and seconds as measured here: until the first batch, and per epoch.
+    """The number of weights, the most epochs, and seconds as measured here: before them, per epoch, and after them.
 
     `going_on` is what comes after the epochs, as a share of them; `rows_per_epoch` is given where an epoch is of some
     of the training rows.
@@ -31,6 +31,7 @@ class Estimate:
     max_minutes: float | None
     going_on: float = 0.0
     rows_per_epoch: int | None = None
+    seconds_after: float = 0.0
 
     @property
     def limited(self) -> bool:
@@ -44,7 +45,8 @@ class Estimate:
 
     @property
     def _whole(self) -> float:
-        return self.seconds_before + (1 + self.going_on) * self.epochs * self.seconds_per_epoch
+        epochs = (1 + self.going_on) * self.epochs * self.seconds_per_epoch
+        return self.seconds_before + epochs + self.seconds_after
 
 
 def estimate_stamp(workspace: Workspace) -> str:
@@ -66,7 +68,7 @@ def start_estimate(workspace: Workspace, manager: JobManager) -> str:
     def work(on_event: OnEvent, should_stop: ShouldStop) -> None:
         from nexusflow.train.budget import settle
         from nexusflow.train.runtime import cores, set_threads
-        from nexusflow.train.timing import seconds_per_step, steps_per_epoch
+        from nexusflow.train.timing import seconds_per_step, steps_after, steps_per_epoch
 
         set_threads(cores() - 1 or 1)
         began = time.monotonic()
@@ -78,7 +80,8 @@ def start_estimate(workspace: Workspace, manager: JobManager) -> str:
         step = seconds_per_step(reader, model, training, should_stop)
         if not should_stop():
             epoch = step * steps_per_epoch(reader, training)
-            on_event(_estimate(training, weights, before, epoch))
+            after = step * steps_after(reader, training)
+            on_event(_estimate(training, weights, before, epoch, after))
 
     job_id = f"estimate-{new_run_id()}"
     manager.submit(owner=workspace.id, job_id=job_id, title="estimate", work=work)
@@ -91,7 +94,7 @@ def estimated(view: JobView | None) -> Estimate | None:
     return next((event for event in events if isinstance(event, Estimate)), None)
 
 
-def _estimate(training: TrainingConfig, weights: int, before: float, epoch: float) -> Estimate:
+def _estimate(training: TrainingConfig, weights: int, before: float, epoch: float, after: float) -> Estimate:
     from nexusflow.train.loop import GOING_ON_EPOCHS
 
     return Estimate(
@@ -100,6 +103,7 @@ def _estimate(training: TrainingConfig, weights: int, before: float, epoch: floa
         batch_size=training.batch_size or 1,
         seconds_before=before,
         seconds_per_epoch=epoch,
+        seconds_after=after,
         max_minutes=training.max_minutes,
         going_on=GOING_ON_EPOCHS if training.refit else 0.0,
         rows_per_epoch=training.rows_per_epoch,

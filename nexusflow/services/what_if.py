@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from nexusflow.data.schema import Kind
 from nexusflow.data.task import TaskKind
 from nexusflow.explain.explanation import Edit
 from nexusflow.services.insight import Insight
@@ -25,49 +26,41 @@ def editable(insight: Insight, row: int, role: str) -> pd.DataFrame:
 
 
 def fixed_columns(insight: Insight, role: str) -> tuple[str, ...]:
-    """Columns that stay: keys, which say whose row it is, and what the model may not read or is asked as of."""
+    """Columns that stay: keys, which say whose row it is, what the row is asked as of, and what the model reads not."""
     table = insight.reader.layout.roles[insight.role_number(role)].table
     schema, task = insight.reader.preprocessing.schema, insight.reader.preprocessing.task
-    keys = {c for key in schema.foreign_keys if key.child_table == table for c in key.child_columns}
-    keys |= set(schema[table].primary_key)
-    keys |= {column for name, column in task.hidden if name == table}
+    fixed = {c for key in schema.foreign_keys if key.child_table == table for c in key.child_columns}
+    fixed |= set(schema[table].primary_key)
+    fixed |= {column for name, column in task.hidden if name == table}
+    fixed |= {column.name for column in schema[table].columns if column.kind is Kind.IGNORED}
     if table == task.entity_table:
-        keys |= {task.target_column, task.cutoff_column or task.target_column}
-    return tuple(c for c in insight.reader.tables[table].columns if c in keys)
+        fixed |= {task.target_column, task.cutoff_column or task.target_column}
+    return tuple(c for c in insight.reader.tables[table].columns if c in fixed)
 
 
 def edit_of(shown: pd.DataFrame, edited: pd.DataFrame, fixed: Sequence[str] = ()) -> Edit:
-    """What was changed, removed and added. What a new row leaves empty is as in the first row shown.
+    """What was changed, removed and added; never a `fixed` column.
 
-    `fixed` columns are as they were: an editor makes floats of whole numbers once a row is new, and long keys of
-    floats are other keys. So are other columns of whole numbers held as such where nothing is missing.
+    What a new row leaves empty is as in the first row shown. An editor makes floats of whole numbers once a row is new:
+    what is no more than such a rounding is no change.
     """
     number = str(shown.columns[0])
     before = shown.set_index(number)
     new = edited[number].isna()
     after = edited[~new].set_index(edited.loc[~new, number].astype("int64")).drop(columns=number)
-    for name in after.columns:
-        if name in fixed:
-            after[name] = before[name].loc[after.index]
-        elif after[name].dtype != before[name].dtype and not after[name].isna().any():
-            # What the float says of a number that was not touched is less than the number itself.
-            same = before[name].loc[after.index].astype(after[name].dtype) == after[name]
-            kept = [before[name].loc[at] if same.loc[at] else after[name].loc[at] for at in after.index]
-            after[name] = pd.Series(kept, index=after.index, dtype="object").infer_objects()
-    added = edited[new].drop(columns=number)
-    if len(added) and len(before):
-        filled = {}
-        for name in added.columns:
-            values = added[name].astype("object")
-            there = values.notna() & (name not in fixed)
-            filled[name] = values.where(there, before[name].iloc[0])
-        added = pd.DataFrame(filled)
-    here = [at for at in before.index if at in after.index]
-    differ = [at for at in here if not _same(before.loc[at], after.loc[at])]
-    changed = after.loc[differ]
-    changed.index = changed.index - 1
+    here = before.loc[[at for at in before.index if at in after.index]]
+    changed: dict[int, dict[str, object]] = {}
+    for name in (column for column in here.columns if column not in fixed):
+        said = after[name].loc[here.index]
+        differs = ~((here[name].astype(said.dtype) == said) | (here[name].isna() & said.isna())).fillna(False)
+        for at in here.index[differs.to_numpy(dtype=bool)]:
+            changed.setdefault(int(at) - 1, {})[str(name)] = said.loc[at]
+    added = edited[new].drop(columns=number).astype("object").reset_index(drop=True)
+    for name in added.columns if len(before) else ():
+        there = added[name].notna() & (name not in fixed)
+        added[name] = added[name].where(there, before[name].iloc[0])
     removed = tuple(int(at) - 1 for at in before.index if at not in after.index)
-    return Edit(changed=changed, removed=removed, added=added.reset_index(drop=True))
+    return Edit(changed=changed, removed=removed, added=added)
 
 
 def ask(insight: Insight, row: int, edits: Mapping[str, Edit]) -> WhatIf:
@@ -93,9 +86,3 @@ def _number_column(values: pd.DataFrame) -> str:
     while name in values.columns:
         name += " "
     return name
-
-
-def _same(one: pd.Series, other: pd.Series) -> bool:
-    """Whether every cell is the same, missing ones too."""
-    missing = one.isna() & other.isna()
-    return bool((missing | (one.astype("object") == other.astype("object"))).all())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 FEWEST_EPOCHS, MOST_EPOCHS = 4, 30
 # Rows times roles that the epochs read in all: with what comes before and after, about ten minutes on two cores of
 # 2020s make.
-ROLE_ROWS = 1_200_000
+ROLE_ROWS, USUAL_MINUTES = 1_200_000, 10
 # Validation rows that choose the epoch; more of them choose no better and take their time after each.
 MOST_CHOOSING = 10_000
 # A graphics card does several times the work of two cores, and wants more rows at once.
@@ -35,9 +35,18 @@ def usual_epochs(rows: int, roles: int, device: str = "cpu") -> int:
     return max(FEWEST_EPOCHS, min(MOST_EPOCHS, round(_work(device) / max(1, rows * roles))))
 
 
-def usual_rows(rows: int, roles: int, device: str = "cpu") -> int:
-    """How many training rows an epoch is of: all, or where 4 such epochs are too much work, as many as are not."""
-    return min(rows, max(1, _work(device) // (FEWEST_EPOCHS * max(1, roles))))
+def usual_rows(rows: int, roles: int, device: str = "cpu", minutes: float | None = None) -> int:
+    """How many training rows an epoch is of: all, or where 4 such epochs are too much work, as many as are not.
+
+    More than the usual ten minutes allow for as much more.
+    """
+    work = _work(device) * max(1.0, (minutes or 0) / USUAL_MINUTES)
+    return min(rows, max(1, int(work / (FEWEST_EPOCHS * max(1, roles)))))
+
+
+def rows_checked(validation: int) -> int:
+    """How many validation rows are scored after the last epoch's steps: where some choose, all once more."""
+    return validation + (MOST_CHOOSING if validation > MOST_CHOOSING else 0)
 
 
 def _work(device: str) -> int:
@@ -63,7 +72,7 @@ def settle(training: TrainingConfig, reader: "Reader") -> TrainingConfig:
     device, roles = choose_device(training), len(reader.layout.roles)
     timed = training.max_minutes is not None
     # Whoever counts epochs means whole ones.
-    at_once = rows if training.epochs else usual_rows(rows, roles, device)
+    at_once = rows if training.epochs else usual_rows(rows, roles, device, training.max_minutes)
     at_once = min(rows, training.rows_per_epoch or at_once)
     found = {
         "epochs": MOST_EPOCHS if timed else usual_epochs(rows, roles, device),

@@ -16,7 +16,7 @@ from nexusflow.errors import TrainingError
 from nexusflow.nn.heads import task_loss
 from nexusflow.nn.nexusformer import NexusFormer
 from nexusflow.train.averaging import WeightAverage
-from nexusflow.train.budget import COOLING_SHARE, MOST_CHOOSING, Pace, settle
+from nexusflow.train.budget import COOLING_SHARE, MOST_CHOOSING, Pace, rows_checked, settle
 from nexusflow.train.calibrate import Calibration, calibrate
 from nexusflow.train.events import BatchDone, EpochEnded, Note, OnEvent, RunStarted, ShouldStop
 from nexusflow.train.loss import LossOfRows
@@ -50,7 +50,8 @@ class FitResult:
     """What happened; the model holds the weights of `best_epoch` (0 where none ended) or what came of them, calibrated.
 
     `validation_logit_NO` is what the calibrated network said of the validation rows before it learned from them, in
-    their order; None where no epoch ended. `metrics` are its scores.
+    their order; None where no epoch ended, or where it was stopped before it had said it of them all. `metrics` are
+    the scores of those that it did say it of.
     """
 
     history: tuple[EpochRecord, ...]
@@ -115,6 +116,9 @@ class _Fit:
         if len(self.validation_N) > MOST_CHOOSING:
             drawn = np.random.default_rng(training.seed).permutation(self.validation_N)[:MOST_CHOOSING]
             self.choosing_N = np.sort(drawn)
+        # What the network of the best epoch says of which validation rows.
+        self.said: npt.NDArray[np.float32] | None = None
+        self.said_of_N = self.choosing_N
         self.of_epoch = min(len(self.train_N), training.rows_per_epoch or len(self.train_N))
         self.batch_size = training.batch_size or self.of_epoch
         self.batches = math.ceil(self.of_epoch / self.batch_size)
@@ -128,7 +132,7 @@ class _Fit:
         self.pace = Pace(
             steps=self.batches * self.epochs,
             minutes=None if training.max_minutes is None else (1 - kept) * training.max_minutes,
-            rows_after=len(self.validation_N) + scored_after,
+            rows_after=rows_checked(len(self.validation_N)) + scored_after,
         )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self.pace.rate)
         self.average = WeightAverage(model, training.weight_averaging)
@@ -142,12 +146,11 @@ class _Fit:
         try:
             self._teach()
         except Stopped:
-            return self._result([], 0, None, stopped=True)
+            return self._result([], 0, stopped=True)
         self.pace.begin()
         history: list[EpochRecord] = []
         best = math.inf
         best_epoch, best_state, stopped = 0, self._state(), False
-        best_logit: npt.NDArray[np.float32] | None = None
         for epoch in range(1, self.epochs + 1):
             try:
                 record = self._epoch(epoch)
@@ -158,7 +161,7 @@ class _Fit:
             # A score of ranks is coarse on few validation rows; the loss chooses epochs that score better elsewhere.
             if not best_epoch or record.val_loss < best:
                 best, best_epoch, best_state = record.val_loss, epoch, self._state()
-                best_logit = self.choosing_logit_NO
+                self.said, self.said_of_N = self.choosing_logit_NO, self.choosing_N
             left = self._seconds_left(history)
             self.on_event(EpochEnded(record=record, epochs=self.epochs, seconds_left=left))
             if self._finished(epoch, best_epoch):
@@ -166,24 +169,24 @@ class _Fit:
         self.plain.load_state_dict(best_state)
         try:
             if best_epoch and len(self.choosing_N) < len(self.validation_N):
-                best_logit = None
-                best_logit = self._said_of(self.plain, self.validation_N, f"epoch {best_epoch}")
+                self.said = self._said_of(self.plain, self.validation_N, f"epoch {best_epoch}")
+                self.said_of_N = self.validation_N
             if self.training.refit and best_epoch and not stopped:
                 self._go_on(best_epoch)
         except Stopped:
             stopped = True
             self.plain.load_state_dict(best_state)
-        return self._result(history, best_epoch, best_logit, stopped=stopped)
+        return self._result(history, best_epoch, stopped=stopped)
 
-    def _calibrate(self, logit_NO: npt.NDArray[np.float32] | None) -> tuple[Calibration, dict[str, float]]:
+    def _calibrate(self) -> tuple[Calibration, dict[str, float]]:
         """Make the network as sure as the validation rows say, from what it said of them; and its scores then."""
-        if logit_NO is None:
+        if self.said is None:
             return Calibration(), {}
         preprocessing, examples = self.reader.preprocessing, self.reader.examples
-        target, cutoff_N = examples.target_N[self.validation_N], examples.cutoff_N[self.validation_N]
-        found = calibrate(preprocessing, target, logit_NO, self.training.interval, cutoff_N=cutoff_N)
+        target, cutoff_N = examples.target_N[self.said_of_N], examples.cutoff_N[self.said_of_N]
+        found = calibrate(preprocessing, target, self.said, self.training.interval, cutoff_N=cutoff_N)
         self.plain.calibration.fill(found.scale, found.shift)
-        return found, score(self.kind, target, preprocessing.unscale(found.apply(logit_NO)))
+        return found, score(self.kind, target, preprocessing.unscale(found.apply(self.said)))
 
     def _teach(self) -> None:
         share, minutes = self.training.distillation, self.training.max_minutes
@@ -232,24 +235,16 @@ class _Fit:
             self.rows.turn_to(turns[turn], self.taught[turn] if self.taught else None)
             yield from self._shuffled(rows_N, of_epoch)
 
-    def _result(
-        self,
-        history: list[EpochRecord],
-        best_epoch: int,
-        validation_logit_NO: npt.NDArray[np.float32] | None,
-        *,
-        stopped: bool,
-    ) -> FitResult:
-        calibration, metrics = self._calibrate(validation_logit_NO)
+    def _result(self, history: list[EpochRecord], best_epoch: int, *, stopped: bool) -> FitResult:
+        calibration, metrics = self._calibrate()
+        whole = self.said if len(self.said_of_N) == len(self.validation_N) else None
         self.plain.eval()
         return FitResult(
             history=tuple(history),
             best_epoch=best_epoch,
             calibration=calibration,
             metrics=metrics,
-            validation_logit_NO=None
-            if validation_logit_NO is None
-            else calibration.apply(validation_logit_NO),
+            validation_logit_NO=None if whole is None else calibration.apply(whole),
             stopped=stopped,
             seconds=time.monotonic() - self.started,
         )

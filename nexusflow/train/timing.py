@@ -48,6 +48,12 @@ def steps_per_epoch(reader: Reader, training: TrainingConfig) -> float:
     return batches + FORWARD_SHARE * checks
 
 
+def steps_after(reader: Reader, training: TrainingConfig) -> float:
+    """How many steps' time it takes to score the validation rows once more at the end, where only some choose."""
+    rows = int((reader.examples.part_N == str(Part.VALIDATION)).sum())
+    return FORWARD_SHARE * rows / (training.batch_size or 1) if rows > MOST_CHOOSING else 0.0
+
+
 def _batches(reader: Reader, part: Part, training: TrainingConfig) -> int:
     rows = int((reader.examples.part_N == str(part)).sum())
     most = training.rows_per_epoch if part is Part.TRAIN else MOST_CHOOSING

@@ -8,6 +8,7 @@ from benchmarks.relational.datasets import F1_TEST_FROM
 from nexusflow.config import TrainingConfig
 from nexusflow.data.examples import make_examples
 from nexusflow.data.task import PARTS, Part
+from nexusflow.errors import ConfigError
 
 
 @pytest.mark.parametrize("name", ["driver-top3/rolling", "driver-position/frozen"])
@@ -31,5 +32,6 @@ def test_what_is_set_is_set_and_the_rest_stays():
     config = settings(["a"], ["training.masking=0.05", "training.optimizer.lr=3e-4"])
     assert (config.training.masking, config.training.optimizer.lr) == (0.05, 3e-4)
     assert config.training.patience == TrainingConfig().patience
-    with pytest.raises(ValueError, match="no_such"):
-        settings(["a"], ["training.no_such=1"])
+    for wrong in ("training.no_such=1", "no_such"):
+        with pytest.raises(ConfigError, match="no_such"):
+            settings(["a"], [wrong])

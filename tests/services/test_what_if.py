@@ -51,7 +51,7 @@ def test_an_edit_is_told_from_what_was_shown(insight, row):
     edited = edited.drop(index=1)
     edited.loc[len(shown)] = {"amount": 5.0}
     edit = edit_of(shown, edited)
-    assert list(edit.changed.index) == [shown.loc[0, "row"] - 1]
+    assert edit.changed == {shown.loc[0, "row"] - 1: {"amount": 9999.0}}
     assert edit.removed == (shown.loc[1, "row"] - 1,)
     assert edit.added["amount"].tolist() == [5.0]
     assert edit.added["customer"].tolist() == [shown.loc[0, "customer"]]
@@ -65,9 +65,7 @@ def test_the_answer_is_that_of_the_edited_tables(insight, row):
     reader = insight.reader
     frame = reader.tables["orders"].frame.copy()
     frame.loc[shown["row"] - 1, "amount"] = edited["amount"].to_numpy()
-    tables = TableSet(
-        tables={**reader.tables.tables, "orders": with_edit(reader.tables["orders"], Edit(changed=frame))}
-    )
+    tables = TableSet(tables={**reader.tables.tables, "orders": Table(name="orders", frame=frame)})
     by_hand = Reader(reader.preprocessing, tables, reader.examples)
     logit = predict_logits(insight.trained.model, by_hand, np.array([row]))
     assert said.after == pytest.approx(reader.preprocessing.unscale(logit)[0], abs=1e-6)
@@ -105,17 +103,16 @@ def test_customers_before_it_can_go_but_not_the_row_itself(insight, row):
 
 
 def test_a_value_that_does_not_fit_is_refused_with_its_place(insight):
-    changed = pd.DataFrame({"order": [0], "customer": ["c001"], "day": ["no date"], "amount": [1.0]})
     with pytest.raises(DataError, match="Column day of table orders"):
-        with_edit(insight.reader.tables["orders"], Edit(changed=changed))
+        with_edit(insight.reader.tables["orders"], Edit(changed={0: {"day": "no date"}}))
 
 
-def test_two_edits_of_one_table_are_one():
-    row = pd.DataFrame({"amount": [1.0]}, index=[3])
-    one, other = Edit(changed=row, removed=(5,)), Edit(changed=row + 1, removed=(2, 5), added=row)
+def test_two_edits_of_one_table_are_one_and_keep_every_cell():
+    one = Edit(changed={3: {"x": 9}}, removed=(5,))
+    other = Edit(changed={3: {"y": 7}, 4: {"x": 1}}, removed=(2, 5), added=pd.DataFrame({"x": [1.0]}))
     both = one.and_then(other)
-    assert both.changed["amount"].to_dict() == {3: 2.0}
-    assert both.removed == (2, 5) and len(both.added) == 1 and both.count == 4
+    assert both.changed == {3: {"x": 9, "y": 7}, 4: {"x": 1}}
+    assert both.removed == (2, 5) and len(both.added) == 1 and both.count == 5
     assert Edit().and_then(one).count == one.count == 2
     assert not Edit().and_then(Edit())
 
@@ -127,7 +124,20 @@ def test_long_keys_and_numbers_survive_an_editor_that_makes_floats_of_them():
     edited = pd.concat([shown, pd.DataFrame({"name": ["c"]})], ignore_index=True)
     assert edited["id"].dtype == "float64"
     edit = edit_of(shown, edited, ["id"])
-    assert not len(edit.changed) and edit.removed == () and edit.added["id"].tolist() == [long]
+    assert not edit.changed and edit.removed == ()
+    assert edit.added.iloc[0].to_dict() == {"id": long, "size": long + 4, "name": "c"}
     edited.loc[0, "name"] = "z"
-    changed = edit_of(shown, edited, ["id"]).changed
-    assert changed["id"].tolist() == [long] and changed["size"].tolist() == [long + 4]
+    changed = edit_of(shown, edited, ["id"])
+    assert changed.changed == {0: {"name": "z"}}
+    whole = with_edit(Table(name="t", frame=shown.drop(columns="row")), changed).frame
+    assert whole["id"].tolist() == [long, long + 2, long] and whole["name"].tolist() == ["z", "b", "c"]
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "boolean", "category", "string", "datetime64[us]"])
+def test_a_cell_can_be_emptied_and_one_filled_whatever_its_kind(dtype):
+    values = ["2024-01-01", "2024-02-01", None] if dtype.startswith("date") else [1, 0, None]
+    values = ["a", "b", None] if dtype in ("category", "string") else values
+    frame = pd.DataFrame({"x": pd.Series(values).astype(dtype)})
+    first = frame["x"].iloc[1]
+    edited = with_edit(Table(name="t", frame=frame), Edit(changed={0: {"x": None}, 2: {"x": first}})).frame
+    assert edited["x"].isna().tolist() == [True, False, False] and edited["x"].iloc[2] == first

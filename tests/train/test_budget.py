@@ -41,6 +41,16 @@ def test_many_rows_are_drawn_from_and_few_are_read_whole(rows: int, roles: int) 
     )
 
 
+@given(ROWS, ROLES, st.floats(0.1, 600), st.floats(1, 10))
+def test_more_time_never_reads_less(rows: int, roles: int, minutes: float, times: float) -> None:
+    some, more = (usual_rows(rows, roles, minutes=limit) for limit in (minutes, minutes * times))
+    assert usual_rows(rows, roles) <= some <= more <= rows
+
+
+def test_ten_times_the_usual_time_reads_ten_times_the_rows() -> None:
+    assert usual_rows(10**9, 4, minutes=100) == 10 * usual_rows(10**9, 4)
+
+
 @given(st.integers(ROLE_ROWS // MOST_EPOCHS, ROLE_ROWS // FEWEST_EPOCHS))
 def test_between_the_bounds_the_work_is_the_same(rows: int) -> None:
     assert abs(rows * usual_epochs(rows, 1) - ROLE_ROWS) <= rows

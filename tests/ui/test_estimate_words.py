@@ -36,3 +36,7 @@ def test_a_time_limit_that_binds_is_told() -> None:
 def test_epochs_of_some_of_the_rows_are_told() -> None:
     told = estimate_words(replace(FOUND, rows_per_epoch=25_000), TrainingConfig())
     assert "for 10 epochs of 25,000 rows drawn anew" in told
+
+
+def test_what_comes_after_the_epochs_is_in_the_whole() -> None:
+    assert replace(FOUND, seconds_after=60.0).seconds == FOUND.seconds + 60
