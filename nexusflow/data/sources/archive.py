@@ -56,7 +56,7 @@ def read_archive(
         return refused(name, told, "Upload its files one by one, if they are what they seem.")
     try:
         archive = zipfile.ZipFile(_stream(content))
-        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        entries = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as failure:
         return refused(name, f"is not readable as a zip file: {first_line(failure)}", "Make it again.")
     parts: list[Source] = []
@@ -71,7 +71,7 @@ def read_archive(
         if ending == ".zip":
             parts.append(_refused(name, path.name, "is a zip file in a zip file, which is not unpacked."))
         elif ending not in readable:
-            passed.append(path.name)
+            passed.append(path.name or "a file without a name")
         else:
             part, size = _read_entry(name, archive, entry, path.name, left, read, folder)
             left -= size

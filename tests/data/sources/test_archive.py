@@ -99,6 +99,13 @@ def test_tables_of_one_name_in_two_files_are_told(tmp_path: Path) -> None:
 SOUND = packed({"a.csv": b"x,y\n1,2\n3,4\n", "b.json": b'[{"a": 1}]'})
 
 
+def test_a_file_without_a_name_is_passed_by() -> None:
+    """A name that begins with a zero byte is none."""
+    content = SOUND.replace(b"a.csv", b"\0.csv")
+    source = read_source("t.zip", content)
+    assert [table.name for table in source.tables] == ["b"]
+
+
 @given(data=st.data())
 def test_no_damage_breaks_the_reader(data: st.DataObject) -> None:
     content = bytearray(SOUND[: data.draw(st.integers(1, len(SOUND)))] if data.draw(st.booleans()) else SOUND)
