@@ -20,6 +20,7 @@ import numpy as np
 
 from benchmarks.relational.datasets import DATASETS
 from benchmarks.relational.given import SCORED, Given, Settings
+from nexusflow.config import TrainingConfig
 from nexusflow.data.task import PARTS, TaskKind
 from nexusflow.train.metrics import score
 
@@ -64,7 +65,7 @@ def code_fingerprint() -> str:
 def work(cell: Cell, data: Path) -> dict[str, Any]:
     """Run the cell in this process and give its outcome, ready for JSON."""
     from benchmarks.relational.methods import METHODS
-    from nexusflow.train.runtime import seed_everything, set_threads
+    from nexusflow.train.runtime import describe, seed_everything, set_threads
 
     dataset = DATASETS[cell.dataset]
     question = dataset.ask(data, cell.seed)
@@ -91,6 +92,7 @@ def work(cell: Cell, data: Path) -> dict[str, Any]:
         "rows": {str(part): len(given.rows(part)) for part in PARTS},
         "seconds": seconds,
         "memory_mb": peak_memory_mb(),
+        "device": describe(TrainingConfig())["device"],
         "code": code_fingerprint(),
         **parts,
     }

@@ -15,15 +15,20 @@ from nexusflow.nn.heads import task_loss
 from nexusflow.train.budget import rate, settle
 from nexusflow.train.metrics import score
 from nexusflow.train.optimizer import make_optimizer
+from nexusflow.train.runtime import choose_device
 
-# Logits [B, O] of these examples, their targets [B] as the network sees them, and a loss of the network's own.
+# Logits [B, O] of these examples, their targets [B] as the network sees them, and a loss of the network's own; where
+# the network is.
 Forward = Callable[[Rows], tuple[Tensor, Tensor, Tensor | float]]
 BATCH = 512
 
 
 def train_network(given: Given, network: nn.Module, forward: Forward) -> Predictions:
     """The predictions of the epoch that does best on validation, of at most `peer_minutes` of them."""
-    settings = settle(TrainingConfig(seed=given.seed, epochs=given.settings.epochs), given.reader)
+    # A graphics card makes it faster and nothing else: epochs and batches are those of a processor.
+    asked = TrainingConfig(seed=given.seed, epochs=given.settings.epochs, device="cpu")
+    settings = settle(asked, given.reader)
+    network.to(device())
     train, epochs = given.rows(Part.TRAIN), settings.epochs or 1
     batches = math.ceil(len(train) / settings.batch_size)
     optimizer = make_optimizer(network, settings.optimizer)
@@ -53,6 +58,11 @@ def train_network(given: Given, network: nn.Module, forward: Forward) -> Predict
     return {part: _predict(given, network, forward, given.rows(part)) for part in SCORED}
 
 
+def device() -> str:
+    """Where the networks train."""
+    return choose_device(TrainingConfig())
+
+
 def _quality(given: Given, network: nn.Module, forward: Forward) -> float:
     """The loss on validation, turned round: higher is better. NexusFormer's epochs are chosen much so too."""
     kind = given.question.task.kind
@@ -68,5 +78,5 @@ def _predict(given: Given, network: nn.Module, forward: Forward, rows: Rows) -> 
     parts = [np.zeros((0, given.reader.layout.outputs), dtype=np.float32)]
     with torch.inference_mode():
         for at in range(0, len(rows), BATCH):
-            parts.append(forward(rows[at : at + BATCH])[0].numpy())
+            parts.append(forward(rows[at : at + BATCH])[0].cpu().numpy())
     return given.reader.preprocessing.unscale(np.concatenate(parts))

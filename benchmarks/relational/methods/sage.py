@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.relational.given import ARCHITECTURE, Given, Predictions, Rows
-from benchmarks.relational.methods.network import train_network
+from benchmarks.relational.methods.network import device, train_network
 from nexusflow.data.batch import Batch
 from nexusflow.data.layout import Layout, TableLayout
 from nexusflow.nn.embed import TableEmbedding
@@ -28,7 +28,7 @@ def graphsage(given: Given) -> Predictions:
     network = GraphSAGE(given.reader.layout, layers=max(1, ARCHITECTURE.hops))
 
     def forward(index: Rows) -> tuple[Tensor, Tensor, float]:
-        batch = given.reader.batch(index)
+        batch = given.reader.batch(index).to(device())
         return network(batch), batch.target_B, 0.0
 
     return train_network(given, network, forward)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.relational.given import Given, Predictions, Rows
-from benchmarks.relational.methods.network import train_network
+from benchmarks.relational.methods.network import device, train_network
 from nexusflow.config import DatasetConfig, TransformerType
 from nexusflow.data.batch import TableBatch
 from nexusflow.data.featurize import MISSING, UNKNOWN
@@ -99,10 +99,10 @@ def _tabular(given: Given, encoder: TransformerType) -> Predictions:
     flat = FlatTable(given)
     seed_everything(given.seed)
     network = TabularNetwork(flat.layout, encoder, given.reader.layout.outputs)
-    target_N = torch.from_numpy(given.reader.preprocessing.scale(given.examples.target_N))
+    target_N = torch.from_numpy(given.reader.preprocessing.scale(given.examples.target_N)).to(device())
 
     def forward(index: Rows) -> tuple[Tensor, Tensor, Tensor | float]:
-        logit, loss = network(flat.rows(index))
+        logit, loss = network(flat.rows(index).to(device()))
         return logit, target_N[torch.from_numpy(index)], loss
 
     return train_network(given, network, forward)
