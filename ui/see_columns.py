@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from nexusflow.services.insight import ROWS, Insight
+from nexusflow.explain.explanation import ROWS
+from nexusflow.services.insight import Insight
 from ui import state
 from ui.charts import bars, height_for
 from ui.escape import code

@@ -5,11 +5,12 @@ import streamlit as st
 from nexusflow.services.insight import Insight
 from ui import state
 from ui.charts import bars, heatmap, heatmap_cell, height_for
-from ui.escape import code, md_escape, plain
+from ui.escape import code
 from ui.figure import clickable_chart, csv_button, show_chart
 from ui.grid import printable
 from ui.page import two_cards
 from ui.palette import current_palette
+from ui.see_check import show_check
 
 AVERAGE = 0
 
@@ -123,18 +124,7 @@ def draws_on(insight: Insight) -> None:
 def trust(insight: Insight) -> None:
     """Whether the picture beside it agrees with what hiding tables does."""
     st.markdown("**Can this be trusted?**")
-    st.caption(
-        "Each table is hidden in turn, and the change of the predictions is measured: "
-        "a chart is to be believed where what it ranks first matters most."
-    )
-    with st.spinner("Hiding one table after the other…"):
-        check = insight.faithfulness()
-    show = st.success if check.faithful else st.warning
-    show(md_escape(check.sentence), icon=":material/verified:" if check.faithful else ":material/warning:")
-    names = {"role": "table", "shown": "share in the chart", "change": "change when hidden"}
-    frame = check.frame.rename(columns=names)
-    frame["table"] = frame["table"].map(plain)
-    numbers = st.column_config.NumberColumn(format="%.3f")
-    config = {"share in the chart": numbers, "change when hidden": numbers}
-    st.dataframe(frame, hide_index=True, column_config=config, key="faithfulness")
-    csv_button(frame, key="faithfulness")
+    bar = st.progress(0.0, text="Hiding one table after the other…")
+    check = insight.faithfulness(on_progress=lambda share: bar.progress(share, text="Hiding tables…"))
+    bar.empty()
+    show_check(check, key="faithfulness", what="table")

@@ -139,3 +139,34 @@ def _square(
         "yAxis": axis | {"name": names[1], "nameGap": 12, "nameTextStyle": left},
         "series": [*series, equal],
     }
+
+
+def hiding_curves(frame: pd.DataFrame, *, title: str, palette: Palette) -> Option:
+    """How far answers move as more is hidden: in the picture's order, and in random ones."""
+    lines = (
+        ("In the picture's order", "deletion", palette.for_it, "solid"),
+        ("In random orders", "deletion_random", palette.quiet, "dashed"),
+    )
+    share = (100 * frame["share"]).round(1).tolist()
+    axis = number_axis(palette) | {"nameTextStyle": {"color": palette.quiet}}
+    left: Option = {"color": palette.quiet, "align": "left"}
+    return {
+        **chart_frame(title, palette),
+        "animation": False,
+        "grid": {"left": 12, "right": 24, "top": 92, "bottom": 28, "containLabel": True},
+        "legend": {"top": 32, "left": 0, "textStyle": {"color": palette.text}, "itemHeight": 3},
+        "tooltip": {"trigger": "axis", "confine": True},
+        "xAxis": axis | {"name": "Hidden, %", "nameLocation": "middle", "nameGap": 26, "min": 0, "max": 100},
+        "yAxis": axis | {"name": "Change of the answers", "nameGap": 12, "nameTextStyle": left},
+        "series": [
+            {
+                "type": "line",
+                "name": name,
+                "data": [[x, significant(y)] for x, y in zip(share, frame[column].tolist(), strict=True)],
+                "symbolSize": 6,
+                "color": colour,
+                "lineStyle": {"width": 2, "type": style},
+            }
+            for name, column, colour, style in lines
+        ],
+    }

@@ -102,25 +102,6 @@ def _chosen(
     return attention, used_PB
 
 
-def rollout(maps: AttentionMaps) -> Floats:
-    """How much each row's prediction draws on each role, through all blocks and passes; [B, T], rows sum to one.
-
-    Attention rollout (Abnar & Zuidema 2020): half of each block's attention is the shortcut, and blocks multiply. At
-    the end each role's share of the absolute contributions says where the prediction was read from; what features say
-    by themselves is drawn from their own role, past all attention.
-    """
-    batch, roles = maps.present_BT.shape
-    flow = np.broadcast_to(np.eye(roles), (batch, roles, roles))
-    for number, blocks in enumerate(maps.attention_PLBHTT.mean(axis=3), start=1):
-        used = (maps.passes_B >= number)[:, None, None]
-        for attention in blocks:
-            flow = np.where(used, (0.5 * attention + 0.5 * np.eye(roles)) @ flow, flow)
-    read = np.abs(maps.contribution_BTO - maps.shape_BTO).sum(axis=2)
-    direct = np.abs(maps.shape_BTO).sum(axis=2)
-    drawn = np.einsum("bt,bts->bs", read, flow) + direct
-    return np.asarray(drawn / np.maximum(drawn.sum(axis=1, keepdims=True), 1e-12))
-
-
 def slot_attention(maps: AttentionMaps, position: int) -> Floats:
     """How much each role's summary looks at each of its slots for one example; [T, S], a mean over what it used."""
     used = maps.slot_attention_PLBHTS[: maps.passes_B[position], :, position]

@@ -18,7 +18,7 @@ from torch import Tensor
 from nexusflow.artifact import TrainedModel
 from nexusflow.data.reader import Reader
 from nexusflow.data.task import TaskKind
-from nexusflow.explain.explanation import Attribution
+from nexusflow.explain.explanation import ROWS, Attribution
 from nexusflow.nn.embed import Tokens
 
 BATCH = 32
@@ -183,7 +183,7 @@ class _Part:
                 "example": example,
                 "role": [roles[sources[a].role].name for a in feature],
                 "table": [roles[sources[a].role].table for a in feature],
-                "column": [sources[a].column or "(rows)" for a in feature],
+                "column": [sources[a].column or ROWS for a in feature],
                 "statistic": [sources[a].label.split(": ", 1)[1] for a in feature],
                 "slot": -1,
                 "row": -1,

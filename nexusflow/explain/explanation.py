@@ -9,6 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 Floats = npt.NDArray[np.floating[Any]]
+# What stands for a column where the related rows themselves are counted and dated.
+ROWS = "(rows)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,16 @@ class AttentionMaps:
     logit_BO: Floats
     present_BT: npt.NDArray[np.bool_]
     row_BTS: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flow:
+    """What attention carried for B rows: drawn_BT, how much each answer draws on each role (0 and above, to be read as
+    shares), and moved_PLBTT, how far the logit moved because a role took from another what it took."""
+
+    roles: tuple[str, ...]
+    drawn_BT: Floats
+    moved_PLBTT: Floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,15 +81,40 @@ class Attribution:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeletionCheck:
-    """What hiding each role does, against what a ranking says of it.
+class Ablation:
+    """What hiding each group does, over `rows` rows.
 
-    `frame` has a line per role that is not the seed: role, shown (the ranking's value), change (mean absolute change of
-    the output when it is hidden). `agreement` is the Spearman correlation, NaN where there are fewer than three roles.
+    `frame` has a line per group: table (its role, or the uploaded table), column ("" for a whole role), share (of the
+    mean squares by which logits move; the shares sum to one), change (mean absolute change of the probability, or of
+    the value in units of the target), and cost with its standard error cost_error (how much the loss of a row rises:
+    log loss, or absolute error; NaN without known targets). move_GN is how far each row's logits moved.
     """
 
     frame: pd.DataFrame
+    move_GN: Floats
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeletionCheck:
+    """What hiding each group does, against what a picture says of it, over `rows` rows.
+
+    `frame` has a line per group, the picture's first place first: name, shown (the picture's value), change (mean
+    absolute change of the probability, or of the value in units of the target) and cost (how much the loss of a row
+    rises; NaN without known targets). `curves` has a line per step: share (of the groups, hidden in the deletion curve
+    and shown in the insertion curve), deletion, deletion_random, insertion, insertion_random (mean absolute distance
+    from the whole answer, by the picture's order and by random ones). `comprehensiveness` and `sufficiency` are the
+    means of the two curves by the picture's order: high and low are good. `agreement` is the Spearman correlation of
+    shown and change, NaN where there are fewer than three groups. `matters` says whether anything that is read makes
+    answers better.
+    """
+
+    frame: pd.DataFrame
+    curves: pd.DataFrame
     agreement: float
+    comprehensiveness: float
+    sufficiency: float
+    matters: bool
     rows: int
     faithful: bool
     sentence: str

@@ -40,3 +40,12 @@ class CrossContextualAttention(nn.Module):
         weight = torch.softmax(score, dim=-1)
         mixed = torch.einsum("bhij,bjhd->bihd", weight, v).reshape(batch, roles, width)
         return self.dropout(self.out(torch.sigmoid(self.gate(m)) * mixed)), weight
+
+    def carried(self, m_BTD: Tensor, z_BTTP: Tensor, present_BT: Tensor, weight_BHTT: Tensor) -> Tensor:
+        """What each role took from each other by these weights [B, T, T, D]: over the second it sums, with the bias of
+        the output, to the change of the summaries."""
+        batch, roles, width = m_BTD.shape
+        m = self.norm(m_BTD)
+        v = self.value(m).view(batch, roles, self.heads, self.head_width)
+        taken = torch.einsum("bhij,bjhd->bijhd", weight_BHTT, v).reshape(batch, roles, roles, width)
+        return (torch.sigmoid(self.gate(m)).unsqueeze(2) * taken) @ self.out.weight.T

@@ -11,7 +11,7 @@ row in the place of a sequence, the seed row as the target sequence and relation
 Axis letters: B seeds, T roles, S slots, D width, P pair width, O outputs, A summary features, R_t rows, C_t columns.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -92,14 +92,16 @@ class NexusFormer(nn.Module):
         batch: Batch,
         *,
         tokens: Tokens | None = None,
+        rows: Mapping[str, EncoderOutput] | None = None,
         record: bool = False,
         passes_B: Tensor | None = None,
         hide_BT: Tensor | None = None,
     ) -> ModelOutput:
         """Predict a batch.
 
-        `tokens` stands in for the embedded cells; `record` keeps what was looked at and changes nothing; `passes_B`
-        fixes the number of refinement passes per row; `hide_BT` hides whole roles, of role 0 only the seed's own cells.
+        `tokens` stands in for the embedded cells and `rows` for what the encoders make of them; `record` keeps what was
+        looked at and changes nothing; `passes_B` fixes the number of refinement passes per row; `hide_BT` hides whole
+        roles, of role 0 only the seed's own cells.
         """
         hidden = nothing_hidden(batch)
         if self.training:
@@ -107,7 +109,7 @@ class NexusFormer(nn.Module):
         if hide_BT is not None:
             hidden = hidden.and_roles(hide_BT, self.layout.roles)
         tokens = self.tokens(batch, hidden) if tokens is None else tokens
-        rows = self.encode(tokens)
+        rows = self.encode(tokens) if rows is None else rows
         given, start = self.gather(batch, rows, tokens, hidden)
         refined = self.refinement(
             lambda state: self.one_pass(given, start, state), start, passes_B, record=record
@@ -128,11 +130,13 @@ class NexusFormer(nn.Module):
         """Tokens of the same shape with every cell missing: the baseline of attributions."""
         return self.tokens(batch, nothing_hidden(batch).everything())
 
-    def encode(self, tokens: Tokens) -> dict[str, EncoderOutput]:
-        """Each table's rows as vectors [R_t, D]."""
+    def encode(self, tokens: Tokens, only: Collection[str] | None = None) -> dict[str, EncoderOutput]:
+        """Each table's rows as vectors [R_t, D]; of `only` these tables where they are named."""
         encoded = {}
         names = zip(self.layout.tables, self.encoders, self.projections, strict=True)
         for name, encoder, project in names:
+            if only is not None and name not in only:
+                continue
             output = encoder(tokens.tables[name])
             encoded[name] = EncoderOutput(
                 row_RD=project(output.row_RD),

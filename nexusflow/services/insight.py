@@ -17,6 +17,7 @@ from nexusflow.data.asking import asked_tables
 from nexusflow.data.index import STATIC
 from nexusflow.data.task import Part
 from nexusflow.errors import ArtifactError, DataError
+from nexusflow.services.keeping import kept_check, kept_in
 from nexusflow.services.prediction import scoreable
 from nexusflow.services.runner import has_model, model_folder, predictions
 from nexusflow.services.storage import RunStore, write_bytes
@@ -26,10 +27,9 @@ from nexusflow.services.workspace import Workspace
 if TYPE_CHECKING:
     from nexusflow.artifact import TrainedModel
     from nexusflow.data.reader import Reader
-    from nexusflow.explain.explanation import AttentionMaps, Attribution, DeletionCheck, MaskSummary
+    from nexusflow.explain.explanation import AttentionMaps, Attribution, DeletionCheck, Flow, MaskSummary
+    from nexusflow.explain.flow import Pieces
 
-# What attributions name in place of a column where the related rows themselves are summed up.
-ROWS = "(rows)"
 SAMPLE, ATTRIBUTED, MASKED = 256, 64, 256
 ShouldStop = Callable[[], bool]
 OnProgress = Callable[[float], None]
@@ -51,6 +51,8 @@ class Insight:
         self.folder = store.folder(run_id) / "insight"
         self.folder.mkdir(exist_ok=True)
         self._maps: dict[str, AttentionMaps] = {}
+        self._flows: dict[str, Flow] = {}
+        self._mean: Pieces | None = None
         self._masks: dict[str, MaskSummary] | None = None
 
     @classmethod
@@ -120,25 +122,41 @@ class Insight:
 
     def rollout(self, rows: Sequence[int] | None = None) -> pd.DataFrame:
         """How much the predictions of these rows draw on each role: role, share (they sum to one)."""
-        from nexusflow.explain.attention import rollout
+        drawn = self.flow(rows).drawn_BT.sum(axis=0)
+        return pd.DataFrame({"role": self.roles, "share": drawn / max(1e-12, float(drawn.sum()))})
 
-        share = rollout(self._attention_maps(rows)).mean(axis=0)
-        return pd.DataFrame({"role": self.roles, "share": share})
+    def flow(self, rows: Sequence[int] | None = None) -> "Flow":
+        """What attention carried for these rows (a sample by default), against the mean of the sample."""
+        from nexusflow.explain.flow import flow, reference
 
-    def faithfulness(self, *, should_stop: ShouldStop = _never) -> "DeletionCheck":
-        """Whether the rollout can be trusted: measured by hiding one role after the other."""
-        from nexusflow.explain.explanation import DeletionCheck
+        index = self.sample() if rows is None else np.asarray(rows, dtype=np.int64)
+        mean = self._mean or reference(self.trained, self.reader, self.sample())
+        self._mean = mean
+        return kept_in(
+            self._flows,
+            index.tobytes().hex(),
+            lambda: flow(self.trained, self.reader, index, mean),
+        )
+
+    def faithfulness(
+        self, *, should_stop: ShouldStop = _never, on_progress: OnProgress = _silent
+    ) -> "DeletionCheck":
+        """Whether the rollout can be trusted: measured by hiding roles."""
         from nexusflow.explain.faithfulness import deletion_check
+        from nexusflow.explain.hiding import roles
 
-        path = self.folder / "faithfulness.json"
-        if path.is_file():
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            return DeletionCheck(**{**kept, "frame": pd.DataFrame(kept["frame"])})
-        shown = self.rollout()["share"].to_numpy()
-        check = deletion_check(self.trained, self.reader, self.sample(), shown, should_stop=should_stop)
-        data = {**vars(check), "frame": check.frame.to_dict("list")}
-        write_bytes(path, json.dumps(data).encode())
-        return check
+        return kept_check(
+            self.folder / "hiding-tables.json",
+            lambda: deletion_check(
+                self.trained,
+                self.reader,
+                self.sample(),
+                roles(self.reader),
+                self.rollout()["share"].to_numpy(),
+                should_stop=should_stop,
+                on_progress=on_progress,
+            ),
+        )
 
     def masks(self) -> dict[str, "MaskSummary"]:
         """TabNet's masks by table, over the rows that a sample of examples reads."""
@@ -252,12 +270,9 @@ class Insight:
         from nexusflow.explain.attention import attention_maps
 
         index = self.sample() if rows is None else np.asarray(rows, dtype=np.int64)
-        key = index.tobytes().hex()
-        if key not in self._maps:
-            if len(self._maps) >= 16:
-                self._maps.pop(next(iter(self._maps)))
-            self._maps[key] = attention_maps(self.trained, self.reader, index)
-        return self._maps[key]
+        return kept_in(
+            self._maps, index.tobytes().hex(), lambda: attention_maps(self.trained, self.reader, index)
+        )
 
     def _attributed(
         self, name: str, rows: npt.NDArray[np.int64], should_stop: ShouldStop, on_progress: OnProgress

@@ -35,6 +35,19 @@ def score(kind: TaskKind, target_N: Floats, prediction: Floats) -> dict[str, flo
     return _regression(target.astype(np.float64), prediction)
 
 
+def row_losses(kind: TaskKind, target_N: Floats, prediction: Floats) -> Floats:
+    """The loss of each row [N]: the log loss of a class, or the absolute error of a value; NaN where none is known."""
+    known = ~np.isnan(target_N)
+    losses = np.full(len(target_N), np.nan)
+    target, said = target_N[known], np.asarray(prediction, dtype=np.float64)[known]
+    if kind is TaskKind.REGRESSION:
+        losses[known] = np.abs(target - said)
+    else:
+        chance = np.stack([1 - said, said], axis=1) if kind is TaskKind.BINARY else said
+        losses[known] = -np.log(np.clip(chance[np.arange(len(target)), target.astype(int)], 1e-7, 1.0))
+    return losses
+
+
 def paired_lead(
     kind: TaskKind, target_N: Floats, mine: Floats, theirs: Floats, *, seed: int, draws: int = 200
 ) -> tuple[float, float] | None:

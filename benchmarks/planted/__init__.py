@@ -1,0 +1,1 @@
+"""Explanations against a truth that was planted."""

@@ -1,0 +1,190 @@
+"""What attention carried, not only where it looked: values in place of weights, seen through to the prediction.
+
+A weight says nothing of what it carries (Kobayashi et al. 2020), and what is carried alike to every row moves no row.
+So each piece is taken as its difference from its mean over a sample of rows.
+
+Axis letters: B rows, T roles (the first looks, the second is looked at), D width, P passes, L blocks, O outputs.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from nexusflow.artifact import TrainedModel
+from nexusflow.data.reader import Reader
+from nexusflow.data.task import TaskKind
+from nexusflow.explain.explanation import Flow
+from nexusflow.nn.nexusformer import NexusFormer
+
+Rows = npt.NDArray[np.int64]
+ShouldStop = Callable[[], bool]
+# Rows times pairs of roles that are held at once.
+MOST_PAIRS, MOST_ROWS = 40_000, 256
+
+
+class FlowStopped(Exception):
+    """Raised where it was asked to stop."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pieces:
+    """What the answers of B rows are made of, or its mean over rows (then without B).
+
+    start [P, B, T, D] goes into each pass; kept [P * L, B, T, D] is each role's own summary beside carried
+    [P * L, B, T, T, D], what it took from each role; read and shape [B, T, O] are what the fusion adds up.
+    """
+
+    start: Tensor
+    kept: Tensor
+    carried: Tensor
+    read: Tensor
+    shape: Tensor
+
+    def mean(self) -> "Pieces":
+        """The mean over rows."""
+        of_passes = {name: getattr(self, name).mean(dim=1) for name in ("start", "kept", "carried")}
+        return Pieces(**of_passes, read=self.read.mean(dim=0), shape=self.shape.mean(dim=0))
+
+
+def reference(
+    trained: TrainedModel, reader: Reader, index_N: Rows, *, should_stop: ShouldStop = lambda: False
+) -> Pieces:
+    """The mean over these examples; ValueError where there are none, FlowStopped where asked to stop."""
+    if not len(index_N):
+        raise ValueError("there is no example to take the mean of")
+    total: dict[str, Tensor] = {}
+    with torch.no_grad():
+        for index in _parts(reader, index_N, should_stop):
+            pieces, _, _ = _run(trained.model, reader, index)
+            for name, value in vars(pieces.mean()).items():
+                total[name] = total.get(name, torch.zeros_like(value)) + value * (len(index) / len(index_N))
+    return Pieces(**total)
+
+
+def flow(
+    trained: TrainedModel,
+    reader: Reader,
+    index_N: Rows,
+    mean: Pieces,
+    *,
+    should_stop: ShouldStop = lambda: False,
+) -> Flow:
+    """How much each of these examples draws on each role, and how far each look of a role at another moved it.
+
+    `drawn_BT` follows back what the fusion reads of each role, through passes and blocks, by the squared lengths of
+    what a role kept and took (attention rollout, Abnar & Zuidema 2020, over values); what features say by themselves
+    is drawn from their own role. `moved_PLBTT` is how far the logit (of the predicted class, where there are several)
+    moved because a role took what it took and not the mean, to the first order; 0 in passes that a row did not use.
+    FlowStopped where asked to stop.
+    """
+    drawn, moved = [], []
+    multiclass, blocks = reader.preprocessing.task.kind is TaskKind.MULTICLASS, len(trained.model.blocks)
+    for index in _parts(reader, index_N, should_stop):
+        with torch.enable_grad():
+            pieces, changes, (logit_BO, passes_B) = _run(trained.model, reader, index)
+            chosen = logit_BO.max(dim=1).values if multiclass else logit_BO[:, 0]
+            slopes = torch.autograd.grad(chosen.sum(), changes, allow_unused=True)
+        slope = torch.stack(
+            [torch.zeros_like(c) if s is None else s for c, s in zip(changes, slopes, strict=True)]
+        )
+        carried = pieces.carried - mean.carried[:, None]
+        moved.append((carried * slope.unsqueeze(3)).sum(dim=-1).unflatten(0, (-1, blocks)).cpu().numpy())
+        drawn.append(_drawn(pieces, mean, passes_B, blocks).cpu().numpy())
+    return Flow(
+        roles=tuple(role.name for role in reader.layout.roles),
+        drawn_BT=np.concatenate(drawn).astype(np.float64),
+        moved_PLBTT=np.concatenate(moved, axis=2).astype(np.float64),
+    )
+
+
+def _parts(reader: Reader, index_N: Rows, should_stop: ShouldStop) -> Iterator[Rows]:
+    size = max(1, min(MOST_ROWS, MOST_PAIRS // len(reader.layout.roles) ** 2))
+    for at in range(0, len(index_N), size):
+        if should_stop():
+            raise FlowStopped
+        yield index_N[at : at + size]
+
+
+def _drawn(pieces: Pieces, mean: Pieces, passes_B: Tensor, blocks: int) -> Tensor:
+    """[B, T]: squared lengths of what the fusion reads, followed back to the roles that it came from."""
+    batch, roles = pieces.read.shape[:2]
+    own = torch.eye(roles, device=pieces.read.device).expand(batch, roles, roles)
+    flow_BTT = own
+    first = _length(pieces.start[0], mean.start[0])
+    for number in range(len(pieces.kept)):
+        turn = number // blocks
+        after = flow_BTT
+        if turn and number % blocks == 0:
+            again = _length(pieces.start[turn] - pieces.start[0], mean.start[turn] - mean.start[0])
+            after = _mixed(first, own, again, after)
+        stays = _length(pieces.kept[number], mean.kept[number])
+        takes = _length(pieces.carried[number], mean.carried[number])
+        after = _mixed(stays, after, takes.sum(dim=2), _shares(takes) @ after)
+        flow_BTT = torch.where((passes_B > turn)[:, None, None], after, flow_BTT)
+    read = _length(pieces.read, mean.read)
+    return torch.einsum("bt,bts->bs", read, flow_BTT) + _length(pieces.shape, mean.shape)
+
+
+def _length(x: Tensor, mean: Tensor) -> Tensor:
+    """The squared length of the difference from the mean, over the last axis."""
+    return ((x - mean) ** 2).sum(dim=-1)
+
+
+def _shares(x: Tensor) -> Tensor:
+    return x / x.sum(dim=-1, keepdim=True).clamp(min=1e-20)
+
+
+def _mixed(one_BT: Tensor, first: Tensor, other_BT: Tensor, second: Tensor) -> Tensor:
+    """`first` and `second` [B, T, T], mixed by these weights; `first` alone where both are 0."""
+    share = (other_BT / (one_BT + other_BT).clamp(min=1e-20)).unsqueeze(-1)
+    return (1 - share) * first + share * second
+
+
+def _run(
+    model: NexusFormer, reader: Reader, index: Rows
+) -> tuple[Pieces, list[Tensor], tuple[Tensor, Tensor]]:
+    """The pieces of these examples' answers, the changes by attention, and the logits with the passes used."""
+    starts: list[Tensor] = []
+    kept: list[Tensor] = []
+    carried: list[Tensor] = []
+    changes: list[Tensor] = []
+
+    def begins(module: nn.Module, given: tuple[Tensor, ...]) -> None:
+        starts.append(given[0].detach())
+
+    def looks(module: nn.Module, given: tuple[Tensor, ...], answer: tuple[Tensor, Tensor]) -> None:
+        kept.append(given[0].detach())
+        with torch.no_grad():
+            carried.append(module.carried(*given, answer[1]))  # type: ignore[operator]
+        changes.append(answer[0])
+
+    batch = reader.batch(index).to(next(model.parameters()).device)
+    with _hooked(model, begins, looks):
+        output = model(batch, record=True)
+    shape = output.shape_BTO.detach()
+    pieces = Pieces(
+        start=torch.stack(starts),
+        kept=torch.stack(kept),
+        carried=torch.stack(carried),
+        read=output.contribution_BTO.detach() - shape,
+        shape=shape,
+    )
+    return pieces, changes, (output.logit_BO, output.passes_B)
+
+
+@contextmanager
+def _hooked(model: NexusFormer, begins: Callable[..., None], looks: Callable[..., None]) -> Iterator[None]:
+    """Watches the model's blocks for as long as this lasts."""
+    blocks = list(model.blocks)
+    hooks = [blocks[0].register_forward_pre_hook(begins)]
+    hooks += [block.cross.register_forward_hook(looks) for block in blocks]  # type: ignore[union-attr]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
