@@ -9,9 +9,7 @@ from ui.palette import Palette
 def movement_chart(frame: pd.DataFrame, *, title: str, palette: Palette) -> Option:
     """The mean movement at each pass as a line of points, in the range from `low` to `high`."""
     names = [f"Pass {number}" for number in frame["pass"]]
-    low, high, mean = (
-        [significant(value, 4) for value in frame[column]] for column in ("low", "high", "mean")
-    )
+    low, high, mean = ([significant(value) for value in frame[column]] for column in ("low", "high", "mean"))
     ranges = [
         [{"coord": [place, first]}, {"coord": [place, last]}]
         for place, (first, last) in enumerate(zip(low, high, strict=True))
@@ -42,11 +40,10 @@ def movement_chart(frame: pd.DataFrame, *, title: str, palette: Palette) -> Opti
         "lineStyle": {"width": 2},
         "label": {
             "show": len(frame) <= 8,
-            "position": "top",
-            "distance": 8,
+            # To the right of the range, above a line that falls.
+            "position": [14, -12],
             "color": palette.quiet,
-            "backgroundColor": palette.card,
-            "padding": [1, 3],
+            "fontSize": 11,
             "formatter": "{@[1]}",
         },
         # A single pass has no area to fill, so its range is drawn as a line as well.
@@ -63,7 +60,7 @@ def movement_chart(frame: pd.DataFrame, *, title: str, palette: Palette) -> Opti
     return {
         **chart_frame(title, palette),
         "animation": False,
-        "grid": {"left": 12, "right": 40, "top": 56, "bottom": 8, "containLabel": True},
+        "grid": {"left": 12, "right": 64, "top": 56, "bottom": 8, "containLabel": True},
         "tooltip": {"formatter": "{b}", "confine": True},
         "xAxis": {
             "type": "category",

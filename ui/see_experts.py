@@ -7,7 +7,7 @@ from nexusflow.services.experts import ExpertsView, SegmentExperts, experts, exp
 from nexusflow.services.insight import Insight
 from nexusflow.services.segments import splits
 from ui.charts import bars, heatmap, height_for
-from ui.escape import code, codes, plain
+from ui.escape import code, codes, plain, shorten
 from ui.figure import show_chart
 from ui.page import empty, two_cards
 from ui.palette import current_palette
@@ -21,6 +21,8 @@ ALIKE = 0.05
 def show_experts(insight: Insight) -> None:
     """The experts of the chosen rows and of their segments; the passes of the chosen rows."""
     chosen = choose_rows(insight)
+    if chosen is None:
+        return
     st.subheader("Experts", anchor=False)
     network = insight.trained.config.architecture
     if not network.use_moe:
@@ -31,7 +33,7 @@ def show_experts(insight: Insight) -> None:
             to="model",
             label="Go to Model",
         )
-    elif chosen is not None:
+    else:
         left, middle, _ = st.columns([1, 1, 1])
         iteration = _numbered(left, "Pass", network.refinement_iterations)
         block = _numbered(middle, "Block", network.num_blocks)
@@ -43,8 +45,7 @@ def show_experts(insight: Insight) -> None:
         with st.container(border=True):
             by_segment(insight, iteration, block)
     st.subheader("Refinement", anchor=False)
-    if chosen is not None:
-        show_passes(insight, chosen)
+    show_passes(insight, chosen)
 
 
 def by_role(view: ExpertsView, chosen: Chosen) -> None:
@@ -81,8 +82,8 @@ def by_role(view: ExpertsView, chosen: Chosen) -> None:
             frame=view.load.assign(even=view.even),
             height=height_for(len(view.load), row=36, least=200),
         )
-        show = st.warning if view.idle else st.success
-        show(view.sentence, icon=":material/warning:" if view.idle else ":material/balance:")
+        show, icon = (st.warning, "warning") if view.idle else (st.success, "balance")
+        show(view.sentence, icon=f":material/{icon}:")
 
 
 def by_segment(insight: Insight, iteration: int | None, block: int | None) -> None:
@@ -110,7 +111,7 @@ def by_segment(insight: Insight, iteration: int | None, block: int | None) -> No
             shares.to_numpy(dtype=float),
             rows=list(shares.index),
             columns=list(shares.columns),
-            title=f"Which expert serves which rows, by {split_name(split)}",
+            title=f"Which expert serves which rows, by {shorten(split_name(split))}",
             palette=current_palette(),
         ),
         key="experts_by_segment",

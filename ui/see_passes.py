@@ -70,8 +70,8 @@ def curve(insight: Insight, view: PassesView, chosen: Chosen) -> None:
         height=280,
     )
     st.caption(
-        f"{chosen.told(len(view.rows))}, {_unit(insight)}; the range holds the middle 80 % of rows. "
-        "A row that had stopped counts as 0."
+        f"{chosen.told(len(view.rows))}, {_unit(insight)}. A row that had stopped counts as 0."
+        + (" The range holds the middle 80 % of rows." if len(view.rows) > 1 else "")
     )
 
 

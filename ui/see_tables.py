@@ -112,7 +112,9 @@ def draws_on(insight: Insight, chosen: Chosen) -> None:
         height=height_for(len(share), row=40, least=280),
     )
     if chosen.rows is not None:
-        st.caption(f"{chosen.told(len(chosen.rows))}. The check beside it is of all sampled rows.")
+        st.caption(
+            f"{chosen.told(len(chosen.rows))}. Whether it can be trusted is checked over all sampled rows."
+        )
 
 
 def trust(insight: Insight) -> None:

@@ -64,7 +64,7 @@ def experts(
     used = int(used_passes(maps, iteration).any(axis=0).sum())
     if share_TE is None or load is None or not used:
         return None
-    names = expert_names(share_TE.shape[1])
+    names, whole = expert_names(share_TE.shape[1]), rows is None and iteration is None and block is None
     even = 1.0 / len(names)
     idle = tuple(name for name, share in zip(names, load[0], strict=True) if share < HARDLY * even)
     return ExpertsView(
@@ -72,7 +72,7 @@ def experts(
         load=pd.DataFrame({"expert": names, "share": load[0], "chosen": load[1]}),
         even=even,
         idle=idle,
-        sentence=_sentence(names, load[0], idle),
+        sentence=_sentence(names, load[0], idle, whole=whole),
         rows=used,
     )
 
@@ -116,7 +116,8 @@ def expert_names(count: int) -> list[str]:
     return [f"Expert {n}" for n in range(1, count + 1)]
 
 
-def _sentence(names: Sequence[str], share_E: np.ndarray, idle: tuple[str, ...]) -> str:
+def _sentence(names: Sequence[str], share_E: np.ndarray, idle: tuple[str, ...], *, whole: bool) -> str:
+    """In words; only what holds of all rows, passes and blocks together (`whole`) speaks of the network itself."""
     even = f"an even share is {1 / len(names):.0%}"
     least, most = float(np.min(share_E)), float(np.max(share_E))
     if not idle:
@@ -125,7 +126,8 @@ def _sentence(names: Sequence[str], share_E: np.ndarray, idle: tuple[str, ...]) 
     does = ", ".join(f"{share_E[names.index(name)]:.1%}" for name in idle)
     many = " each in turn" if len(idle) > 1 else ""
     listed = idle[0] if len(idle) == 1 else f"{', '.join(idle[:-1])} and {idle[-1]}"
-    return (
-        f"{listed} {verb} hardly used: {does} of the work{many}, where {even}. "
+    return f"{listed} {verb} hardly used: {does} of the work{many}, where {even}. " + (
         "Fewer experts may do as well; their number is set on the Model page."
+        if whole
+        else "Who is idle here may work elsewhere: this is of the rows, pass and block that were chosen."
     )

@@ -215,6 +215,9 @@ def test_an_idle_expert_is_named(insight, monkeypatch):
     view = experts(insight)
     assert view.idle == ("Expert 2", "Expert 3")
     assert "Expert 2 and Expert 3 are hardly used: 4.0%, 0.0%" in view.sentence
+    assert "Fewer experts may do as well" in view.sentence
+    # Of some rows alone it says nothing of the network.
+    assert "may work elsewhere" in experts(insight, insight.sample().tolist()).sentence
     gate[:] = 1 / 3
     assert experts(insight).idle == ()
 
