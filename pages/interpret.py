@@ -12,6 +12,7 @@ from ui.problems import problems_shown
 from ui.results import verdict
 from ui.runs import pick_run
 from ui.see_columns import show_columns
+from ui.see_experts import show_experts
 from ui.see_masks import show_masks
 from ui.see_row import show_row
 from ui.see_tables import show_tables
@@ -39,7 +40,7 @@ def main() -> None:
     with problems_shown():
         with st.spinner("Opening the model…"):
             insight = Insight.open(workspace, run.id)
-        tables, columns, masks, row = tabs
+        tables, columns, masks, experts, row = tabs
         if tables.open:
             with tables, st.spinner("Looking at the test rows…"):
                 show_tables(insight)
@@ -49,6 +50,9 @@ def main() -> None:
         if masks.open:
             with masks:
                 show_masks(insight)
+        if experts.open:
+            with experts:
+                show_experts(insight)
         if row.open:
             with row:
                 show_row(insight, Task.from_dict(run.task))

@@ -3,36 +3,49 @@
 import streamlit as st
 
 from nexusflow.services.insight import Insight
-from ui import state
+from nexusflow.services.passes import rows_used
 from ui.charts import bars, heatmap, heatmap_cell, height_for
 from ui.escape import code
-from ui.figure import clickable_chart, csv_button, show_chart
-from ui.grid import printable
+from ui.figure import clickable_chart, show_chart
 from ui.page import two_cards
 from ui.palette import current_palette
+from ui.row_list import row_list
 from ui.see_check import show_check
+from ui.see_moved import moved_map
+from ui.see_pairs import pair_map
+from ui.see_segments import Chosen, choose_rows
 
 AVERAGE = 0
 
 
 def show_tables(insight: Insight) -> None:
-    """The attention map with its drill-down, and the rollout with its check."""
-    attention_map(insight)
+    """The attention map with its drill-down, what it moved, the pair state, and the rollout with its check."""
+    chosen = choose_rows(insight)
+    if chosen is None:
+        return
+    attention_map(insight, chosen)
+    moved_map(insight, chosen)
+    pair_map(insight, chosen)
     left, right = two_cards()
     with left:
-        draws_on(insight)
+        draws_on(insight, chosen)
     with right:
         trust(insight)
 
 
-def attention_map(insight: Insight) -> None:
-    """Roles by roles as a map to click; the clicked cell leads to the rows behind it."""
+def attention_map(insight: Insight, chosen: Chosen) -> None:
+    """Roles by roles as a map to click; the clicked cell leads to those of the chosen rows that are behind it."""
+    place = None
     with st.container(border=True):
-        first = insight.attention()
+        first = insight.attention(chosen.rows)
         left, right, _ = st.columns([1, 1, 2])
-        iteration = chooser(left, "Pass", first.iterations, "pass")
-        head = chooser(right, "Head", first.heads, "head")
-        view = insight.attention(iteration=iteration or None, head=head or None)
+        iteration = chooser(left, "Pass", first.iterations, "attention_pass")
+        head = chooser(right, "Head", first.heads, "attention_head")
+        used = rows_used(insight, chosen.rows, iteration=iteration or None)
+        if not used:
+            st.info(f"None of these rows used pass {iteration}.", icon=":material/search_off:")
+            return
+        view = insight.attention(chosen.rows, iteration=iteration or None, head=head or None)
         place = clickable_chart(
             heatmap(
                 view.matrix.to_numpy(dtype=float),
@@ -48,63 +61,45 @@ def attention_map(insight: Insight) -> None:
             height=height_for(len(view.roles), row=46, least=280),
         )
         st.caption(
-            f"A mean over {view.rows:,} {insight.sampled_part} rows; each line sums to one. "
+            f"{chosen.told(used)}; each line sums to one. "
             "Click a cell to see the rows behind it. "
             "Attention says where the network looked, not what moved the answer."
         )
     if place is not None and place < len(view.roles) ** 2:
         row, column = heatmap_cell(place, len(view.roles))
-        drill(insight, view.roles[row], view.roles[column], iteration=iteration, head=head)
+        drill(insight, chosen, view.roles[row], view.roles[column], iteration=iteration, head=head)
 
 
-def chooser(column: st.delta_generator.DeltaGenerator, label: str, count: int, key: str) -> int:
-    """A choice of one of `count`, or of their average (0)."""
+def chooser(
+    column: st.delta_generator.DeltaGenerator, label: str, count: int, key: str, whole: str = "Average"
+) -> int:
+    """A choice of one of `count`, or of all of them together (0)."""
     options = [AVERAGE, *range(1, count + 1)]
     return column.selectbox(
-        label,
-        options,
-        format_func=lambda n: "Average" if n == AVERAGE else f"{label} {n}",
-        key=f"attention_{key}",
+        label, options, format_func=lambda n: whole if n == AVERAGE else f"{label} {n}", key=key
     )
 
 
-def drill(insight: Insight, role: str, context: str, *, iteration: int, head: int) -> None:
-    """The examples in which one role looks most at another in this pass and head, each to be explained by itself."""
+def drill(insight: Insight, chosen: Chosen, role: str, context: str, *, iteration: int, head: int) -> None:
+    """The chosen rows in which one role looks most at another in this pass and head, each to be explained by itself."""
     with st.container(border=True, key="drill"):
         st.markdown(f"**Rows in which {code(role)} looks most at {code(context)}**")
-        found = insight.drill(role, context, iteration=iteration or None, head=head or None)
+        found = insight.drill(role, context, chosen.rows, iteration=iteration or None, head=head or None)
         if found.empty:
-            st.caption("In no sampled row are both of them present.")
+            st.caption("In none of these rows are both of them present.")
             return
-        names = {"prediction": "predicted", "target": "was"}
-        shown = found[["key", "attention", "prediction", "target"]].rename(columns=names)
-        event = st.dataframe(
-            printable(shown),
-            hide_index=True,
-            on_select="rerun",
-            selection_mode="single-row",
-            column_config={"attention": st.column_config.NumberColumn(format="%.3f")},
-            key=f"drill_{insight.roles.index(role)}_{insight.roles.index(context)}_{iteration}_{head}",
+        place = f"{insight.roles.index(role)}_{insight.roles.index(context)}_{iteration}_{head}"
+        row_list(
+            found[["row", "key", "attention", "prediction", "target"]],
+            name="drill",
+            key=f"drill_{place}_{chosen.key}",
+            formats={"attention": "%.3f"},
         )
-        csv_button(shown, key="drill")
-        chosen = event["selection"]["rows"]
-        if chosen:
-            row = int(found["row"].iloc[chosen[0]])
-            st.button(
-                f"Explain {code(found['key'].iloc[chosen[0]])}",
-                key="explain_drilled",
-                type="primary",
-                icon=":material/person_search:",
-                on_click=state.explain_row,
-                args=(row,),
-            )
-        else:
-            st.caption("Tick a row to explain its prediction.")
 
 
-def draws_on(insight: Insight) -> None:
+def draws_on(insight: Insight, chosen: Chosen) -> None:
     """The rollout as bars."""
-    share = insight.rollout().sort_values("share", ascending=False, ignore_index=True)
+    share = insight.rollout(chosen.rows).sort_values("share", ascending=False, ignore_index=True)
     share = share.rename(columns={"role": "table"})
     show_chart(
         bars(
@@ -119,6 +114,10 @@ def draws_on(insight: Insight) -> None:
         frame=share,
         height=height_for(len(share), row=40, least=280),
     )
+    if chosen.rows is not None:
+        st.caption(
+            f"{chosen.told(len(chosen.rows))}. Whether it can be trusted is checked over all sampled rows."
+        )
 
 
 def trust(insight: Insight) -> None:

@@ -36,6 +36,7 @@ _FRAMED = "framed"
 _WANTED = "wanted"
 _AT, _HEADED = "at_page", "headed_for"
 _CLICKS = "clicks"
+_KEPT = "kept_choices"
 ASTRAY_SECONDS = 2.0
 CLICK_SECONDS = 10.0
 _CANVAS_PAGE = "schema"
@@ -43,7 +44,7 @@ _CANVAS_PAGE = "schema"
 TABLE = "data_table"
 VIEW = "interpret_view"
 HIDDEN = "hidden_columns"
-VIEWS = ("Tables", "Columns", "TabNet masks", "One row")
+VIEWS = ("Tables", "Columns", "TabNet masks", "Experts and passes", "One row")
 
 
 def workspace() -> Workspace:
@@ -151,6 +152,21 @@ def want(name: str) -> None:
 def is_wanted(name: str) -> bool:
     """Whether something slow was asked for in this session."""
     return name in st.session_state.get(_WANTED, set())
+
+
+def recall_choice(key: str, options: Sequence[Any]) -> None:
+    """Make ready a field that is not drawn all the time: the last choice, if it is among the options."""
+    if key in st.session_state and st.session_state[key] in options:
+        return
+    st.session_state.pop(key, None)
+    kept = st.session_state.get(_KEPT, {}).get(key)
+    if kept in options:
+        st.session_state[key] = kept
+
+
+def keep_choice(key: str, value: Any) -> None:
+    """Remember what is chosen in such a field."""
+    st.session_state.setdefault(_KEPT, {})[key] = value
 
 
 def component_value(key: str, name: str) -> Any:

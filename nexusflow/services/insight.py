@@ -241,24 +241,31 @@ class Insight:
         self,
         role: str,
         context_role: str,
+        rows: Sequence[int] | None = None,
         *,
         iteration: int | None = None,
         head: int | None = None,
         count: int = 8,
     ) -> pd.DataFrame:
-        """The sampled examples in which `role` looks most at `context_role`, with their attention and outcome.
+        """Which of these rows (a sample by default) look most from `role` at `context_role`, and what came of them.
 
         The attention is that of `attention` for the same pass and head.
         """
         from nexusflow.explain.attention import pair_attention
 
-        maps = self._attention_maps(None)
+        maps = self._attention_maps(rows)
         i, j = self.role_number(role), self.role_number(context_role)
         looked = pair_attention(maps, i, j, iteration=iteration, head=head)
-        found = pd.DataFrame({"row": self.sample(), "attention": looked}).dropna(subset="attention")
+        found = pd.DataFrame({"row": self.sample() if rows is None else rows, "attention": looked}).dropna(
+            subset="attention"
+        )
         known = self.rows()[["row", "key", "target", "prediction"]]
         found = found.merge(known, on="row").sort_values("attention", ascending=False, ignore_index=True)
         return found.head(count)
+
+    def maps(self, rows: Sequence[int] | None = None) -> "AttentionMaps":
+        """What the network looked at for these rows, a sample by default."""
+        return self._attention_maps(rows)
 
     def role_number(self, name: str) -> int:
         """The place of a role, the seed at 0; DataError where there is none of this name."""

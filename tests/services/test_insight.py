@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from small_shop import SMALL, ready_workspace, shop_task
 
+from nexusflow.services.carried import moved
 from nexusflow.services.insight import Insight
 from nexusflow.services.jobs import JobManager
 from nexusflow.services.training import start_training
@@ -62,3 +63,19 @@ def test_masks_are_computed_once(insight, monkeypatch):
     first = insight.masks()
     monkeypatch.setattr("nexusflow.explain.masks.tabnet_masks", None)
     assert insight.masks() is first and set(first) == {"orders"}
+
+
+def test_squares_of_what_was_moved_add_up_to_those_of_the_whole(insight):
+    rows = insight.sample()
+    half = len(rows) // 2
+    one, other, whole = (moved(insight, part) for part in (rows[:half], rows[half:], rows))
+    assert one.rows + other.rows == whole.rows == len(rows)
+    square = (one.rows * one.matrix**2 + other.rows * other.matrix**2) / whole.rows
+    np.testing.assert_allclose(np.sqrt(square), whole.matrix, atol=1e-5)
+    assert (whole.matrix.to_numpy() >= 0).all() and whole.matrix.to_numpy().any()
+
+
+def test_a_pass_counts_the_rows_that_used_it(insight):
+    used = insight.maps().passes_B
+    for number in range(1, moved(insight).iterations + 1):
+        assert moved(insight, iteration=number).rows == (used >= number).sum()
