@@ -1,13 +1,12 @@
 """Interpret, one row: its prediction, what made it, which rows it read, and how it settled."""
 
-import re
-
 import pandas as pd
 import streamlit as st
 
 from nexusflow.data.task import PARTS, Part, Task, TaskKind
 from nexusflow.services.insight import Insight
 from ui import state
+from ui.cell_text import value_text
 from ui.charts import bars, columns, height_for
 from ui.escape import code, counted, plain, shorten
 from ui.figure import csv_button, show_chart
@@ -15,12 +14,13 @@ from ui.grid import printable
 from ui.page import two_cards
 from ui.palette import current_palette
 from ui.results import unit
+from ui.see_nearest import show_nearest
+from ui.see_neighbourhood import show_neighbourhood
 from ui.see_what_if import what_if
 
 ORDERS = {"error": "Worst errors first", "random": "At random", "row": "In the table's order"}
 LISTED = 200
 CELLS_SHOWN = 12
-LONG_FRACTION = r"-?\d+\.\d{5,}"
 
 
 def show_row(insight: Insight, task: Task) -> None:
@@ -40,8 +40,11 @@ def show_row(insight: Insight, task: Task) -> None:
             trace(insight, task, row)
         with st.container(border=True):
             cells(insight, row, direction(task, str(example["prediction"])))
+        show_neighbourhood(insight, task, row, str(example["prediction"]))
         with st.container(border=True):
             related(insight, row)
+        with st.container(border=True, key="nearest_card"):
+            show_nearest(insight, task, row)
         with st.container(border=True):
             what_if(insight, task, row, answer_name(task, str(example["prediction"])))
 
@@ -174,17 +177,6 @@ def cell_name(cell: pd.Series) -> str:
         # The value of a summary is the statistic itself.
         return f"{cell['statistic']}: {value_text(cell['value'])} ({cell['role']})"
     return f"{cell['column']} = {value_text(cell['value'])} ({cell['role']})"
-
-
-def value_text(value: object) -> str:
-    """A cell's value in few characters: long fractions are rounded, texts cut, and all else is as it stands."""
-    text = str(value)
-    if text in ("nan", "NaT", "None", "<NA>"):
-        return "missing"
-    if re.fullmatch(LONG_FRACTION, text):
-        number = float(text)
-        return f"{number:.6g}" if abs(number) < 1e5 else f"{number:.2f}"
-    return shorten(text, 22)
 
 
 def related(insight: Insight, row: int) -> None:
