@@ -3,6 +3,7 @@
 import streamlit as st
 
 from nexusflow.explain.explanation import ROWS
+from nexusflow.services.columns import column_trust
 from nexusflow.services.insight import Insight
 from ui import state
 from ui.charts import bars, height_for
@@ -10,7 +11,9 @@ from ui.escape import code
 from ui.figure import csv_button, show_chart
 from ui.palette import current_palette
 from ui.results import unit
+from ui.see_check import show_check
 
+HIDING = "Hiding one column after the other…"
 SHOWN = 20
 MUCH = 0.05
 
@@ -66,4 +69,22 @@ def show_columns(insight: Insight) -> None:
         f"How far a column moves the output of a row, up or down, in {unit(insight.trained.preprocessing.task)}: "
         f"a mean over {found.rows} {insight.sampled_part} rows. "
         f"{precision}The scores leave {found.relative_gap:.2%} of the output unexplained (median)."
+    )
+    with st.container(border=True):
+        trust(insight)
+
+
+def trust(insight: Insight) -> None:
+    """Whether the scores foresee what hiding columns does."""
+    st.markdown("**Can this be trusted?**")
+    bar = st.progress(0.0, text=HIDING)
+    found = column_trust(insight, on_progress=lambda share: bar.progress(share, text=HIDING))
+    bar.empty()
+    show_check(found.check, key="columns_check", what="column")
+    good = found.infidelity < found.infidelity_random / 2
+    st.caption(
+        f"{'' if good else ':material/warning: '}Infidelity {found.infidelity:.2f}: how far the scores of columns "
+        "hidden together are from what hiding them takes from the output, as a share of its square. Dealt out at "
+        f"random the same scores have {found.infidelity_random:.2f}; 0 is perfect. Hiding a column hides its cells and all that "
+        "is summed up from them."
     )

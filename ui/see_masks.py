@@ -5,12 +5,15 @@ import pandas as pd
 import streamlit as st
 
 from nexusflow.explain.explanation import MaskSummary
+from nexusflow.services.columns import column_ablation
 from nexusflow.services.insight import Insight
 from ui.charts import bars, heatmap, height_for
 from ui.escape import code, plain
 from ui.figure import show_chart
 from ui.page import empty, two_cards
 from ui.palette import current_palette
+
+HIDING = "Hiding one column after the other…"
 
 
 def show_masks(insight: Insight) -> None:
@@ -35,6 +38,8 @@ def show_masks(insight: Insight) -> None:
         step_map(table, summary)
     with right:
         overall(summary)
+    with st.container(border=True):
+        worth(insight, table, summary)
     st.caption(
         f"A mean over {summary.rows:,} rows of {code(table)}. Each step's shares sum to one. "
         "TabNet reads a table in steps, and each step lets only a few columns through."
@@ -72,4 +77,39 @@ def overall(summary: MaskSummary) -> None:
         alt="Share of each column over all steps",
         frame=frame,
         height=height_for(len(frame), row=32),
+    )
+
+
+def worth(insight: Insight, table: str, summary: MaskSummary) -> None:
+    """What each column is worth by hiding it, beside what the masks give it."""
+    bar = st.progress(0.0, text=HIDING)
+    hidden = column_ablation(insight, on_progress=lambda share: bar.progress(share, text=HIDING))
+    bar.empty()
+    picked = pd.DataFrame({"column": summary.columns, "picked": summary.aggregate_C})
+    frame = picked.merge(hidden[hidden["table"] == table], on="column", how="left")
+    frame = frame.sort_values("change", ascending=False, ignore_index=True)
+    show_chart(
+        bars(
+            frame,
+            label="column",
+            value="change",
+            title="How far answers move once a column is hidden",
+            palette=current_palette(),
+        ),
+        key="masks_hidden",
+        alt="Mean absolute change of the answers when a column is hidden",
+        frame=frame[["column", "picked", "change", "cost", "cost_error"]],
+        height=height_for(len(frame), row=32),
+    )
+    first = summary.columns[int(summary.aggregate_C.argmax())]
+    if frame["column"].iloc[0] == first:
+        said = f"Masks and hiding agree on the first place: {code(first)}."
+    else:
+        said = (
+            f":material/warning: The masks pick {code(first)} most, but answers move most once "
+            f"{code(frame['column'].iloc[0])} is hidden: do not read the masks as importance."
+        )
+    st.caption(
+        f"{said} What the network reads of a column besides its masked cells, as sums and means over all related rows, "
+        "is hidden too."
     )

@@ -49,6 +49,6 @@ def moved_map(insight: Insight, chosen: Chosen) -> None:
         st.caption(
             f"{chosen.told(view.rows)}, in {unit(insight.trained.preprocessing.task)}. Weights say where a table "
             "looked; this is what it took there and does not take from every row alike, times the slope of the output. "
-            f"Most was moved by what {code(names[line])} took from {code(names[column])}. What a table says by itself is "
-            "not in it: the chart below counts both."
+            f"Most was moved by what {code(names[line])} took from {code(names[column])}. What a table says by "
+            "itself is not in it: the chart below counts both."
         )

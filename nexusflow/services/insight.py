@@ -3,7 +3,6 @@
 Rows are named by their number in the entity table, from 0. Imports of the network are lazy, so that pages start fast.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -17,10 +16,10 @@ from nexusflow.data.asking import asked_tables
 from nexusflow.data.index import STATIC
 from nexusflow.data.task import Part
 from nexusflow.errors import ArtifactError, DataError
-from nexusflow.services.keeping import kept_check, kept_in
+from nexusflow.services.keeping import kept_attribution, kept_check, kept_in
 from nexusflow.services.prediction import scoreable
 from nexusflow.services.runner import has_model, model_folder, predictions
-from nexusflow.services.storage import RunStore, write_bytes
+from nexusflow.services.storage import RunStore
 from nexusflow.services.views import AttentionView, ColumnAttribution, Contributions, RowAttribution
 from nexusflow.services.workspace import Workspace
 
@@ -35,11 +34,11 @@ ShouldStop = Callable[[], bool]
 OnProgress = Callable[[float], None]
 
 
-def _never() -> bool:
+def never() -> bool:
     return False
 
 
-def _silent(share: float) -> None:
+def silent(share: float) -> None:
     return None
 
 
@@ -139,7 +138,7 @@ class Insight:
         )
 
     def faithfulness(
-        self, *, should_stop: ShouldStop = _never, on_progress: OnProgress = _silent
+        self, *, should_stop: ShouldStop = never, on_progress: OnProgress = silent
     ) -> "DeletionCheck":
         """Whether the rollout can be trusted: measured by hiding roles."""
         from nexusflow.explain.faithfulness import deletion_check
@@ -167,9 +166,9 @@ class Insight:
             self._masks = tabnet_masks(self.trained, self.reader, self.sample(MASKED)) if wanted else {}
         return self._masks
 
-    def attribution(self, row: int, *, should_stop: ShouldStop = _never) -> RowAttribution:
+    def attribution(self, row: int, *, should_stop: ShouldStop = never) -> RowAttribution:
         """Integrated gradients of one row."""
-        found = self._attributed("row", np.array([row]), should_stop, _silent)
+        found = self._attributed("row", np.array([row]), should_stop, silent)
         frame = found.frame.drop(columns="example")
         order = frame["score"].abs().sort_values(ascending=False, kind="stable").index
         return RowAttribution(
@@ -181,14 +180,25 @@ class Insight:
             steps=found.steps,
         )
 
+    @property
+    def has_attributions(self) -> bool:
+        """Whether attributions over a sample are kept."""
+        return (self.folder / "global.json").is_file()
+
+    def attributions(
+        self, *, should_stop: ShouldStop = never, on_progress: OnProgress = silent
+    ) -> tuple[npt.NDArray[np.int64], "Attribution"]:
+        """A sample of rows, and their integrated gradients."""
+        rows = self.sample(ATTRIBUTED)
+        return rows, self._attributed("global", rows, should_stop, on_progress)
+
     def global_attribution(
-        self, *, should_stop: ShouldStop = _never, on_progress: OnProgress = _silent
+        self, *, should_stop: ShouldStop = never, on_progress: OnProgress = silent
     ) -> ColumnAttribution:
         """Integrated gradients per column over a sample."""
         from nexusflow.explain.attribution import by_column
 
-        rows = self.sample(ATTRIBUTED)
-        found = self._attributed("global", rows, should_stop, on_progress)
+        rows, found = self.attributions(should_stop=should_stop, on_progress=on_progress)
         gap = float(np.median(found.relative_gap))
         return ColumnAttribution(frame=by_column(found), rows=len(rows), relative_gap=gap)
 
@@ -284,23 +294,15 @@ class Insight:
     def _attributed(
         self, name: str, rows: npt.NDArray[np.int64], should_stop: ShouldStop, on_progress: OnProgress
     ) -> "Attribution":
-        """Attributions, kept as a table of scores and a small file of sums."""
+        """Attributions, made where they are not kept."""
         from nexusflow.explain.attribution import integrated_gradients
-        from nexusflow.explain.explanation import Attribution
 
-        stem = self.folder / (f"{name}-{rows[0]}" if name == "row" else name)
-        scores, sums = stem.with_suffix(".parquet"), stem.with_suffix(".json")
-        if scores.is_file() and sums.is_file():
-            kept = json.loads(sums.read_text(encoding="utf-8"))
-            arrays = {key: np.asarray(kept[key]) for key in ("output", "baseline_output", "gap")}
-            return Attribution(frame=pd.read_parquet(scores), steps=kept["steps"], **arrays)
-        found = integrated_gradients(
-            self.trained, self.reader, rows, should_stop=should_stop, on_progress=on_progress
+        return kept_attribution(
+            self.folder / (f"{name}-{rows[0]}" if name == "row" else name),
+            lambda: integrated_gradients(
+                self.trained, self.reader, rows, should_stop=should_stop, on_progress=on_progress
+            ),
         )
-        write_bytes(scores, found.frame.to_parquet(index=False))
-        lists = {key: getattr(found, key).tolist() for key in ("output", "baseline_output", "gap")}
-        write_bytes(sums, json.dumps({**lists, "steps": found.steps}).encode())
-        return found
 
 
 class _Holder:

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import pandas as pd
 
-from nexusflow.explain.explanation import DeletionCheck
+from nexusflow.explain.explanation import Attribution, DeletionCheck
 from nexusflow.services.storage import write_bytes
 
 MOST_KEPT = 16
@@ -34,3 +35,21 @@ def kept_check(path: Path, make: Callable[[], DeletionCheck]) -> DeletionCheck:
     written = {**vars(check), **{name: getattr(check, name).to_dict("list") for name in frames}}
     write_bytes(path, json.dumps(written).encode())
     return check
+
+
+def kept_attribution(stem: Path, make: Callable[[], Attribution]) -> Attribution:
+    """The attribution kept as a table of scores and a small file of sums, made where there is none."""
+    scores, sums, names = (
+        stem.with_suffix(".parquet"),
+        stem.with_suffix(".json"),
+        ("output", "baseline_output", "gap"),
+    )
+    if scores.is_file() and sums.is_file():
+        kept = json.loads(sums.read_text(encoding="utf-8"))
+        arrays = {name: np.asarray(kept[name]) for name in names}
+        return Attribution(frame=pd.read_parquet(scores), steps=kept["steps"], **arrays)
+    found = make()
+    write_bytes(scores, found.frame.to_parquet(index=False))
+    lists = {name: getattr(found, name).tolist() for name in names}
+    write_bytes(sums, json.dumps({**lists, "steps": found.steps}).encode())
+    return found

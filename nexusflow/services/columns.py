@@ -1,0 +1,96 @@
+"""What hiding each column does, and how far the pictures of columns and tables agree with it."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from nexusflow.explain.explanation import DeletionCheck
+from nexusflow.services.insight import Insight, OnProgress, ShouldStop, never, silent
+from nexusflow.services.keeping import kept_check
+from nexusflow.services.storage import write_bytes
+
+# Rows that every column is hidden from: fewer than elsewhere, because columns are many.
+ROWS_HIDDEN = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnTrust:
+    """How well integrated gradients agree with hiding columns: the check, and the infidelity of these scores and of the
+    same scores dealt out at random (0 is perfect, 1 is what scores of zero get)."""
+
+    check: DeletionCheck
+    infidelity: float
+    infidelity_random: float
+
+
+def column_trust(
+    insight: Insight, *, should_stop: ShouldStop = never, on_progress: OnProgress = silent
+) -> ColumnTrust:
+    """Whether the picture of columns can be trusted; its attributions are made where they are not kept."""
+    from nexusflow.explain.faithfulness import deletion_check
+    from nexusflow.explain.hiding import columns
+    from nexusflow.explain.infidelity import infidelity, scores_of
+
+    rows, found = insight.attributions(should_stop=should_stop)
+    groups, trained, reader = columns(insight.reader), insight.trained, insight.reader
+    scores_NG = scores_of(found, groups)
+    energy_G = (scores_NG**2).mean(axis=0)
+    check = kept_check(
+        insight.folder / "hiding-columns.json",
+        lambda: deletion_check(
+            trained,
+            reader,
+            insight.sample(ROWS_HIDDEN),
+            groups,
+            energy_G / max(1e-12, float(energy_G.sum())),
+            should_stop=should_stop,
+            on_progress=on_progress,
+        ),
+    )
+    path = insight.folder / "infidelity.json"
+    if not path.is_file():
+        measured = infidelity(trained, reader, rows, groups, scores_NG, should_stop=should_stop)
+        write_bytes(path, json.dumps(measured).encode())
+    mine, dealt = json.loads(path.read_text(encoding="utf-8"))
+    return ColumnTrust(check=check, infidelity=mine, infidelity_random=dealt)
+
+
+def column_ablation(
+    insight: Insight, *, should_stop: ShouldStop = never, on_progress: OnProgress = silent
+) -> pd.DataFrame:
+    """What hiding each column by itself does: table, column, share, change, cost, cost_error; kept with the run."""
+    from nexusflow.explain.ablation import ablation
+    from nexusflow.explain.hiding import columns
+
+    path = insight.folder / "columns-hidden.parquet"
+    if not path.is_file():
+        found = ablation(
+            insight.trained,
+            insight.reader,
+            insight.sample(ROWS_HIDDEN),
+            columns(insight.reader),
+            should_stop=should_stop,
+            on_progress=on_progress,
+        )
+        write_bytes(path, found.frame.to_parquet(index=False))
+    return pd.read_parquet(path)
+
+
+def pictures(insight: Insight) -> pd.DataFrame:
+    """Spearman's rank correlation of what each picture says of tables: pictures by pictures.
+
+    Attention is how much a table is looked at on average, gradients are there once columns were computed, and hiding is
+    the measure of the check. NaN where there are fewer than three tables.
+    """
+    from nexusflow.explain.faithfulness import agreement
+
+    check = insight.faithfulness().frame.set_index("name").reindex(insight.roles)
+    looked = np.nanmean(insight.attention().matrix.to_numpy(), axis=0)
+    shown = {"Attention": looked, "Draws on": insight.rollout()["share"].to_numpy()}
+    if insight.has_attributions:
+        _, found = insight.attributions()
+        totals = found.frame.groupby(["example", "role"])["score"].sum().pow(2).groupby("role").mean()
+        shown["Gradients"] = np.sqrt(totals.reindex(insight.roles, fill_value=0.0).to_numpy())
+    return agreement({**shown, "Hiding": check["change"].to_numpy()})
