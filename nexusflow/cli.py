@@ -1,11 +1,11 @@
-"""The command line: inspect, train, predict, and the app."""
+"""The command line: inspect, train, predict, explain, and the app."""
 
 import json
 import logging
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
@@ -14,24 +14,22 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
 import nexusflow
+from nexusflow.cli_explain import explain
 from nexusflow.cli_progress import Bar
-from nexusflow.errors import ConfigError, NexusFlowError, Problem, Severity
+from nexusflow.cli_shared import CANCELLED, err, out, read_tables, tell, told_plainly
+from nexusflow.errors import ConfigError
 
 if TYPE_CHECKING:
-    from nexusflow.data.tables import TableSet
     from nexusflow.services.inspection import Inspection
     from nexusflow.train.run import Run
 
-BAD_INPUT, CANCELLED = 2, 130
-
 log = logging.getLogger(__name__)
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-out, err = Console(), Console(stderr=True)
+app.command()(explain)
 
 
 def main() -> None:
@@ -60,7 +58,7 @@ def train(
     Ctrl-C stops within a batch and keeps the best weights so far. The tables are read from where the
     configuration says, seen from its own folder.
     """
-    with _told_plainly():
+    with told_plainly():
         _train(config, folder, name)
 
 
@@ -84,7 +82,7 @@ def search(
     The settings as they stand are tried first and the lowest validation loss decides, so what is chosen does no worse
     on the validation rows. It is written beside the configuration, as a file that `nexusflow train` takes.
     """
-    with _told_plainly():
+    with told_plainly():
         from nexusflow.services.search import chosen_yaml
 
         chosen = config.parent / (save or f"{config.stem}.best.yaml")
@@ -123,16 +121,16 @@ def predict(
 
     In a CSV, text that a spreadsheet would run as a formula gets a leading apostrophe; Parquet keeps it as it is.
     """
-    with _told_plainly():
+    with told_plainly():
         if file.suffix not in (".csv", ".parquet"):
             raise ConfigError(f"--out must end in .csv or .parquet; it is {file.name!r}.")
         from nexusflow.services.prediction import predict as predict_tables
         from nexusflow.services.prediction import safe_csv
 
-        tables = _read_tables(table)
-        _tell(tables.problems)
+        tables = read_tables(table)
+        tell(tables.problems)
         prediction = predict_tables(model, tables, as_of=as_of)
-        _tell(prediction.problems)
+        tell(prediction.problems)
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.suffix == ".csv":
             file.write_bytes(safe_csv(prediction.frame))
@@ -150,14 +148,14 @@ def inspect(
     ] = None,
 ) -> None:
     """Show what a folder of tables suggests: keys, relations with their figures, and what does not fit."""
-    with _told_plainly():
+    with told_plainly():
         from nexusflow.data.schema_text.formats import format_of
         from nexusflow.services.inspection import inspect_folder
 
         if export is not None:
             format_of(export.name)
         found = inspect_folder(folder)
-        _tell(found.tables.problems)
+        tell(found.tables.problems)
         if as_json:
             print(json.dumps(found.to_dict(), indent=1))
         else:
@@ -171,7 +169,7 @@ def inspect(
 @app.command(name="app")
 def start_app(port: Annotated[int, typer.Option("--port", help="The port to listen on.")] = 8501) -> None:
     """Start the workbench in a browser."""
-    with _told_plainly():
+    with told_plainly():
         script = Path(nexusflow.__file__).parent.parent / "app.py"
         if not script.is_file() or find_spec("streamlit") is None:
             raise ConfigError("The workbench is not installed here. Start it from a copy of the repository.")
@@ -195,7 +193,7 @@ def _train(
 
     learn = search_within(minutes) if minutes else None
     settings, tables, schema, task = load_project(config)
-    _tell((*tables.problems, *unread_tables(tables, schema, task, hops=settings.architecture.hops)))
+    tell((*tables.problems, *unread_tables(tables, schema, task, hops=settings.architecture.hops)))
     store, run_id = RunStore(folder), new_run_id()
     named = name or settings.project_name
     run = new_run(run_id, name=named, config=settings, schema=schema, task=task)
@@ -221,25 +219,6 @@ def _train(
 
 
 @contextmanager
-def _told_plainly() -> Iterator[None]:
-    """Errors that the user can mend are told on stderr, each with its place and the way out."""
-    try:
-        yield
-    except NexusFlowError as error:
-        _tell(error.problems)
-        raise typer.Exit(BAD_INPUT) from None
-    except OSError as error:
-        if error.filename is None:
-            raise
-        message = f"{error.filename}: {error.strerror or type(error).__name__}."
-        _tell([Problem(severity=Severity.ERROR, message=message)])
-        raise typer.Exit(BAD_INPUT) from None
-    except KeyboardInterrupt:
-        err.print("Stopped.")
-        raise typer.Exit(CANCELLED) from None
-
-
-@contextmanager
 def _interruptible() -> Iterator[Callable[[], bool]]:
     """Turns the first Ctrl-C into a wish to stop; a second one stops at once."""
     asked = False
@@ -258,39 +237,6 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _read_tables(given: Sequence[str]) -> "TableSet":
-    from dataclasses import replace
-
-    from nexusflow.data.load import only, read_file
-    from nexusflow.data.tables import Table, TableSet
-
-    tables: dict[str, Table] = {}
-    problems: list[Problem] = []
-    for text in given:
-        name, equals, path = text.partition("=")
-        if not (name and equals and path):
-            raise ConfigError(
-                f"--table takes NAME=FILE, as in customers=customers.csv; it was given {text!r}."
-            )
-        if not Path(path).is_file():
-            raise ConfigError(f"There is no file {path} for the table {name!r}. Paths start at {Path.cwd()}.")
-        table, found = only(Path(path).name, read_file(Path(path)), name)
-        problems += found
-        if table is not None:
-            tables[name] = replace(table, name=name)
-    errors = [p for p in problems if p.severity is Severity.ERROR]
-    if errors:
-        raise NexusFlowError(*errors)
-    return TableSet(tables=tables, problems=tuple(problems))
-
-
-def _tell(problems: Sequence[Problem]) -> None:
-    colours = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
-    for problem in problems:
-        label = f"[{colours[problem.severity]}]{problem.severity}[/]"
-        err.print(f"{label} {escape(str(problem))}", soft_wrap=True, highlight=False)
-
-
 def _print_inspection(found: "Inspection") -> None:
     tables = Grid(title="Tables")
     for name in ("table", "rows", "columns", "primary key", "known from"):
@@ -307,7 +253,7 @@ def _print_inspection(found: "Inspection") -> None:
         )
         figures = f"{stats.cardinality}, {matched}, {stats.orphan_rows:,} orphans; children: {children}"
         out.print(f"{escape(str(key))}  [dim]{figures}[/]", soft_wrap=True, highlight=False)
-    _tell([finding.problem for finding in found.findings])
+    tell([finding.problem for finding in found.findings])
 
 
 def _print_metrics(run: "Run") -> None:

@@ -14,6 +14,7 @@ from ui.runs import pick_run
 from ui.see_columns import show_columns
 from ui.see_experts import show_experts
 from ui.see_masks import show_masks
+from ui.see_report import take_away
 from ui.see_row import show_row
 from ui.see_tables import show_tables
 
@@ -36,10 +37,12 @@ def main() -> None:
         return
     run = pick_run(runs, key="interpret_run")
     st.caption(md_escape(verdict(run).sentence))
+    beside = st.container()
     tabs = st.tabs(list(state.VIEWS), key=state.VIEW, on_change="rerun")
     with problems_shown():
         with st.spinner("Opening the model…"):
             insight = Insight.open(workspace, run.id)
+        take_away(beside, insight)
         tables, columns, masks, experts, row = tabs
         if tables.open:
             with tables, st.spinner("Looking at the test rows…"):

@@ -19,7 +19,10 @@ ROOMS = [
     "artifact",
     "explain",
     "services",
+    "api",
     "cli_progress",
+    "cli_shared",
+    "cli_explain",
     "cli",
     "__main__",
 ]
@@ -29,7 +32,8 @@ PRODUCT = sorted(
 THREADS = {"threading", "multiprocessing", "concurrent", "asyncio"}
 OWNERS = {
     "captum": ["nexusflow/explain/attribution.py"],
-    **dict.fromkeys(THREADS, ["nexusflow/services/jobs.py"]),
+    # Drawing takes a lock, for matplotlib's settings are those of the process.
+    **dict.fromkeys(THREADS, ["nexusflow/services/jobs.py", "nexusflow/services/figures.py"]),
 }
 # What pages and ui may take from the engine besides services: types, settings, and what is shown of facts.
 FOR_PAGES = (

@@ -2,16 +2,14 @@
 
 import re
 
+from nexusflow.services.words import plain, shorten
+
+__all__ = ["code", "codes", "counted", "md_escape", "plain", "shorten"]
+
 _PUNCTUATION = re.compile(r"([!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~])")
-_INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _WORD_JOINER = "\u2060"
 # Links, addresses and :shortcodes: are found after the backslashes are gone, so they are parted invisibly.
 _MEANINGFUL_PAIR = re.compile(r"(:)(?=\S)|(@)(?=\S)|(?<=www)(?=\.)", re.IGNORECASE)
-
-
-def plain(text: object) -> str:
-    """One line of the text, without control characters and without marks that turn the reading direction."""
-    return _INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", " ".join(str(text).split()))
 
 
 def md_escape(text: object) -> str:
@@ -31,12 +29,6 @@ def code(text: object) -> str:
 def codes(names: tuple[str, ...] | list[str]) -> str:
     """Several names as code spans with commas between them."""
     return ", ".join(code(name) for name in names)
-
-
-def shorten(text: object, limit: int = 28) -> str:
-    """The text cut to `limit` characters, with an ellipsis where something was cut."""
-    line = plain(text)
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 def counted(number: int, one: str, many: str = "") -> str:

@@ -1,10 +1,7 @@
-"""How a run did, against its baselines: a table and an honest sentence."""
+"""What the pages say of runs: the comparison of `nexusflow.services.verdict`, units, and the lines of a log."""
 
-from dataclasses import dataclass
-
-import pandas as pd
-
-from nexusflow.data.task import Part, Task, TaskKind
+from nexusflow.data.task import Task, TaskKind
+from nexusflow.services.verdict import MODEL, Verdict, duration, metric_label, results_table, verdict
 from nexusflow.train.events import (
     BatchDone,
     EpochEnded,
@@ -14,82 +11,18 @@ from nexusflow.train.events import (
     TrialEnded,
     TrialGoesOn,
 )
-from nexusflow.train.metrics import primary_metric
-from nexusflow.train.run import Run
 from ui.escape import code
 
-MODEL = "NexusFormer"
-# Baselines have no intervals to compare.
-OWN = ("coverage", "interval_width")
-METRIC_LABELS = {
-    "auroc": "ROC AUC",
-    "average_precision": "Average precision",
-    "log_loss": "Log loss",
-    "accuracy": "Accuracy",
-    "f1": "F1",
-    "ece": "Calibration error",
-    "macro_f1": "F1 (macro)",
-    "mae": "Mean absolute error",
-    "rmse": "Root mean squared error",
-    "r2": "R²",
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """The comparison in a sentence; `ahead` is None where the two are about equal or cannot be compared."""
-
-    sentence: str
-    ahead: bool | None
-
-
-def metric_label(name: str) -> str:
-    """A metric's name as it is printed."""
-    return METRIC_LABELS.get(name, name.replace("_", " ").capitalize())
-
-
-def results_table(run: Run, part: Part = Part.TEST) -> pd.DataFrame:
-    """A line per model, the network first, then the baselines from best to worst; a column per metric."""
-    name, higher = primary_metric(TaskKind(run.task["kind"]))
-    lines = {MODEL: run.metrics.get(part, {})}
-    others = [(model, scores.get(part, {})) for model, scores in run.baselines.items()]
-    lines |= dict(sorted(others, key=lambda pair: pair[1].get(name, float("nan")), reverse=higher))
-    frame = pd.DataFrame.from_dict(lines, orient="index").drop(columns=list(OWN), errors="ignore")
-    first = [name] if name in frame else []
-    frame = frame[first + [column for column in frame if column != name]]
-    return frame.rename(columns=metric_label).rename_axis("Model").reset_index()
-
-
-def verdict(run: Run, part: Part = Part.TEST) -> Verdict:
-    """Which is better on the primary metric: the network or the best baseline, if the rows are enough to tell."""
-    name, higher = primary_metric(TaskKind(run.task["kind"]))
-    mine = run.metrics.get(part, {}).get(name)
-    others = {
-        model: scores[part][name] for model, scores in run.baselines.items() if name in scores.get(part, {})
-    }
-    label = metric_label(name)
-    if mine is None:
-        return Verdict(sentence="This run has no test rows to be judged by.", ahead=None)
-    if not others:
-        return Verdict(
-            sentence=f"{label} {mine:.3f} on the test rows. No baseline was trained to compare.", ahead=None
-        )
-    best = (max if higher else min)(others, key=others.__getitem__)
-    theirs = others[best]
-    figures, turned = (
-        f"{label} {one:.3f} against {other:.3f} on the test rows."
-        for one, other in ((mine, theirs), (theirs, mine))
-    )
-    low, high = run.leads.get(best, (-1.0, 1.0)) if part is Part.TEST else (-1.0, 1.0)
-    if low <= 0 <= high:
-        return Verdict(
-            sentence=f"{MODEL} and {best} cannot be told apart on this many rows: {figures}", ahead=None
-        )
-    if (mine > theirs) == higher:
-        return Verdict(sentence=f"{MODEL} is better than the best baseline, {best}: {figures}", ahead=True)
-    return Verdict(
-        sentence=f"{best} is better than {MODEL}: {turned} Use that one, or train longer.", ahead=False
-    )
+__all__ = [
+    "MODEL",
+    "Verdict",
+    "duration",
+    "event_line",
+    "metric_label",
+    "results_table",
+    "unit",
+    "verdict",
+]
 
 
 def unit(task: Task) -> str:
@@ -120,14 +53,3 @@ def event_line(event: Event) -> str:
     if isinstance(event, TrialEnded):
         return str(event)
     return event.message
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds in words a reader takes in at a glance."""
-    if seconds is None:
-        return "unknown"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    if seconds < 3600:
-        return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
-    return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:.0f} min"

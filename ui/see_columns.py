@@ -85,6 +85,6 @@ def trust(insight: Insight) -> None:
     st.caption(
         f"{'' if good else ':material/warning: '}Infidelity {found.infidelity:.2f}: how far the scores of columns "
         "hidden together are from what hiding them takes from the output, as a share of its square. Dealt out at "
-        f"random the same scores have {found.infidelity_random:.2f}; 0 is perfect. Hiding a column hides its cells and all that "
-        "is summed up from them."
+        f"random the same scores have {found.infidelity_random:.2f}; 0 is perfect. Hiding a "
+        "column hides its cells and all that is summed up from them."
     )

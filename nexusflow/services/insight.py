@@ -12,12 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nexusflow.data.asking import asked_tables
 from nexusflow.data.index import STATIC
 from nexusflow.data.task import Part
 from nexusflow.errors import ArtifactError, DataError
 from nexusflow.services.keeping import kept_attribution, kept_check, kept_in
-from nexusflow.services.prediction import scoreable
+from nexusflow.services.run_reader import run_reader
 from nexusflow.services.runner import has_model, model_folder, predictions
 from nexusflow.services.storage import RunStore
 from nexusflow.services.views import AttentionView, ColumnAttribution, Contributions, RowAttribution
@@ -327,19 +326,7 @@ def _open(
     holder: _Holder,
 ) -> Insight:
     from nexusflow.artifact import load_model
-    from nexusflow.data.reader import Reader
 
     workspace = holder.workspace
     trained = load_model(model_folder(workspace.runs, run_id))
-    now, task = dict(digests), trained.preprocessing.task
-    for name, digest in trained.run.data_sha256.items():
-        if now.get(name) != digest and not (task.over_time and name == task.entity_table):
-            state = "has changed since" if name in now else "is no longer there, as it was when"
-            raise DataError(
-                f"Table {name!r} {state} this run was trained. Upload the same file again, or train again."
-            )
-    tables, _ = asked_tables(workspace.tables(), trained.preprocessing.schema, task)
-    if task.over_time and tables[task.entity_table].sha256 != trained.run.data_sha256[task.entity_table]:
-        raise DataError("The rows that the question asks about have changed since this run. Train again.")
-    examples, _ = scoreable(trained.preprocessing, tables)
-    return Insight(workspace.runs, run_id, trained, Reader(trained.preprocessing, tables, examples))
+    return Insight(workspace.runs, run_id, trained, run_reader(trained, workspace.tables()))

@@ -58,8 +58,7 @@ def predict(
     """
     from nexusflow.artifact import load_model
 
-    trained = load_model(model_folder)
-    return predict_with(trained, tables, as_of=as_of, on_progress=on_progress)
+    return predict_with(load_model(model_folder), tables, as_of=as_of, on_progress=on_progress)
 
 
 def predict_with(
@@ -70,6 +69,16 @@ def predict_with(
     on_progress: OnProgress = lambda share: None,
 ) -> Prediction:
     """`predict` with a model that is already in memory."""
+    reader, problems = read_new(trained, tables, as_of=as_of)
+    logit_NO = score_rows(_placed(trained), reader, should_stop=_counting(len(reader), on_progress))
+    answer = answers(trained.preprocessing, logit_NO, trained.interval)
+    return Prediction(frame=_frame(reader, answer), problems=problems)
+
+
+def read_new(
+    trained: "TrainedModel", tables: TableSet, *, as_of: str | None = None
+) -> tuple["Reader", tuple[Problem, ...]]:
+    """Tables as the model reads them, every row of the entity table an example, and what did not fit; see `predict`."""
     from nexusflow.data.reader import Reader
 
     preprocessing, task = trained.preprocessing, trained.preprocessing.task
@@ -87,10 +96,7 @@ def predict_with(
         tables, asked = now.tables, now.problems
     examples, undated = scoreable(preprocessing, tables)
     reader = Reader(preprocessing, tables, examples)
-    logit_NO = score_rows(_placed(trained), reader, should_stop=_counting(len(reader), on_progress))
-    problems = (*asked, *undated, *unused, *_unknown(reader))
-    answer = answers(preprocessing, logit_NO, trained.interval)
-    return Prediction(frame=_frame(reader, answer), problems=problems)
+    return reader, (*asked, *undated, *unused, *_unknown(reader))
 
 
 def scoreable(preprocessing: "Preprocessing", tables: TableSet) -> tuple[Examples, tuple[Problem, ...]]:

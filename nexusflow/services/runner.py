@@ -234,7 +234,7 @@ def _outcomes(reader: "Reader", logit_NO: Logits, interval: "Interval | None") -
     frame = pd.DataFrame(
         {
             "row": examples.row_N,
-            "key": _keys(reader),
+            "key": entity_keys(reader),
             "part": pd.Series(examples.part_N, dtype="str"),
             "cutoff": cutoff_times(examples),
         }
@@ -254,7 +254,7 @@ def _outcomes(reader: "Reader", logit_NO: Logits, interval: "Interval | None") -
     )
 
 
-def _keys(reader: "Reader") -> pd.Series:
+def entity_keys(reader: "Reader") -> pd.Series:
     """`Reader.entity_key` of every example."""
     task, rows = reader.preprocessing.task, reader.examples.row_N
     names = reader.preprocessing.schema[task.entity_table].primary_key

@@ -1,0 +1,320 @@
+"""Explanations from a program or a notebook: the same figures as on the Interpret page, as frames.
+
+from nexusflow.api import explain
+
+explanation = explain("runs/20261123-181502-ab12/model", {"customers": "customers.csv", "orders": frame})
+explanation.rollout
+explanation.row("c017").contributions
+explanation.figure("columns")
+explanation.to_html("report.html")
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from nexusflow.data.tables import Table, TableSet
+from nexusflow.errors import DataError
+from nexusflow.explain.explanation import ROWS
+from nexusflow.services import figures
+from nexusflow.services.explained import ExplainedRow, explain_row, find_row
+from nexusflow.services.opening import Opened, open_model
+from nexusflow.services.report import AT_RANDOM, WORST, Steps, gather, unit
+from nexusflow.services.report_html import (
+    CELLS_SHOWN,
+    COLUMNS_SHOWN,
+    contributions_frame,
+    to_html,
+)
+from nexusflow.services.storage import home, write_bytes
+from nexusflow.services.words import cell_words, plain
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from nexusflow.artifact import TrainedModel
+    from nexusflow.errors import Problem
+
+Tables = TableSet | Mapping[str, pd.DataFrame | Table | Path | str] | Path | str
+
+
+def explain(
+    model: "Path | str | TrainedModel", tables: Tables | None = None, *, as_of: str | None = None
+) -> "Explanation":
+    """The reasons of a model for what it says of these tables.
+
+    `model` is the folder of a model or of its run, or a loaded model. `tables` are frames or files by the name of the
+    table, or a folder of files named as the tables; a run of the workbench needs none. With the tables that it was
+    trained on, its test rows are looked at and the figures are those of the Interpret page; with others, all of their
+    rows, for a question over time as of `as_of` (such as 2024-01-31; default: where the data end).
+    ArtifactError or DataError where something cannot be read or does not fit, with every missing table and column.
+    """
+    return Explanation(open_model(model, tables, as_of=as_of))
+
+
+def run_folder(workspace_id: str, run_id: str) -> Path:
+    """Where the workbench keeps a run, below NEXUSFLOW_HOME; the workspace's id stands in the page's address (`ws`)."""
+    return home() / "workspaces" / workspace_id / "runs" / run_id
+
+
+class RowExplanation:
+    """One row: `prediction`, `contributions` (role, contribution), `cells` (integrated gradients), `related` rows."""
+
+    def __init__(self, explanation: "Explanation", explained: ExplainedRow) -> None:
+        self._explanation, self._explained = explanation, explained
+        self.row, self.key, self.outcome = explained.row, explained.key, explained.outcome
+
+    @property
+    def prediction(self) -> Any:
+        """The class, or the value."""
+        return self.outcome["prediction"]
+
+    @property
+    def contributions(self) -> pd.DataFrame:
+        """What each role adds to the output: role, contribution; with `bias` they sum to `output`."""
+        return self._explained.contributions.frame
+
+    @property
+    def bias(self) -> float:
+        """The part of the output that is the same for every row."""
+        return self._explained.contributions.bias
+
+    @property
+    def output(self) -> float:
+        """The model's output: log-odds (of the predicted class), or the standardised value."""
+        return self._explained.contributions.output
+
+    @property
+    def cells(self) -> pd.DataFrame:
+        """Scores of cells, strongest first: role, table, column, statistic, slot, row (from 0), value, score."""
+        return self._explained.attribution.frame
+
+    @property
+    def gap(self) -> float:
+        """The share of the output's difference from the baseline that the cells leave unexplained."""
+        return self._explained.attribution.relative_gap
+
+    @cached_property
+    def related(self) -> dict[str, pd.DataFrame]:
+        """The rows that it was read from, by role: slot, looked_at, row (from 1), age (days), and their columns."""
+        insight = self._explanation.insight
+        return {role: insight.related(self.row, role) for role in insight.roles}
+
+    def figure(self, name: str = "contributions") -> "Figure":
+        """`contributions` or `cells` as a matplotlib figure."""
+        measured_in = unit(self._explanation.insight.trained.preprocessing.task)
+        if name == "contributions":
+            frame = contributions_frame(self._explained)
+            title = f"{plain(self.key)}: what each table adds"
+            return figures.bars(frame, label="table", value="contribution", title=title, unit=measured_in)
+        if name == "cells":
+            top = self.cells.head(CELLS_SHOWN)
+            frame = top.assign(cell=[cell_words(line) for _, line in top.iterrows()])
+            title = f"{plain(self.key)}: the strongest cells"
+            return figures.bars(frame, label="cell", value="score", title=title, unit=measured_in)
+        raise DataError(f"There is no figure {name!r} of a row; there are: contributions, cells.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists and dicts, numbers to the bit."""
+        return {
+            "row": self.row,
+            "key": self.key,
+            "outcome": plain_values(self.outcome.to_frame().T)[0],
+            "bias": self.bias,
+            "output": self.output,
+            "gap": self.gap,
+            "contributions": plain_values(self.contributions),
+            "cells": plain_values(self.cells),
+        }
+
+
+class Explanation:
+    """Why a model answers as it does. Every frame is computed when it is first asked for; a run's are kept with it."""
+
+    FIGURES = ("attention", "rollout", "columns", "masks", "faithfulness")
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened, self.insight = opened, opened.insight
+
+    @property
+    def own(self) -> bool:
+        """Whether the tables are those that the run was trained on."""
+        return self._opened.own
+
+    @property
+    def problems(self) -> "tuple[Problem, ...]":
+        """What of the tables was not used, or not known to the model."""
+        return self._opened.problems
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The rows that can be explained: row (from 0), key, part, cutoff, target, prediction, error."""
+        return self.insight.rows()
+
+    @cached_property
+    def attention(self) -> pd.DataFrame:
+        """Roles x roles: how much each (line) looks at each (column); where it looks, not what moves the answer."""
+        return self.insight.attention().matrix
+
+    @cached_property
+    def rollout(self) -> pd.DataFrame:
+        """How much the predictions draw on each role: role, share."""
+        return self.insight.rollout()
+
+    @cached_property
+    def columns(self) -> pd.DataFrame:
+        """Integrated gradients by column, strongest first: role, table, column, strength, direction."""
+        return self.insight.global_attribution().frame
+
+    @cached_property
+    def masks(self) -> pd.DataFrame:
+        """TabNet's masks: table, column, step (`Step 1`, ..., `overall`), share; empty where no table is read by it."""
+        parts = [
+            figures.mask_frame(mask.columns, mask.step_GC, mask.aggregate_C)
+            .rename_axis("column")
+            .reset_index()
+            .melt(id_vars="column", var_name="step", value_name="share")
+            .assign(table=table)[["table", "column", "step", "share"]]
+            for table, mask in self.insight.masks().items()
+        ]
+        empty = pd.DataFrame(columns=["table", "column", "step", "share"])
+        return pd.concat(parts, ignore_index=True) if parts else empty
+
+    @cached_property
+    def _check(self) -> Any:
+        return self.insight.faithfulness()
+
+    @property
+    def faithfulness(self) -> pd.DataFrame:
+        """The rollout against what hiding each role does: name, shown, change, cost."""
+        return self._check.frame
+
+    @property
+    def faithful(self) -> bool:
+        """Whether the rollout agrees with what hiding does."""
+        return bool(self._check.faithful)
+
+    @property
+    def sentence(self) -> str:
+        """What the check of the rollout came to."""
+        return str(self._check.sentence)
+
+    def row(self, key_or_number: object) -> RowExplanation:
+        """One row by its key, or by its number in the entity table (from 0); DataError where there is none."""
+        return RowExplanation(self, explain_row(self.insight, find_row(self.insight, key_or_number)))
+
+    def figure(self, name: str) -> "Figure":
+        """One of `FIGURES` as a matplotlib figure; `masks` is of the first table where there are several."""
+        if name == "attention":
+            return figures.heatmap(self.attention, title="How much each table (line) looks at each (column)")
+        if name == "rollout":
+            frame = self.rollout.sort_values("share", ascending=False, kind="stable")
+            title = "How much the predictions draw on each table"
+            return figures.bars(frame, label="role", value="share", title=title)
+        if name == "columns":
+            top = self.columns.head(COLUMNS_SHOWN)
+            names = top["role"] + ": " + top["column"].replace({ROWS: "(how many, how recent)"})
+            measured_in = unit(self.insight.trained.preprocessing.task)
+            title = f"The {len(top)} columns that move the answers most"
+            frame = top.assign(name=names)
+            return figures.bars(frame, label="name", value="strength", title=title, unit=measured_in)
+        if name == "faithfulness":
+            title = "How far hiding each table moves the predictions"
+            return figures.bars(self.faithfulness, label="name", value="change", title=title)
+        if name == "masks":
+            if not self.insight.masks():
+                raise DataError("No table is read by TabNet, so there are no masks to draw.")
+            table, mask = next(iter(self.insight.masks().items()))
+            frame = figures.mask_frame(mask.columns, mask.step_GC, mask.aggregate_C)
+            return figures.heatmap(frame, title=f"What each step picks in {plain(table)}")
+        raise DataError(f"There is no figure {name!r}; there are: {', '.join(self.FIGURES)}.")
+
+    def to_html(
+        self,
+        path: Path | str,
+        *,
+        rows: Sequence[object] = (),
+        worst: int = WORST,
+        at_random: int = AT_RANDOM,
+        on_step: Steps = lambda share, what: None,
+    ) -> Path:
+        """Write the report of the run: one HTML file that needs no network.
+
+        `rows` are keys that it explains besides the worst errors and some rows at random.
+        """
+        numbers = tuple(find_row(self.insight, key) for key in rows)
+        report = gather(
+            self.insight, own=self.own, rows=numbers, worst=worst, at_random=at_random, on_step=on_step
+        )
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(target, to_html(report))
+        return target
+
+    def to_dict(self, rows: Sequence[object] = ()) -> dict[str, Any]:
+        """All frames as plain lists and dicts, numbers to the bit; `rows` are keys or numbers to be explained."""
+        frames = {name: plain_values(frame) for name, frame in self.frames().items()}
+        return {
+            "run": self.insight.run_id,
+            "own_tables": self.own,
+            "part": str(self.insight.sampled_part),
+            "faithful": self.faithful,
+            "sentence": self.sentence,
+            **frames,
+            "rows": [self.row(key).to_dict() for key in rows],
+        }
+
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """The frames by name; attention with a column that says which role looks."""
+        attention = self.attention.rename_axis("looks from").reset_index()
+        return {
+            "attention": attention,
+            "rollout": self.rollout,
+            "faithfulness": self.faithfulness,
+            "columns": self.columns,
+            "masks": self.masks,
+        }
+
+    def __repr__(self) -> str:
+        return f"<Explanation of run {self.insight.run_id}: {self.sentence}>"
+
+    def _repr_html_(self) -> str:
+        """The rollout and its check, for a notebook."""
+        from html import escape
+
+        title = "How much the predictions draw on each table"
+        drawn = figures.svg(self.figure("rollout"), name="rollout", alt=title)
+        names = ", ".join(f"<code>.{name}</code>" for name in self.FIGURES)
+        # The light colours on a card of their own: a notebook does not say whether it is dark.
+        return (
+            '<div style="background:#ffffff;color:#1f2433;padding:12px 16px;border-radius:8px;max-width:600px">'
+            f"<b>{escape(plain(self.insight.trained.run.name))}</b>{drawn}"
+            f"<p>{escape(plain(self.sentence))}</p><p><small>Frames: {names}, <code>.rows</code>; one row by "
+            "<code>.row(key)</code>; the whole report by <code>.to_html(path)</code>.</small></p></div>"
+        )
+
+
+def plain_values(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """A line per row with Python's own values: floats as they are, nothing for missing, times as ISO text."""
+    names = [str(name) for name in frame.columns]
+    return [
+        dict(zip(names, map(_plain_value, line), strict=True))
+        for line in frame.itertuples(index=False, name=None)
+    ]
+
+
+def _plain_value(value: Any) -> Any:
+    if value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
+        return None
+    if isinstance(value, np.generic):
+        return _plain_value(value.item())
+    if isinstance(value, float) and np.isinf(value):
+        return str(value)
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+__all__ = ["Explanation", "RowExplanation", "explain", "run_folder"]
