@@ -7,6 +7,7 @@ Axis letters: B rows, S slots, C columns, d token width, A summary features, E t
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from nexusflow.explain.explanation import ROWS, Attribution
 from nexusflow.nn.embed import Tokens
 
 BATCH = 32
-STEPS, MOST_STEPS = 32, 256
+STEPS, MOST_STEPS = 16, 256
 SMALL_GAP, FLOOR = 0.01, 0.05
 
 
@@ -41,30 +42,50 @@ def integrated_gradients(
 ) -> Attribution:
     """Scores of every cell that these examples read, in units of the logit (or of the standardised value).
 
-    For several classes the output is the logit of the predicted class. Examples whose gap is above 1 % are done again
-    with more steps, up to 256; what gap remains is in the answer.
+    For several classes the output is the logit of the predicted class. Examples whose gap is above 1 % are done again,
+    they alone, with four times the steps and so on up to 256; what gap remains is in the answer. AttributionStopped
+    where it was asked to stop.
     """
-    frames, outputs, baselines, gaps = [], [], [], []
-    most = steps
-    for at in range(0, len(index_N), BATCH):
-        index = index_N[at : at + BATCH]
-        if should_stop():
-            raise AttributionStopped
-        part = _Part(trained, reader, index)
-        scores, taken = part.scores(steps)
-        most = max(most, taken)
-        frames.append(part.frame(scores, offset=at))
-        outputs.append(part.output)
-        baselines.append(part.baseline_output)
-        gaps.append(part.gap(scores))
-        on_progress(min(1.0, (at + len(index)) / len(index_N)))
+    found: dict[int, _Scored] = {}
+    left, taken = np.arange(len(index_N)), steps
+    while len(left):
+        for at in range(0, len(left), BATCH):
+            if should_stop():
+                raise AttributionStopped
+            places = left[at : at + BATCH]
+            part = _Part(trained, reader, index_N[places])
+            found.update(zip(places.tolist(), part.scored(part.scores(taken), places), strict=True))
+            settled = sum(not one.far for one in found.values())
+            on_progress(max(settled, at * (taken == steps)) / len(index_N))
+        if taken >= MOST_STEPS:
+            break
+        left = np.array([place for place, one in sorted(found.items()) if one.far], dtype=np.int64)
+        if len(left):
+            taken = min(MOST_STEPS, taken * 4)
+    on_progress(1.0)
+    scored = [found[place] for place in sorted(found)]
     return Attribution(
-        frame=pd.concat(frames, ignore_index=True),
-        output=np.concatenate(outputs),
-        baseline_output=np.concatenate(baselines),
-        gap=np.concatenate(gaps),
-        steps=most,
+        frame=pd.concat([one.frame for one in scored], ignore_index=True) if scored else _empty(),
+        output=np.array([one.output for one in scored]),
+        baseline_output=np.array([one.baseline_output for one in scored]),
+        gap=np.array([one.gap for one in scored]),
+        steps=taken,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scored:
+    """One example's scores and sums."""
+
+    frame: pd.DataFrame
+    output: float
+    baseline_output: float
+    gap: float
+
+    @property
+    def far(self) -> bool:
+        """Whether the scores miss the difference by more than the least that is tolerated."""
+        return self.gap > SMALL_GAP * max(abs(self.output - self.baseline_output), FLOOR)
 
 
 class _Part:
@@ -115,24 +136,31 @@ class _Part:
             outputs.append(logit.gather(1, self.class_B[:, None])[:, 0])
         return torch.cat(outputs)
 
-    def scores(self, steps: int) -> tuple[tuple[Tensor, ...], int]:
-        """One score per cell, with more steps while any example's gap is too large; and the steps that it took."""
+    def scores(self, steps: int) -> tuple[Tensor, ...]:
+        """One score per cell."""
         from captum.attr import IntegratedGradients
 
-        method = IntegratedGradients(self._forward, multiply_by_inputs=True)
-        while True:
-            attributed = method.attribute(
-                self.inputs,
-                self.baselines,
-                n_steps=steps,
-                method="gausslegendre",
-                internal_batch_size=self.batch.size,
+        attributed = IntegratedGradients(self._forward, multiply_by_inputs=True).attribute(
+            self.inputs,
+            self.baselines,
+            n_steps=steps,
+            method="gausslegendre",
+            internal_batch_size=self.batch.size,
+        )
+        return tuple(value.detach().sum(dim=-1) for value in attributed)
+
+    def scored(self, scores: tuple[Tensor, ...], places: npt.NDArray[np.int64]) -> list[_Scored]:
+        """The scores of each example by itself, numbered by its place."""
+        gap, by_example = self.gap(scores), dict(iter(self.frame(scores).groupby("example", sort=False)))
+        return [
+            _Scored(
+                frame=by_example[b].assign(example=place) if b in by_example else _empty(),
+                output=float(self.output[b]),
+                baseline_output=float(self.baseline_output[b]),
+                gap=float(gap[b]),
             )
-            scores = tuple(value.detach().sum(dim=-1) for value in attributed)
-            change = np.abs(self.output - self.baseline_output)
-            if steps >= MOST_STEPS or (self.gap(scores) <= SMALL_GAP * np.maximum(change, FLOOR)).all():
-                return scores, steps
-            steps = min(MOST_STEPS, steps * 4)
+            for b, place in enumerate(places.tolist())
+        ]
 
     def gap(self, scores: tuple[Tensor, ...]) -> npt.NDArray[np.float64]:
         """|sum of scores - (f(x) - f(baseline))| per example."""
@@ -140,11 +168,10 @@ class _Part:
         assert isinstance(total, Tensor)
         return np.abs(total.numpy() - (self.output - self.baseline_output))
 
-    def frame(self, scores: tuple[Tensor, ...], *, offset: int) -> pd.DataFrame:
+    def frame(self, scores: tuple[Tensor, ...]) -> pd.DataFrame:
         """The scores of filled slots and of summaries that are there, each walked back to where it came from."""
         parts = [self._cells(name, score) for name, score in zip(self.names, scores[:-1], strict=True)]
-        frame = pd.concat([*parts, self._summaries(scores[-1])], ignore_index=True)
-        return frame.assign(example=frame["example"] + offset)
+        return pd.concat([*parts, self._summaries(scores[-1])], ignore_index=True)
 
     def _cells(self, name: str, score_BKSC: Tensor) -> pd.DataFrame:
         roles, slots = self._roles_of(name), self.reader.layout.slots
