@@ -23,7 +23,7 @@ from ui.row_graph import neighbourhood_chart, neighbourhood_height
 from ui.row_marks import Says
 from ui.row_timeline import timeline_chart, timeline_height
 
-_SCORE = st.column_config.NumberColumn(format="%+.4f")
+_SCORE = st.column_config.NumberColumn(format="%+.3g")
 
 
 def show_neighbourhood(insight: Insight, task: Task, row: int, predicted: str) -> None:
@@ -81,8 +81,8 @@ def caption(insight: Insight, task: Task, found: Neighbourhood, shown: Neighbour
     left = int(shown.nodes.loc[shown.nodes["kind"] == NodeKind.ROLE, "rows"].sum())
     parts = [
         "A mark is as large, and a line as thick, as what it moves the answer by integrated gradients: the sum over a "
-        f"row's cells. All marks together come to {found.total:+.3f}, in {unit(task)}: how far the answer is from that "
-        "of a row in which everything is missing.",
+        f"row's cells. All marks together come to {found.total:+.3f}: how far the answer is from that of a row in "
+        f"which everything is missing, in {unit(task)}.",
         f"It was read from {counted(related, 'related row')}"
         + (
             f"; the {left:,} that move it least are not drawn one by one: their sum stands at the name of their table."
@@ -97,7 +97,7 @@ def caption(insight: Insight, task: Task, found: Neighbourhood, shown: Neighbour
     absent = [role for role in insight.roles if role not in set(found.nodes["role"])]
     if absent:
         parts.append(
-            f"Nothing was known in time of {codes(absent[:6])}{' and others' if len(absent) > 6 else ''}."
+            f"Nothing was found, or known in time, of {codes(absent[:6])}{' and others' if len(absent) > 6 else ''}."
         )
     return " ".join(parts)
 

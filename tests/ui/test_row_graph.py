@@ -56,7 +56,7 @@ def made(roles: int, rows: int, name: str = "role", seed: int = 0) -> Neighbourh
     )
 
 
-@pytest.mark.parametrize("roles", [1, 3, 9, 30])
+@pytest.mark.parametrize("roles", [0, 1, 3, 9, 30])
 @pytest.mark.parametrize("rows", [1, 12])
 def test_no_two_marks_of_the_graph_share_a_line_of_a_column(roles: int, rows: int) -> None:
     shown = folded(made(roles, rows))
