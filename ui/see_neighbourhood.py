@@ -1,5 +1,7 @@
 """Interpret, one row: the rows that it was read from as a graph, and as they came about in time."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 import streamlit as st
 
@@ -23,7 +25,7 @@ from ui.row_graph import neighbourhood_chart, neighbourhood_height
 from ui.row_marks import Says
 from ui.row_timeline import timeline_chart, timeline_height
 
-_SCORE = st.column_config.NumberColumn(format="%+.4f")
+_SCORE = st.column_config.NumberColumn(format="%+.3g")
 
 
 def show_neighbourhood(insight: Insight, task: Task, row: int, predicted: str) -> None:
@@ -81,8 +83,8 @@ def caption(insight: Insight, task: Task, found: Neighbourhood, shown: Neighbour
     left = int(shown.nodes.loc[shown.nodes["kind"] == NodeKind.ROLE, "rows"].sum())
     parts = [
         "A mark is as large, and a line as thick, as what it moves the answer by integrated gradients: the sum over a "
-        f"row's cells. All marks together come to {found.total:+.3f}, in {unit(task)}: how far the answer is from that "
-        "of a row in which everything is missing.",
+        f"row's cells. All marks together come to {found.total:+.3f}: how far the answer is from that of a row in "
+        f"which everything is missing, in {unit(task)}.",
         f"It was read from {counted(related, 'related row')}"
         + (
             f"; the {left:,} that move it least are not drawn one by one: their sum stands at the name of their table."
@@ -94,10 +96,11 @@ def caption(insight: Insight, task: Task, found: Neighbourhood, shown: Neighbour
         parts.append(
             "To the left is what was summed up over all rows of a table that were known in time, drawn or not."
         )
-    absent = [role for role in insight.roles if role not in set(found.nodes["role"])]
+    there = set(found.nodes.loc[found.nodes["row"] >= 0, "role"])
+    absent = [role for role in insight.roles if role not in there]
     if absent:
         parts.append(
-            f"Nothing was known in time of {codes(absent[:6])}{' and others' if len(absent) > 6 else ''}."
+            f"Nothing was found, or known in time, of {codes(absent[:6])}{' and others' if len(absent) > 6 else ''}."
         )
     return " ".join(parts)
 
@@ -129,7 +132,9 @@ def timeline(insight: Insight, row: int, found: Neighbourhood, said: Says) -> No
     events = found.events
     if events.empty:
         st.markdown("**What happened when**")
-        st.caption(no_events(insight, found))
+        related, schema = insight.reader.layout.roles[1:], insight.reader.preprocessing.schema
+        timed = [role.name for role in related if schema[role.table].time_column]
+        st.caption(no_events([role.name for role in related], timed))
         return
     option, behind = timeline_chart(found, said, title="What happened when", palette=current_palette())
     event = st.echarts_chart(
@@ -165,12 +170,16 @@ def timeline(insight: Insight, row: int, found: Neighbourhood, said: Says) -> No
         )
 
 
-def no_events(insight: Insight, found: Neighbourhood) -> str:
-    """Why there is no history to draw."""
-    schema = insight.reader.preprocessing.schema
-    timed = [r.name for r in insight.reader.layout.roles[1:] if schema[r.table].time_column]
+def no_events(related: Sequence[str], timed: Sequence[str]) -> str:
+    """Why there is no history to draw, of the related roles and those among them whose table has a time column."""
+    if not related:
+        return "The model reads no related table, so there is no history to draw."
     if timed:
-        return f"Nothing with a time was known of this row before its cutoff; times are kept of {codes(timed[:6])}."
+        more = " and others" if len(timed) > 6 else ""
+        return (
+            f"Nothing with a time was known of this row before its cutoff; times are kept of "
+            f"{codes(list(timed[:6]))}{more}."
+        )
     return (
         "None of the related tables has a time column, so all their rows count as always known, and there is no "
         "history to draw. Name a time column on the Schema page where there is one."

@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexusflow.services.neighbourhood import NODE_COLUMNS, Neighbourhood, NodeKind, folded
+from ui.escape import plain
 from ui.palette import DARK, LIGHT
 from ui.row_graph import neighbourhood_chart, neighbourhood_height
 from ui.row_marks import SHAPES, Says, score_text
 from ui.row_timeline import timeline_chart, timeline_height
 from ui.see_nearest import agreement
-from ui.see_neighbourhood import clicked_event, clicked_node, flat
+from ui.see_neighbourhood import clicked_event, clicked_node, flat, no_events
 
 SAYS = Says(above="speaks for yes", below="speaks against yes")
 EVIL = "{b} {c0} $& <img src=x onerror=alert(1)> ![x](http://evil.example/p.png) " + "long " * 30
@@ -56,7 +57,7 @@ def made(roles: int, rows: int, name: str = "role", seed: int = 0) -> Neighbourh
     )
 
 
-@pytest.mark.parametrize("roles", [1, 3, 9, 30])
+@pytest.mark.parametrize("roles", [0, 1, 3, 9, 30])
 @pytest.mark.parametrize("rows", [1, 12])
 def test_no_two_marks_of_the_graph_share_a_line_of_a_column(roles: int, rows: int) -> None:
     shown = folded(made(roles, rows))
@@ -167,3 +168,11 @@ def test_scores_in_few_characters(score: float, text: str) -> None:
 )
 def test_which_tables_agree_is_told_the_shorter_way(names: tuple[str, ...], text: str) -> None:
     assert agreement(names, ("a", "b", "c")) == text
+
+
+def test_an_empty_history_says_why() -> None:
+    assert "reads no related table" in no_events([], [])
+    assert "Schema page" in no_events(["a"], [])
+    told = no_events([EVIL, "b"], [EVIL])
+    assert "before its cutoff" in told
+    assert f"`{plain(EVIL)}`" in told
