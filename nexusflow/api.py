@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from nexusflow.data.tables import Table, TableSet
+from nexusflow.data.task import Task
 from nexusflow.errors import DataError
 from nexusflow.explain.explanation import ROWS
 from nexusflow.services import figures
@@ -69,6 +70,11 @@ class RowExplanation:
         self.row, self.key, self.outcome = explained.row, explained.key, explained.outcome
 
     @property
+    def task(self) -> Task:
+        """The question that was asked of it."""
+        return self._explanation.insight.trained.preprocessing.task
+
+    @property
     def prediction(self) -> Any:
         """The class, or the value."""
         return self.outcome["prediction"]
@@ -106,7 +112,7 @@ class RowExplanation:
 
     def figure(self, name: str = "contributions") -> "Figure":
         """`contributions` or `cells` as a matplotlib figure."""
-        measured_in = unit(self._explanation.insight.trained.preprocessing.task)
+        measured_in = unit(self.task)
         if name == "contributions":
             frame = contributions_frame(self._explained)
             title = f"{plain(self.key)}: what each table adds"

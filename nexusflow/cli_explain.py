@@ -33,7 +33,10 @@ def explain(
     rows: Annotated[
         int,
         typer.Option(
-            "--rows", min=0, help="How many of the worst errors, and as many rows at random, are explained."
+            "--rows",
+            min=0,
+            help="How many of the worst errors, and as many rows at random, are explained; a report has 3 of each by "
+            "default.",
         ),
     ] = 0,
     file: Annotated[
@@ -67,7 +70,7 @@ def explain(
         for key in keys:
             _print_row(explanation.row(key))
         if file is not None:
-            _write(explanation, file, keys)
+            _write(explanation, file, keys, list(row or ()), rows)
             out.print(f"Written: {escape(str(file))}", soft_wrap=True, highlight=False)
 
 
@@ -105,6 +108,7 @@ def _print(explanation: "Explanation") -> None:
 
 
 def _print_row(row: "RowExplanation") -> None:
+    from nexusflow.services.report import direction, unit
     from nexusflow.services.words import cell_words, number_words
 
     said = f"predicted {number_words(row.prediction)}, was {number_words(row.outcome['target'])}"
@@ -118,17 +122,26 @@ def _print_row(row: "RowExplanation") -> None:
     for _, cell in row.cells.head(CELLS_SHOWN).iterrows():
         grid.add_row(escape(cell_words(cell)), f"{cell['score']:+.4f}", style="dim")
     out.print(grid)
+    task = row.task
+    said = f"In {unit(task)}. {direction(task, row.prediction)}"
+    out.print(escape(said), style="dim", soft_wrap=True, highlight=False)
 
 
-def _write(explanation: "Explanation", file: Path, keys: list[str]) -> None:
+def _write(explanation: "Explanation", file: Path, keys: list[str], asked: list[str], rows: int) -> None:
+    """`keys` are all rows that are explained, `asked` those that were named and `rows` how many more of each kind."""
     from nexusflow.services.prediction import safe_csv
+    from nexusflow.services.report import AT_RANDOM, WORST
     from nexusflow.services.storage import write_bytes
 
     file.parent.mkdir(parents=True, exist_ok=True)
     if file.suffix == ".html":
         with err.status("Writing the report") as status:
             explanation.to_html(
-                file, rows=keys, on_step=lambda share, what: status.update(f"{what} ({share:.0%})")
+                file,
+                rows=asked,
+                worst=rows or WORST,
+                at_random=rows or AT_RANDOM,
+                on_step=lambda share, what: status.update(f"{what} ({share:.0%})"),
             )
     elif file.suffix == ".json":
         write_bytes(file, json.dumps(explanation.to_dict(keys), indent=1, allow_nan=False).encode())

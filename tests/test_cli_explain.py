@@ -42,6 +42,7 @@ def test_it_prints_what_matters(shop):
     first = insight.global_attribution().frame.iloc[0]
     assert f"{first['role']} {first['column']} {first['strength']:.4f}" in said
     found = insight.contributions(17)
+    assert "In log-odds. Above 0 speaks for yes." in said
     assert "c017: predicted" in said and f"output {found.output:+.4f}" in said
     worst = insight.rows(part="test", order="error")["key"].iloc[0]
     assert f"{worst}: predicted" in said
@@ -73,6 +74,9 @@ def test_it_writes_a_report_or_a_folder_of_frames(shop, tmp_path):
     assert result.exit_code == 0, result.output
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.startswith("<!DOCTYPE html>") and "c017" in page and insight.run_id in page
+    assert page.count("<article>") == 1 + 3 + 3
+    assert run(model, *tables, "--rows", "1", "--out", tmp_path / "short.html").exit_code == 0
+    assert (tmp_path / "short.html").read_text(encoding="utf-8").count("<article>") == 2
     assert run(model, *tables, "--row", "c017", "--out", tmp_path / "frames").exit_code == 0
     written = {path.stem: pd.read_csv(path) for path in (tmp_path / "frames").iterdir()}
     assert {"attention", "rollout", "columns", "masks", "faithfulness"} < set(written)

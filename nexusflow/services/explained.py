@@ -41,12 +41,15 @@ def explain_row(insight: Insight, row: int) -> ExplainedRow:
 
 
 def find_row(insight: Insight, key: object) -> int:
-    """The number of the row of this key (of the latest cutoff where there are several); an int may be a row number.
+    """The number of the row of this key, the latest where an entity is asked about more than once.
 
-    DataError where there is none, with keys that look like it.
+    An int that is no key is a row number, from 0. DataError where there is none, with keys that look like it.
     """
     frame = insight.rows()
     named = frame[frame["key"] == str(key)]
+    if named.empty and insight.trained.preprocessing.task.over_time is not None:
+        # A row of a label table is called by its entity and the moment that it is asked as of.
+        named = frame[frame["key"].str.startswith(f"{key}, ")]
     if len(named):
         return int(named.sort_values("cutoff", kind="stable")["row"].iloc[-1])
     if isinstance(key, int | np.integer) and not isinstance(key, bool) and (frame["row"] == key).any():

@@ -267,3 +267,10 @@ def unit(task: Task) -> str:
     if task.kind is TaskKind.REGRESSION:
         return f"standard deviations of {task.target_column}"
     return "log-odds"
+
+
+def direction(task: Task, predicted: object) -> str:
+    """What a part of the output above 0 says, in plain text."""
+    if task.kind is TaskKind.REGRESSION:
+        return "Above 0 raises the value."
+    return f"Above 0 speaks for {task.classes[-1] if task.kind is TaskKind.BINARY else predicted}."

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from nexusflow.data.task import Task
 from nexusflow.explain.explanation import ROWS
 from nexusflow.services import figures
 from nexusflow.services.explained import ExplainedRow
 from nexusflow.services.prediction import safe_csv
-from nexusflow.services.report import Report, unit
+from nexusflow.services.report import Report, direction, unit
 from nexusflow.services.schema_figure import schema_figure
 from nexusflow.services.words import cell_words, number_words, plain
 
@@ -52,7 +53,7 @@ def to_html(report: Report) -> bytes:
         script=script,
         script_digest=digest,
         unit=unit(report.task),
-        rows=[_row(number, why, one) for number, (why, one) in enumerate(report.rows)],
+        rows=[_row(number, why, one, report.task) for number, (why, one) in enumerate(report.rows)],
         much=MUCH,
     )
     # A lone surrogate in a name has no UTF-8.
@@ -152,19 +153,20 @@ def cells_chart(name: str, one: ExplainedRow, measured_in: str) -> Chart:
     return chart(name, title, shown, one.attribution.frame)
 
 
-def _row(number: int, why: str, one: ExplainedRow) -> dict[str, object]:
+def _row(number: int, why: str, one: ExplainedRow, task: Task) -> dict[str, object]:
     """A row's section in words."""
     outcome = one.outcome
     facts = [("Predicted", number_words(outcome["prediction"])), ("Was", number_words(outcome["target"]))]
     if "probability" in outcome:
-        facts.append(("Stated chance", f"{outcome['probability']:.1%}"))
+        facts.append((f"Chance of {plain(outcome['prediction'])}", f"{outcome['probability']:.1%}"))
     if "low" in outcome:
         facts.append(("Interval", f"{number_words(outcome['low'])} to {number_words(outcome['high'])}"))
     if "probability" not in outcome:
         facts.append(("Off by", number_words(outcome["error"])))
     if pd.notna(outcome["cutoff"]):
         facts.append(("As of", f"{outcome['cutoff']:%Y-%m-%d}"))
-    return {"number": number, "why": why, "row": one, "facts": facts}
+    says = direction(task, outcome["prediction"])
+    return {"number": number, "why": why, "row": one, "facts": facts, "says": says}
 
 
 @cache

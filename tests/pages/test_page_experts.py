@@ -76,7 +76,7 @@ def test_experts_passes_and_maps_are_shown_for_segments_of_the_rows(
     turn_to(page, "Tables")
     assert page.selectbox(key="rows_by").index == place
     told = [caption.value for caption in page.caption if f"A mean over {rows} test row" in caption.value]
-    assert len(told) == 3
+    assert len(told) == 4
     assert any("is checked over all sampled rows" in caption for caption in told)
     assert any("neither attention nor importance" in caption for caption in told)
     page.selectbox(key="pair_pass").set_value(1).run()

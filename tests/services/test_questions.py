@@ -9,6 +9,7 @@ import pytest
 import yaml
 from small_shop import SCHEMA, SHORT, SMALL, as_files, shop_frames
 
+from nexusflow.api import explain
 from nexusflow.config import parse_config
 from nexusflow.data.asking import asked_tables
 from nexusflow.data.labels import askable
@@ -183,6 +184,14 @@ def test_a_question_trains_predicts_and_is_explained(workspace: Workspace) -> No
 
     folder, tables = model_folder(workspace.runs, "run"), workspace.tables()
     at = "2024-06-01"
+    explanation = explain(folder, tables)
+    assert explanation.own and explanation.rollout.equals(insight.rollout())
+    asked = scored[scored["key"].str.startswith("c001, ")]
+    assert explanation.row("c001").row == asked.sort_values("cutoff")["row"].iloc[-1]
+    then = explain(folder, tables, as_of=at)
+    assert not then.own and (then.rows["cutoff"] == pd.Timestamp(at)).all()
+    row = then.row(then.rows["key"].iloc[0])
+    assert row.contributions["contribution"].sum() + row.bias == pytest.approx(row.output, abs=1e-5)
     now = predict(folder, tables, as_of=at)
     assert task.over_time is not None
     who = askable(tables, task.over_time, moment(at))

@@ -116,7 +116,7 @@ def test_it_tells_what_interpret_tells(insight, report, parsed):
     assert report.rollout.equals(insight.rollout())
     assert report.columns.frame.equals(insight.global_attribution().frame)
     for _, one in report.rows:
-        assert plain(one.key) in said
+        assert plain(one.key) in said and "Above 0 speaks for yes." in said
         total = one.contributions.frame["contribution"].sum() + one.contributions.bias
         assert total == pytest.approx(one.contributions.output, abs=1e-5)
 
