@@ -1,0 +1,172 @@
+"""Do explanations find what was planted? `python -m benchmarks.planted.run`
+
+A model with the default settings per target and seed, each on a database of its own; every picture is then held against
+the truth. What is finished is kept, and a run that was cut off goes on where it was.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.planted.database import NOISE, TARGETS
+from benchmarks.relational.cell import ROOT, write_json
+from benchmarks.report import spread, write_report
+
+HERE = Path(__file__).parent
+JOBS = ROOT / ".nexusflow" / "planted"
+PICTURES = ("ablation", "rollout", "gradients", "attention")
+# Targets of which related tables decide, or the own row: where nothing does there is no first place.
+NOTHING = "nothing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """One model: its target, seed, and size; `epochs` None leaves them to the data."""
+
+    target: str
+    seed: int
+    customers: int
+    epochs: int | None
+
+    @property
+    def name(self) -> str:
+        """Of the file that it is kept in."""
+        return "-".join(str(value) for value in asdict(self).values())
+
+
+def work(asked: Asked) -> dict[str, Any]:
+    """Train one model and measure its pictures."""
+    from benchmarks.planted.measure import measure, train
+    from nexusflow.train.runtime import set_threads
+
+    set_threads()
+    began = time.perf_counter()
+    trained, reader, probability_N = train(asked.target, asked.seed, asked.customers, asked.epochs)
+    taught = time.perf_counter()
+    found = measure(asked.target, trained, reader, probability_N)
+    ended = time.perf_counter()
+    return {**asdict(asked), "seconds": {"training": taught - began, "pictures": ended - taught}, **found}
+
+
+def summarize(outcomes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Per target: how often each picture ranks the planted tables first, and the spread of every other figure."""
+    targets = {}
+    for target in TARGETS:
+        of_target = [outcome for outcome in outcomes if outcome["target"] == target]
+        if of_target:
+            targets[target] = _summary(target, of_target)
+    planted = [one for name, one in targets.items() if name != NOTHING]
+    return {
+        "targets": targets,
+        "all_planted": {
+            what: {
+                picture: float(np.mean([one[what][picture]["mean"] for one in planted]))
+                for picture in PICTURES
+            }
+            for what in ("planted_first", "noise")
+            if planted
+        },
+        "median_agreement_with_ablation": {
+            picture: float(
+                np.median(
+                    [value for one in planted for value in one["agreement_with_ablation"][picture]["values"]]
+                )
+            )
+            for picture in PICTURES
+            if planted
+        },
+    }
+
+
+def _summary(target: str, outcomes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {"says": TARGETS[target].says, "seeds": [outcome["seed"] for outcome in outcomes]}
+    for name in ("auroc", "best_auroc", "gap", "infidelity", "infidelity_random", "contributions_off"):
+        found[name] = spread([outcome[name] for outcome in outcomes])
+    for name in ("planted_first", "noise", "agreement_with_ablation", "column_precision"):
+        found[name] = {
+            picture: spread([float(outcome[name][picture]) for outcome in outcomes])
+            for picture in outcomes[0][name]
+            if all(outcome[name][picture] is not None for outcome in outcomes)
+        }
+    found["says_that_something_matters"] = float(np.mean([outcome["matters"] for outcome in outcomes]))
+    found["believed"] = float(np.mean([outcome["believed"] for outcome in outcomes]))
+    found["sentence"] = outcomes[0]["sentence"]
+    found["seconds"] = {
+        name: spread([outcome["seconds"][name] for outcome in outcomes]) for name in outcomes[0]["seconds"]
+    }
+    return found
+
+
+def table(report: Mapping[str, Any]) -> str:
+    """The Markdown table for the docs."""
+    lines = [
+        "| planted | seeds | AUROC / best possible | planted tables first: hiding, rollout, gradients, attention "
+        f"| given to {' and '.join(NOISE)}: hiding, rollout | columns right: gradients, masks | infidelity / at random "
+        "| says that something matters |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for target, one in report["targets"].items():
+        first = _joined(one["planted_first"], PICTURES, "{:.0%}")
+        noise = _joined(one["noise"], ("ablation", "rollout"), "{:.1%}")
+        right = _joined(one["column_precision"], ("gradients", "masks"), "{:.0%}")
+        lines.append(
+            f"| {target}: {one['says']} | {len(one['seeds'])} "
+            f"| {one['auroc']['mean']:.3f} / {one['best_auroc']['mean']:.3f} | {first} | {noise} | {right} "
+            f"| {one['infidelity']['mean']:.2f} / {one['infidelity_random']['mean']:.2f} "
+            f"| {one['says_that_something_matters']:.0%} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _joined(values: Mapping[str, Any], names: Sequence[str], form: str) -> str:
+    said = [form.format(values[name]["mean"]) if name in values else "-" for name in names]
+    return "" if set(said) == {"-"} else ", ".join(said)
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    """Run, and write config, report and table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS), metavar="NAME")
+    parser.add_argument("--seeds", type=int, default=5, help="how many")
+    parser.add_argument("--customers", type=int, default=2_000)
+    parser.add_argument("--epochs", type=int, help="of every network; left out, the data tell")
+    parser.add_argument("--jobs-dir", type=Path, default=JOBS, help="where finished models' figures are kept")
+    parser.add_argument("--out", type=Path, default=HERE, help="where report and table go")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    asked = parser.parse_args(given)
+    if asked.one:
+        one = Asked(**json.loads(asked.one))
+        write_json(asked.jobs_dir / f"{one.name}.json", work(one))
+        return
+    plan = [
+        Asked(target=target, seed=seed, customers=asked.customers, epochs=asked.epochs)
+        for seed in range(asked.seeds)
+        for target in asked.targets
+    ]
+    outcomes = []
+    for one in plan:
+        path = asked.jobs_dir / f"{one.name}.json"
+        if not path.is_file():
+            # A process for each, so that memory is given back.
+            command = [sys.executable, "-m", "benchmarks.planted.run", "--one", json.dumps(asdict(one))]
+            subprocess.run([*command, "--jobs-dir", str(asked.jobs_dir)], cwd=ROOT, check=True)
+        outcomes.append(json.loads(path.read_text(encoding="utf-8")))
+        print(f"{one.target} seed {one.seed}: {outcomes[-1]['sentence']}", flush=True)
+    report = summarize(outcomes)
+    write_report(asked.out, {"plan": [asdict(one) for one in plan]}, report)
+    (asked.out / "table.md").write_text(table(report), encoding="utf-8")
+    print(f"\n{table(report)}")
+
+
+if __name__ == "__main__":
+    main()
