@@ -20,10 +20,11 @@ from nexusflow.train.calibrate import Calibration
 from nexusflow.train.interval import Interval
 from nexusflow.train.run import Run
 
-FORMAT = 2
-# Format 1 knew no calibration: its models are as sure as training left them.
-READ = (1, FORMAT)
-CALIBRATION = "calibration."
+FORMAT = 3
+# Format 1 knew no calibration: its models are as sure as training left them. Before format 3 no row modulated what its
+# tables say.
+READ = tuple(range(1, FORMAT + 1))
+NEW_IN = {"calibration.": 2, "modulation.": 3}
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 MANIFEST, CONFIG, PREPROCESSING, CARD, WEIGHTS = (
     "manifest.json",
@@ -98,6 +99,8 @@ def load_model(folder: Path) -> TrainedModel:
                 f"The model in {folder.name} cannot be read: {WEIGHTS} belongs to another network. "
                 "Copy the folder again, or train again."
             )
+        if number < NEW_IN["modulation."]:
+            model.modulation.make_neutral()
         model.load_state_dict(weights, strict=False)
     except ArtifactError:
         raise
@@ -122,7 +125,8 @@ def _weights(model: NexusFormer) -> dict[str, Tensor]:
 
 def _stored(model: NexusFormer, number: int) -> set[str]:
     """The names of the weights that a model of this format has."""
-    return {name for name in _weights(model) if number > 1 or not name.startswith(CALIBRATION)}
+    later = tuple(prefix for prefix, since in NEW_IN.items() if number < since)
+    return {name for name in _weights(model) if not name.startswith(later)}
 
 
 def _put_in_place(work: Path, folder: Path) -> None:

@@ -76,23 +76,27 @@ def test_a_loaded_model_predicts_the_same_bits(tmp_path, kind, encoder, architec
     assert np.array_equal(*values)
 
 
-def test_a_model_of_format_1_is_loaded_as_sure_as_it_was(made, saved):
-    """Saved before there was a calibration: neither its weights nor its record hold one."""
+@pytest.mark.parametrize(("number", "unknown"), [(1, ("calibration.", "modulation.")), (2, ("modulation.",))])
+def test_a_model_of_an_older_format_says_what_it_said(made, saved, number, unknown):
+    """Saved before there was a calibration, or a modulation: neither its weights nor its record hold one."""
     from safetensors.torch import load_file, save_file
 
     weights = load_file(saved / "weights.safetensors")
-    old = {name: value for name, value in weights.items() if not name.startswith("calibration.")}
-    assert len(old) == len(weights) - 2
+    old = {name: value for name, value in weights.items() if not name.startswith(unknown)}
+    assert len(old) == len(weights) - 2 * len(unknown)
     save_file(old, saved / "weights.safetensors")
-    rewrite(saved, "model.json", lambda run: {k: v for k, v in run.items() if k != "calibration"})
+    if number < 2:
+        rewrite(saved, "model.json", lambda run: {k: v for k, v in run.items() if k != "calibration"})
     seal(saved)
     with pytest.raises(ArtifactError, match="another network"):
         load_model(saved)
-    rewrite(saved, "manifest.json", lambda manifest: manifest | {"format": 1})
+    rewrite(saved, "manifest.json", lambda manifest: manifest | {"format": number})
     loaded = load_model(saved)
-    assert (float(loaded.model.calibration.scale), float(loaded.model.calibration.shift)) == (1.0, 0.0)
-    assert loaded.interval is None
-    made[1]["model"].calibration.fill(1.0, 0.0)
+    if number < 2:
+        assert (float(loaded.model.calibration.scale), float(loaded.model.calibration.shift)) == (1.0, 0.0)
+        assert loaded.interval is None
+        made[1]["model"].calibration.fill(1.0, 0.0)
+    made[1]["model"].modulation.make_neutral()
     rows = np.arange(len(made[0]))
     before, after = (predict_logits(model, made[0], rows) for model in (made[1]["model"], loaded.model))
     assert before.tobytes() == after.tobytes()
@@ -121,7 +125,7 @@ def test_the_manifest_is_as_others_would_compute_it(saved):
     manifest = json.loads((saved / "manifest.json").read_text())
     assert sorted(p.name for p in saved.iterdir()) == sorted(FILES)
     assert manifest == {
-        "format": 2,
+        "format": 3,
         "files": {name: hashlib.sha256((saved / name).read_bytes()).hexdigest() for name in FILES[1:]},
     }
 
@@ -169,10 +173,10 @@ def test_what_is_no_model_folder_is_told(saved, place):
         load_model(saved.parent / place)
 
 
-@pytest.mark.parametrize("version", [0, 3, "1", None, [1]])
+@pytest.mark.parametrize("version", [0, 4, "1", None, [1]])
 def test_another_format_is_refused_with_the_way_out(saved, version):
     rewrite(saved, "manifest.json", lambda manifest: manifest | {"format": version})
-    with pytest.raises(ArtifactError, match="reads formats 1 to 2.*Train again"):
+    with pytest.raises(ArtifactError, match="reads formats 1 to 3.*Train again"):
         load_model(saved)
 
 

@@ -23,6 +23,7 @@ from nexusflow.nn.nexusformer import NexusFormer
 
 Rows = npt.NDArray[np.int64]
 ShouldStop = Callable[[], bool]
+Hook = Callable[..., None]
 # Rows times pairs of roles that are held at once.
 MOST_PAIRS, MOST_ROWS = 40_000, 256
 
@@ -35,10 +36,13 @@ class FlowStopped(Exception):
 class Pieces:
     """What the answers of B rows are made of, or its mean over rows (then without B).
 
+    said [B, T, D] are the summaries before the row scales them by 1 + scale [B, D], its modulation of related roles;
     start [P, B, T, D] goes into each pass; kept [P * L, B, T, D] is each role's own summary beside carried
     [P * L, B, T, T, D], what it took from each role; read and shape [B, T, O] are what the fusion adds up.
     """
 
+    said: Tensor
+    scale: Tensor
     start: Tensor
     kept: Tensor
     carried: Tensor
@@ -48,7 +52,8 @@ class Pieces:
     def mean(self) -> "Pieces":
         """The mean over rows."""
         of_passes = {name: getattr(self, name).mean(dim=1) for name in ("start", "kept", "carried")}
-        return Pieces(**of_passes, read=self.read.mean(dim=0), shape=self.shape.mean(dim=0))
+        of_rows = {name: getattr(self, name).mean(dim=0) for name in ("said", "scale", "read", "shape")}
+        return Pieces(**of_passes, **of_rows)
 
 
 def reference(
@@ -113,7 +118,7 @@ def _parts(reader: Reader, index_N: Rows, should_stop: ShouldStop) -> Iterator[R
 def _drawn(pieces: Pieces, mean: Pieces, passes_B: Tensor, blocks: int) -> Tensor:
     """[B, T]: squared lengths of what the fusion reads, followed back to the roles that it came from."""
     batch, roles = pieces.read.shape[:2]
-    own = torch.eye(roles, device=pieces.read.device).expand(batch, roles, roles)
+    own = _modulated(pieces, mean, torch.eye(roles, device=pieces.read.device).expand(batch, roles, roles))
     flow_BTT = own
     first = _length(pieces.start[0], mean.start[0])
     for number in range(len(pieces.kept)):
@@ -128,6 +133,17 @@ def _drawn(pieces: Pieces, mean: Pieces, passes_B: Tensor, blocks: int) -> Tenso
         flow_BTT = torch.where((passes_B > turn)[:, None, None], after, flow_BTT)
     read = _length(pieces.read, mean.read)
     return torch.einsum("bt,bts->bs", read, flow_BTT) + _length(pieces.shape, mean.shape)
+
+
+def _modulated(pieces: Pieces, mean: Pieces, own_BTT: Tensor) -> Tensor:
+    """Where the summaries of related roles come from: from themselves, and from the row as far as it scales them."""
+    usual = 1 + mean.scale
+    by_itself = (((pieces.said - mean.said) * usual) ** 2).sum(dim=-1)
+    by_row = ((pieces.said * (pieces.scale - mean.scale).unsqueeze(1)) ** 2).sum(dim=-1)
+    by_row = torch.cat([torch.zeros_like(by_row[:, :1]), by_row[:, 1:]], dim=1)
+    of_row = torch.zeros_like(own_BTT)
+    of_row[:, :, 0] = 1
+    return _mixed(by_itself, own_BTT, by_row, of_row)
 
 
 def _length(x: Tensor, mean: Tensor) -> Tensor:
@@ -163,11 +179,18 @@ def _run(
             carried.append(module.carried(*given, answer[1]))  # type: ignore[operator]
         changes.append(answer[0])
 
+    scaled: list[Tensor] = []
+
+    def scales(module: nn.Module, given: tuple[Tensor, ...], answer: tuple[Tensor, Tensor]) -> None:
+        scaled.extend([given[0].detach(), answer[1].detach()])
+
     batch = reader.batch(index).to(next(model.parameters()).device)
-    with _hooked(model, begins, looks):
+    with _hooked(model, begins, looks, scales):
         output = model(batch, record=True)
     shape = output.shape_BTO.detach()
     pieces = Pieces(
+        said=scaled[0],
+        scale=scaled[1],
         start=torch.stack(starts),
         kept=torch.stack(kept),
         carried=torch.stack(carried),
@@ -178,10 +201,10 @@ def _run(
 
 
 @contextmanager
-def _hooked(model: NexusFormer, begins: Callable[..., None], looks: Callable[..., None]) -> Iterator[None]:
-    """Watches the model's blocks for as long as this lasts."""
+def _hooked(model: NexusFormer, begins: Hook, looks: Hook, scales: Hook) -> Iterator[None]:
+    """Watches the model's blocks and its modulation for as long as this lasts."""
     blocks = list(model.blocks)
-    hooks = [blocks[0].register_forward_pre_hook(begins)]
+    hooks = [model.modulation.register_forward_hook(scales), blocks[0].register_forward_pre_hook(begins)]
     hooks += [block.cross.register_forward_hook(looks) for block in blocks]  # type: ignore[union-attr]
     try:
         yield

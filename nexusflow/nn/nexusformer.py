@@ -25,6 +25,7 @@ from nexusflow.nn.embed import SummaryEmbedding, TableEmbedding, Tokens
 from nexusflow.nn.encoders.registry import build_encoder
 from nexusflow.nn.heads import AdditiveFusion
 from nexusflow.nn.masking import Hidden, draw_hidden, nothing_hidden
+from nexusflow.nn.modulation import RowModulation
 from nexusflow.nn.output import EncoderOutput, Evidence, ModelOutput
 from nexusflow.nn.pair import PairInit
 from nexusflow.nn.refine import Refined, Refinement, State
@@ -71,6 +72,7 @@ class NexusFormer(nn.Module):
         self.seed = nn.Sequential(
             nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(drop), nn.Linear(2 * width, width)
         )
+        self.modulation = RowModulation(width)
         self.pair = PairInit(roles, PAIR_WIDTH)
         self.blocks = nn.ModuleList(
             Block(roles, architecture, PAIR_WIDTH) for _ in range(architecture.num_blocks)
@@ -164,7 +166,8 @@ class NexusFormer(nn.Module):
         says_BT = self._says(batch, hidden)
         present_BT = filled_BTS.any(dim=-1) | says_BT
         present_BT = torch.cat([torch.ones_like(present_BT[:, :1]), present_BT[:, 1:]], dim=1)
-        m_BTD = self._summaries(tokens.summary_BAE)
+        row_BD = row_BTSD[:, 0, 0] * filled_BTS[:, 0, :1]
+        m_BTD, _ = self.modulation(self._summaries(tokens.summary_BAE), row_BD)
         own_BD = self.seed(row_BTSD[:, 0, 0]) * filled_BTS[:, 0, :1]
         m_BTD = torch.cat([m_BTD[:, :1] + own_BD.unsqueeze(1), m_BTD[:, 1:]], dim=1)
         link_BTS = torch.where(filled_BTS, batch.link_BTS, -1)

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 from network_factory import tiny_batch, tiny_model
+from torch import Tensor
 
 from nexusflow.artifact import TrainedModel
 from nexusflow.data.reader import Reader
 from nexusflow.explain import flow as flow_module
-from nexusflow.explain.flow import FlowStopped, flow, reference
+from nexusflow.explain.flow import FlowStopped, Pieces, flow, reference
 from nexusflow.train.predictor import predict_logits
 
 INDEX = np.arange(0, 400, 9)
@@ -89,7 +90,27 @@ def test_what_a_look_moved_is_the_derivative_of_the_logit(opened: tuple[TrainedM
     assert used.any() and blocks >= 1
 
 
-def test_looking_changes_no_prediction(opened: tuple[TrainedModel, Reader]) -> None:
+def test_what_the_row_scales_comes_from_the_row() -> None:
+    draw = torch.Generator().manual_seed(0)
+    alike, differing = torch.ones(6, 3, 4), torch.randn(6, 3, 4, generator=draw)
+    same, scales = torch.full((6, 4), 0.5), torch.randn(6, 4, generator=draw)
+    own = torch.eye(3).expand(6, 3, 3)
+
+    def came_from(said: Tensor, scale: Tensor) -> Tensor:
+        rest = {name: said[None] for name in ("start", "kept", "carried")}
+        pieces = Pieces(said=said, scale=scale, read=said, shape=said, **rest)
+        return flow_module._modulated(pieces, pieces.mean(), own)
+
+    torch.testing.assert_close(came_from(differing, same), own)
+    by_row = came_from(alike, scales)
+    torch.testing.assert_close(by_row[:, 1:, 0], torch.ones(6, 2))
+    torch.testing.assert_close(by_row[:, 0], own[:, 0])
+    both = came_from(differing, scales)
+    torch.testing.assert_close(both.sum(dim=2), torch.ones(6, 3))
+    assert ((both[:, 1:, 0] > 0) & (both[:, 1:, 0] < 1)).all()
+
+
+def test_looking_moves_no_bit_of_a_prediction(opened: tuple[TrainedModel, Reader]) -> None:
     before = predict_logits(opened[0].model, opened[1], INDEX)
     flow(*opened, INDEX, reference(*opened, INDEX))
     np.testing.assert_array_equal(predict_logits(opened[0].model, opened[1], INDEX), before)
