@@ -9,13 +9,13 @@ from ui import state
 from ui.charts import bars, height_for
 from ui.escape import code
 from ui.figure import csv_button, show_chart
+from ui.gap import gap_words
 from ui.palette import current_palette
 from ui.results import unit
 from ui.see_check import show_check
 
 HIDING = "Hiding one column after the other…"
 SHOWN = 20
-MUCH = 0.05
 
 
 def show_columns(insight: Insight) -> None:
@@ -61,14 +61,13 @@ def show_columns(insight: Insight) -> None:
             height=height_for(len(top), row=26),
         )
         csv_button(found.frame, key="columns_all", label="CSV of all columns")
-    precision = ":material/warning: " if found.relative_gap > MUCH else ""
     if len(frame):
         first = frame.iloc[0]
         st.markdown(f"The strongest is {code(first['name'])}.")
     st.caption(
         f"How far a column moves the output of a row, up or down, in {unit(insight.trained.preprocessing.task)}: "
         f"a mean over {found.rows} {insight.sampled_part} rows. "
-        f"{precision}The scores leave {found.relative_gap:.2%} of the output unexplained (median)."
+        f"{gap_words(found.relative_gap, 'The scores leave {} of the output unexplained (median).')}"
     )
     with st.container(border=True):
         trust(insight)

@@ -46,9 +46,10 @@ def moved_map(insight: Insight, chosen: Chosen) -> None:
         values = view.matrix.to_numpy(dtype=float)
         line, column = divmod(int(values.argmax()), len(values))
         names = list(view.matrix.index)
+        said = f"{chosen.told(view.rows)} (the root of their mean square)"
         st.caption(
-            f"{chosen.told(view.rows)}, in {unit(insight.trained.preprocessing.task)}. Weights say where a table "
-            "looked; this is what it took there and does not take from every row alike, times the slope of the output. "
-            f"Most was moved by what {code(names[line])} took from {code(names[column])}. What a table says by "
-            "itself is not in it: the chart below counts both."
+            f"{said}, in {unit(insight.trained.preprocessing.task)}. Weights say where a table looked; this is what it "
+            "took there and does not take from every row alike, times the slope of the output. Most was moved by what "
+            f"{code(names[line])} took from {code(names[column])}. What a table says by itself is not in it: the chart "
+            "below counts both."
         )

@@ -10,6 +10,7 @@ from ui.cell_text import value_text
 from ui.charts import bars, columns, height_for
 from ui.escape import code, counted, plain, shorten
 from ui.figure import csv_button, show_chart
+from ui.gap import gap_words
 from ui.grid import printable
 from ui.page import two_cards
 from ui.palette import current_palette
@@ -167,7 +168,7 @@ def cells(insight: Insight, row: int, meaning: str) -> None:
     csv_button(found.frame, key="cells_all", label="CSV of all cells")
     st.caption(
         f"{meaning} Integrated gradients in {found.steps} steps from a row in which everything is missing; "
-        f"the scores explain all but {found.relative_gap:.2%} of the difference."
+        f"{gap_words(found.relative_gap, 'the scores explain all but {} of the difference.')}"
     )
 
 

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from nexusflow.services.columns import pictures
 from nexusflow.services.insight import Insight
 from nexusflow.services.passes import rows_used
 from ui.charts import bars, heatmap, heatmap_cell, height_for
@@ -16,6 +17,8 @@ from ui.see_pairs import pair_map
 from ui.see_segments import Chosen, choose_rows
 
 AVERAGE = 0
+# Two tables have an order, but no rank correlation worth the name.
+FEWEST_RANKED = 3
 
 
 def show_tables(insight: Insight) -> None:
@@ -31,6 +34,8 @@ def show_tables(insight: Insight) -> None:
         draws_on(insight, chosen)
     with right:
         trust(insight)
+    if len(insight.roles) >= FEWEST_RANKED:
+        agreement(insight)
 
 
 def attention_map(insight: Insight, chosen: Chosen) -> None:
@@ -127,3 +132,32 @@ def trust(insight: Insight) -> None:
     check = insight.faithfulness(on_progress=lambda share: bar.progress(share, text="Hiding tables…"))
     bar.empty()
     show_check(check, key="faithfulness", what="table")
+
+
+def agreement(insight: Insight) -> None:
+    """Whether the pictures rank the tables alike."""
+    with st.container(border=True), st.spinner("Comparing the pictures…"):
+        found = pictures(insight)
+        show_chart(
+            heatmap(
+                found.to_numpy(dtype=float),
+                rows=list(found.index),
+                columns=list(found.columns),
+                title="Do the pictures rank the tables alike?",
+                palette=current_palette(),
+            ),
+            key="pictures",
+            alt="Rank correlation of every two pictures of how much tables matter",
+            frame=found.rename_axis("picture").reset_index(),
+            height=height_for(len(found), row=46, least=280),
+        )
+        compute = (
+            ""
+            if insight.has_attributions
+            else " Gradients join them once they are computed on the tab Columns."
+        )
+        st.caption(
+            "Spearman's rank correlation over all sampled rows: 1 is the same order, 0 none, below 0 the opposite. "
+            "Hiding is the measure: a picture that ranks tables otherwise does not show what answers depend on. "
+            f"Shapley values show tables one by one in random orders.{compute}"
+        )

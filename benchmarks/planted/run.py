@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,13 @@ NOTHING = "nothing"
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """One model: its target, seed, and size; `epochs` None leaves them to the data."""
+    """One model: its target, seed, and size, and the rows looked at; `epochs` None leaves them to the data."""
 
     target: str
     seed: int
     customers: int
     epochs: int | None
+    rows: int
 
     @property
     def name(self) -> str:
@@ -51,7 +52,7 @@ def work(asked: Asked) -> dict[str, Any]:
     began = time.perf_counter()
     trained, reader, probability_N = train(asked.target, asked.seed, asked.customers, asked.epochs)
     taught = time.perf_counter()
-    found = measure(asked.target, trained, reader, probability_N)
+    found = measure(asked.target, trained, reader, probability_N, rows=asked.rows)
     ended = time.perf_counter()
     return {**asdict(asked), "seconds": {"training": taught - began, "pictures": ended - taught}, **found}
 
@@ -90,7 +91,14 @@ def _summary(target: str, outcomes: Sequence[Mapping[str, Any]]) -> dict[str, An
     found: dict[str, Any] = {"says": TARGETS[target].says, "seeds": [outcome["seed"] for outcome in outcomes]}
     for name in ("auroc", "best_auroc", "gap", "infidelity", "infidelity_random", "contributions_off"):
         found[name] = spread([outcome[name] for outcome in outcomes])
-    for name in ("planted_first", "noise", "agreement_with_ablation", "column_precision"):
+    planted = TARGETS[target].roles
+    for name, of_shares in (("planted_first", _planted_first), ("noise", _given_to_noise)):
+        found[name] = {
+            picture: spread([of_shares(outcome["roles"][picture], planted) for outcome in outcomes])
+            for picture in PICTURES
+            if planted or of_shares is _given_to_noise
+        }
+    for name in ("agreement_with_ablation", "column_precision"):
         found[name] = {
             picture: spread([float(outcome[name][picture]) for outcome in outcomes])
             for picture in outcomes[0][name]
@@ -103,6 +111,17 @@ def _summary(target: str, outcomes: Sequence[Mapping[str, Any]]) -> dict[str, An
         name: spread([outcome["seconds"][name] for outcome in outcomes]) for name in outcomes[0]["seconds"]
     }
     return found
+
+
+def _planted_first(share: Mapping[str, float], planted: Collection[str]) -> float:
+    """1 where all planted roles come before any other, else 0."""
+    order = sorted(share, key=lambda name: -share[name])
+    return float(set(order[: len(planted)]) == set(planted))
+
+
+def _given_to_noise(share: Mapping[str, float], planted: Collection[str]) -> float:
+    """What is given to the tables that say nothing."""
+    return sum(share[name] for name in NOISE)
 
 
 def table(report: Mapping[str, Any]) -> str:
@@ -140,6 +159,9 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=5, help="how many")
     parser.add_argument("--customers", type=int, default=2_000)
     parser.add_argument("--epochs", type=int, help="of every network; left out, the data tell")
+    parser.add_argument(
+        "--rows", type=int, default=256, help="test rows looked at; attributions of a quarter"
+    )
     parser.add_argument("--jobs-dir", type=Path, default=JOBS, help="where finished models' figures are kept")
     parser.add_argument("--out", type=Path, default=HERE, help="where report and table go")
     parser.add_argument("--one", help=argparse.SUPPRESS)
@@ -149,7 +171,7 @@ def main(given: Sequence[str] | None = None) -> None:
         write_json(asked.jobs_dir / f"{one.name}.json", work(one))
         return
     plan = [
-        Asked(target=target, seed=seed, customers=asked.customers, epochs=asked.epochs)
+        Asked(target=target, seed=seed, customers=asked.customers, epochs=asked.epochs, rows=asked.rows)
         for seed in range(asked.seeds)
         for target in asked.targets
     ]

@@ -1,9 +1,10 @@
-"""Integrated gradients per cell (Sundararajan et al. 2017), by Captum; the only file that imports it.
+"""Integrated gradients per cell (Sundararajan et al. 2017) and Shapley values per role, by Captum; the only file that
+imports it.
 
 The baseline is every cell and summary missing, which training has shown the model by masking. The scores of a row sum
 to f(row) - f(baseline) up to a gap that is reported.
 
-Axis letters: B rows, S slots, C columns, d token width, A summary features, E their width.
+Axis letters: B and N rows, T roles, S slots, C columns, d token width, A summary features, E their width.
 """
 
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from nexusflow.nn.embed import Tokens
 BATCH = 32
 STEPS, MOST_STEPS = 16, 256
 SMALL_GAP, FLOOR = 0.01, 0.05
+ORDERS, SHOWN_AT_ONCE = 12, 256
 
 
 class AttributionStopped(Exception):
@@ -86,6 +88,44 @@ class _Scored:
     def far(self) -> bool:
         """Whether the scores miss the difference by more than the least that is tolerated."""
         return self.gap > SMALL_GAP * max(abs(self.output - self.baseline_output), FLOOR)
+
+
+def shapley(
+    trained: TrainedModel,
+    reader: Reader,
+    index_N: npt.NDArray[np.int64],
+    *,
+    orders: int = ORDERS,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> npt.NDArray[np.float64]:
+    """What each role adds to the output once it is shown, a mean over random orders of showing them; [N, T].
+
+    Shapley values by sampled permutations (Castro et al. 2009); hidden as by `hide_BT`. The values of a row sum to its
+    logit (of the predicted class, where there are several) less the logit with everything hidden. AttributionStopped
+    where it was asked to stop.
+    """
+    from captum.attr import ShapleyValueSampling
+
+    torch.manual_seed(0)
+    found = [np.zeros((0, len(reader.layout.roles)))]
+    multiclass = reader.preprocessing.task.kind is TaskKind.MULTICLASS
+    for at in range(0, len(index_N), SHOWN_AT_ONCE):
+        batch = reader.batch(index_N[at : at + SHOWN_AT_ONCE])
+        with torch.no_grad():
+            rows = trained.model.encode(trained.model.tokens(batch))
+            plain = trained.model(batch, rows=rows).logit_BO
+        named_B1 = plain.argmax(dim=1, keepdim=True) if multiclass else torch.zeros_like(plain[:, :1]).long()
+
+        def output(shown_BT: Tensor, batch=batch, rows=rows, named_B1=named_B1) -> Tensor:  # type: ignore[no-untyped-def]
+            if should_stop():
+                raise AttributionStopped
+            return trained.model(batch, rows=rows, hide_BT=shown_BT < 0.5).logit_BO.gather(1, named_B1)[:, 0]
+
+        whole = torch.ones(batch.size, len(reader.layout.roles))
+        with torch.no_grad():
+            values_BT = ShapleyValueSampling(output).attribute(whole, baselines=0.0, n_samples=orders)
+        found.append(values_BT.double().numpy())
+    return np.concatenate(found)
 
 
 class _Part:

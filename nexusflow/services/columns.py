@@ -8,7 +8,7 @@ import pandas as pd
 
 from nexusflow.explain.explanation import DeletionCheck
 from nexusflow.services.insight import Insight, OnProgress, ShouldStop, never, silent
-from nexusflow.services.keeping import kept_check
+from nexusflow.services.keeping import kept_array, kept_check
 from nexusflow.services.storage import write_bytes
 
 # Rows that every column is hidden from: fewer than elsewhere, because columns are many.
@@ -81,9 +81,11 @@ def column_ablation(
 def pictures(insight: Insight) -> pd.DataFrame:
     """Spearman's rank correlation of what each picture says of tables: pictures by pictures.
 
-    Attention is how much a table is looked at on average, gradients are there once columns were computed, and hiding is
-    the measure of the check. NaN where there are fewer than three tables.
+    Attention is how much a table is looked at on average, gradients are there once columns were computed, Shapley
+    values are means of their size over a sample, and hiding is the measure of the check. NaN where there are fewer than
+    three tables.
     """
+    from nexusflow.explain.attribution import shapley
     from nexusflow.explain.faithfulness import agreement
 
     check = insight.faithfulness().frame.set_index("name").reindex(insight.roles)
@@ -93,4 +95,9 @@ def pictures(insight: Insight) -> pd.DataFrame:
         _, found = insight.attributions()
         totals = found.frame.groupby(["example", "role"])["score"].sum().pow(2).groupby("role").mean()
         shown["Gradients"] = np.sqrt(totals.reindex(insight.roles, fill_value=0.0).to_numpy())
+    values = kept_array(
+        insight.folder / "shapley.npy",
+        lambda: shapley(insight.trained, insight.reader, insight.sample(ROWS_HIDDEN)),
+    )
+    shown["Shapley"] = np.sqrt((values**2).mean(axis=0))
     return agreement({**shown, "Hiding": check["change"].to_numpy()})

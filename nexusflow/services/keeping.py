@@ -1,5 +1,6 @@
 """What explanations cost is paid once: kept in memory, or on disk beside the run."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from nexusflow.explain.explanation import Attribution, DeletionCheck
+from nexusflow.explain.explanation import Attribution, DeletionCheck, Floats
 from nexusflow.services.storage import write_bytes
 
 MOST_KEPT = 16
@@ -35,6 +36,15 @@ def kept_check(path: Path, make: Callable[[], DeletionCheck]) -> DeletionCheck:
     written = {**vars(check), **{name: getattr(check, name).to_dict("list") for name in frames}}
     write_bytes(path, json.dumps(written).encode())
     return check
+
+
+def kept_array(path: Path, make: Callable[[], Floats]) -> Floats:
+    """The array that this file holds, made and written where there is none."""
+    if not path.is_file():
+        written = io.BytesIO()
+        np.save(written, make(), allow_pickle=False)
+        write_bytes(path, written.getvalue())
+    return np.asarray(np.load(path, allow_pickle=False))
 
 
 def kept_attribution(stem: Path, make: Callable[[], Attribution]) -> Attribution:

@@ -1,5 +1,6 @@
 """Hiding a column is asking without it; a picture that points elsewhere is told apart from one that is right."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from nexusflow.artifact import TrainedModel
 from nexusflow.data.reader import Reader
 from nexusflow.data.tables import Table, TableSet
 from nexusflow.explain.ablation import ablation
+from nexusflow.explain.attribution import shapley
 from nexusflow.explain.explanation import ROWS
 from nexusflow.explain.faithfulness import agreement, deletion_check
 from nexusflow.explain.hiding import HidingStopped, columns, paths, roles, said
@@ -118,6 +120,35 @@ def test_where_targets_are_drawn_by_lot_nothing_matters(opened: Opened) -> None:
     found = deletion_check(trained, by_lot, INDEX, groups, np.arange(len(groups.names), dtype=float))
     assert not found.matters and not found.faithful
     assert "nothing to explain" in found.sentence
+
+
+def test_shapley_values_share_out_what_hiding_everything_takes(opened: Opened) -> None:
+    trained, reader = opened
+    groups, index = roles(reader), INDEX[:12]
+    values = shapley(trained, reader, index, orders=3)
+    everything, nothing = (
+        said(trained, reader, index, groups, mask)[0, :, 0]
+        for mask in (_one(groups, *groups.names), _one(groups))
+    )
+    np.testing.assert_allclose(values.sum(axis=1), nothing - everything, atol=1e-4)
+    assert groups.names[int((values**2).mean(axis=0).argmax())] == "orders"
+
+
+def test_sampled_shapley_values_come_near_the_exact_ones(opened: Opened) -> None:
+    trained, reader = opened
+    groups, index = roles(reader), INDEX[:4]
+    count = len(groups.names)
+    subsets = np.array([[bool(code >> t & 1) for t in range(count)] for code in range(2**count)])
+    shown = said(trained, reader, index, groups, ~subsets)[:, :, 0]
+    exact = np.zeros((len(index), count))
+    for code in range(2**count):
+        for t in range(count):
+            if not code >> t & 1:
+                size = int(subsets[code].sum())
+                weight = math.factorial(size) * math.factorial(count - size - 1) / math.factorial(count)
+                exact[:, t] += weight * (shown[code | 1 << t] - shown[code])
+    many = shapley(trained, reader, index, orders=150)
+    assert np.abs(many - exact).max() < 0.15 * np.abs(exact).max()
 
 
 def test_pictures_are_compared_by_rank() -> None:
