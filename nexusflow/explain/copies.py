@@ -103,11 +103,11 @@ class Copies:
                     changed.setdefault((p, row), {})[column] = value.held
         rows = np.array([row for _, row in changed], dtype=np.int64)
         frame = take_as_held(self.tables[name], rows)
-        for column in {column for cells in changed.values() for column in cells}:
+        for column in {name for cells in changed.values() for name in cells}:
             values = frame[column].astype("object")
-            for at, cells in enumerate(changed.values()):
+            for place, cells in enumerate(changed.values()):
                 if column in cells:
-                    values.iloc[at] = cells[column]
+                    values.iloc[place] = cells[column]
             dtype = frame[column].dtype
             frame[column] = values if dtype == "category" else values.astype(dtype)
         at = self._places(name, [(p, row, Value(held=None, read=0.0)) for p, row in changed])

@@ -19,12 +19,11 @@ from nexusflow.errors import DataError
 from nexusflow.explain.copies import Cell, Copies, State
 from nexusflow.explain.cut_down import cut_down, take_as_held
 from nexusflow.explain.domains import Domain, Value, domain, value_of
-from nexusflow.explain.explanation import CellChange, Flip, Flips, Floats, Wish
+from nexusflow.explain.explanation import MOST_CELLS, CellChange, Flip, Flips, Floats, Wish
 from nexusflow.explain.what_if import what_if
 
 BUDGET = 4000
 MOST_FOUND = 3
-MOST_CELLS = 6
 BEAM, WIDEST, OPTIONS, TRIED = 3, 30, 4, 8
 SECTIONS = 12
 # Answers differ in the last bits by what they are computed beside: so much nearer is no nearer.
@@ -148,7 +147,8 @@ class _Search:
 
     def _cells(self, allowed: Mapping[str, Sequence[str]]) -> None:
         """The cells that may change, each with its value and what it may hold instead."""
-        roles, domains = [role.name for role in self.reader.layout.roles], {}
+        roles = [role.name for role in self.reader.layout.roles]
+        domains: dict[tuple[str, str], Domain | None] = {}
         read_TS = self.reader.context(np.array([self.index])).row_BTS[0]
         for name, columns in allowed.items():
             if name not in roles:
@@ -161,7 +161,9 @@ class _Search:
                 if (table, column) not in domains:
                     domains[table, column] = domain(self.reader, table, column)
                 held = domains[table, column]
-                for place, row in enumerate(rows if held else ()):
+                if held is None:
+                    continue
+                for place, row in enumerate(rows):
                     cell = (table, int(row), column)
                     self.before[cell] = value_of(self.reader, table, column, frame[column].iloc[[place]])
                     self.domains[cell] = held
@@ -216,7 +218,9 @@ class _Search:
 
     def _one(self, cells: set[Cell]) -> Flip | None:
         """The smallest change of these cells that crosses; None where none was found."""
-        singles = [{cell: value} for cell in sorted(cells) for value in self._candidates(cell, len(cells))]
+        singles: list[State] = [
+            {cell: value} for cell in sorted(cells) for value in self._candidates(cell, len(cells))
+        ]
         if not singles:
             return None
         over = self.over(singles)
@@ -307,7 +311,7 @@ class _Search:
         for cell in furthest:
             held, low = self.domains[cell], self.before[cell]
             while held.numeric and not low.missing:
-                shares = np.arange(1, SECTIONS) / SECTIONS
+                shares = [part / SECTIONS for part in range(1, SECTIONS)]
                 between = held.between(low, state[cell], shares)
                 tops = self.over([{**state, cell: value} for value in between])
                 first = next((at for at, top in enumerate(tops) if top > MARGIN), len(between))

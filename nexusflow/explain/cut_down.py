@@ -98,9 +98,9 @@ def take_as_held(table: Table, rows: Rows) -> pd.DataFrame:
 @lru_cache(maxsize=64)
 def _doubtful(table: StoredTable) -> Mapping[str, Any]:
     return {
-        name: table.column(name).dtype
+        str(name): table.column(str(name)).dtype
         for name, dtype in table.head(1).dtypes.items()
-        if pd.api.types.is_numeric_dtype(dtype) or dtype == object
+        if pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_object_dtype(dtype)
     }
 
 
@@ -218,10 +218,8 @@ def _reached(edited: _Edited, own: Rows) -> dict[str, Rows]:
             continue
         key, table = role.path[-1].key, roles[role.parent].table
         source = np.unique(np.concatenate([of_role[role.parent], edited.touched(table)]))
-        if role.path[-1].down:
-            rows = edited.children(key, source)
-        else:
-            rows = edited.parent_of(key)[source]
+        down = role.path[-1].down
+        rows = edited.children(key, source) if down else edited.parent_of(key)[source]
         of_role.append(np.unique(rows[rows >= 0]))
     return {
         name: np.unique(

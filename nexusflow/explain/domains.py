@@ -1,10 +1,12 @@
-"""What a cell may hold instead: values that its column holds, and what lies between two of them. Axis letter: V values."""
+"""What a cell may hold instead: values that its column holds, and numbers between two of them. V values."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from nexusflow.data.featurize import FIRST, MISSING, UNKNOWN, category_names, finite_numbers
@@ -43,7 +45,7 @@ class Domain:
     spread: float = 1.0
     step: float = 1.0
     texts: bool = False
-    dtype: object = None
+    dtype: Any = None
 
     def apart(self, one: Value, other: Value) -> float:
         """Gower's distance of two values: numbers by their spread, categories 0 or 1; 1 where one is missing."""
@@ -129,10 +131,10 @@ def _numbers(reader: Reader, table: str, column: str) -> Domain | None:
         dtype=values.dtype,
     )
     held = tuple(found._value(float(number)) for number in np.unique(nearest))
-    return Domain(**{**vars(found), "values": held})
+    return replace(found, values=held)
 
 
-def _step(seen: np.ndarray, spread: float) -> float:
+def _step(seen: npt.NDArray[np.float64], spread: float) -> float:
     """The last decimal that values of a column have, or as much of it as tells values apart."""
     finest = 10.0 ** math.floor(math.log10(spread * FINEST))
     for decimals in range(MOST_DECIMALS + 1):
@@ -151,7 +153,7 @@ def _categories(reader: Reader, table: str, column: str) -> Domain | None:
     first = names[names.isin(words)].drop_duplicates()
     code = {word: FIRST + place for place, word in enumerate(words)}
     held = sorted(
-        (Value(held=values.loc[at], read=float(code[name])) for at, name in first.items()),
+        (Value(held=values.loc[at], read=float(code[first.loc[at]])) for at in first.index),
         key=lambda value: value.read,
     )
     if len(held) < 2:

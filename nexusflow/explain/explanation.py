@@ -11,6 +11,8 @@ import pandas as pd
 Floats = npt.NDArray[np.floating[Any]]
 # What stands for a column where the related rows themselves are counted and dated.
 ROWS = "(rows)"
+# A change of more cells than these is no small one.
+MOST_CELLS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,8 +157,8 @@ class Edit:
 class Wish:
     """The line that an answer should cross.
 
-    Binary: the probability of class `output` above `line`. Multiclass: class `output` before all others, and `line` says
-    nothing. Regression: the value above `line`, or below where not `above`.
+    Binary: the probability of class `output` above `line`. Multiclass: class `output` before all others, and `line`
+    says nothing. Regression: the value above `line`, or below where not `above`.
     """
 
     output: int = 0

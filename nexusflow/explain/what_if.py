@@ -26,7 +26,8 @@ def what_if(
 ) -> tuple[Said, Said]:
     """What is said of an example as the tables are, and as they would be with these edits by table.
 
-    Only the rows that it can read are looked at. The example's cutoff stays. DataError where its own row would be gone, or a value does not fit its column.
+    Only the rows that it can read are looked at. The example's cutoff stays. DataError where its own row would be gone,
+    or a value does not fit its column.
     """
     other = cut_down(reader, index, edits).reader
     return _said(trained, reader, index), _said(trained, other, 0)

@@ -11,7 +11,7 @@ from nexusflow.data.reader import Reader
 from nexusflow.data.tables import Table, TableSet
 from nexusflow.errors import DataError
 from nexusflow.explain.copies import Copies
-from nexusflow.explain.counterfactual import SearchStopped, smallest_changes
+from nexusflow.explain.counterfactual import SearchStopped, _Line, _Search, smallest_changes
 from nexusflow.explain.cut_down import cut_down
 from nexusflow.explain.domains import domain, value_of
 from nexusflow.explain.explanation import CellChange, Edit, Flips, Wish
@@ -139,6 +139,24 @@ def test_a_number_is_drawn_back_as_far_as_the_line_allows(opened: Opened, search
                 seen += 1
                 assert not crosses(wish, by_hand(opened, row, (less,)))
     assert seen
+
+
+def test_what_is_not_needed_is_left_out(opened: Opened, searched) -> None:
+    """A flip of one cell beside others that do next to nothing."""
+    row, wish, flips = next(one for one in searched if one[2].found and len(one[2].found[0].changes) == 1)
+    search = _Search(*opened, row, _Line(opened[0], wish), ALLOWED, 4000, lambda: False, lambda share: None)
+    (change,) = flips.found[0].changes
+    needed = (change.table, change.row, change.column)
+    furthest = max(search.domains[needed].values, key=lambda value: search.over([{needed: value}])[0])
+    others = [cell for cell in search.before if cell[2] in ("channel", "kind") and cell != needed][:3]
+    wide = {needed: furthest}
+    for cell in others:
+        values = [v for v in search.domains[cell].values if v.read != search.before[cell].read]
+        wide[cell] = max(
+            values, key=lambda value, cell=cell: search.over([{needed: furthest, cell: value}])[0]
+        )
+    assert len(wide) > 2 and search.over([wide])[0] > 0
+    assert len(search._drawn_back(wide)) == 1
 
 
 def test_the_same_is_found_every_time(opened: Opened, searched) -> None:

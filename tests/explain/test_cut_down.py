@@ -1,4 +1,4 @@
-"""The law of cutting down: what is read of one example is, to the bit, what is read of it in the whole edited tables."""
+"""The law of cutting down: of one example is read, to the bit, what is read of it in the whole edited tables."""
 
 from dataclasses import fields, replace
 
