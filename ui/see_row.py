@@ -15,6 +15,7 @@ from ui.grid import printable
 from ui.page import two_cards
 from ui.palette import current_palette
 from ui.results import unit
+from ui.see_flip import show_flip
 from ui.see_nearest import show_nearest
 from ui.see_neighbourhood import show_neighbourhood
 from ui.see_what_if import what_if
@@ -46,6 +47,8 @@ def show_row(insight: Insight, task: Task) -> None:
             related(insight, row)
         with st.container(border=True, key="nearest_card"):
             show_nearest(insight, task, row)
+        with st.container(border=True):
+            show_flip(insight, task, row, example["prediction"])
         with st.container(border=True):
             what_if(insight, task, row, answer_name(task, str(example["prediction"])))
 

@@ -6,12 +6,13 @@ import pandas as pd
 import streamlit as st
 
 from nexusflow.data.task import Task, TaskKind
-from nexusflow.explain.explanation import Edit
+from nexusflow.explain.explanation import Edit, Flip
 from nexusflow.services.insight import Insight
 from nexusflow.services.views import WhatIf
-from nexusflow.services.what_if import ask, edit_of, editable, fixed_columns
+from nexusflow.services.what_if import ask, edit_of, editable, fixed_columns, with_changes
+from ui import state
 from ui.charts import bars, height_for
-from ui.escape import counted, md_escape
+from ui.escape import code, counted, md_escape
 from ui.figure import show_chart
 from ui.palette import current_palette
 from ui.problems import attempt
@@ -32,10 +33,15 @@ def what_if(insight: Insight, task: Task, row: int, said: str) -> None:
     if not read:
         st.caption("Nothing that it was read from can be edited.")
         return
+    number, flip = state.tried_flip(insight.run_id, row)
+    if flip is not None:
+        _tried(insight, row, flip)
     edits: dict[str, pd.DataFrame] = {}
     for tab, role in zip(st.tabs([md_escape(role) for role in read]), read, strict=True):
         with tab:
-            edits[role] = _editor(insight, row, role, shown[role], fixed[role])
+            table = insight.reader.layout.roles[insight.role_number(role)].table
+            start = with_changes(shown[role], table, flip.changes) if flip else shown[role]
+            edits[role] = _editor(insight, row, role, start, fixed[role], f"_{number}" if number else "")
     by_table: dict[str, Edit] = {}
     for role, edited in edits.items():
         table = insight.reader.layout.roles[insight.role_number(role)].table
@@ -48,7 +54,27 @@ def what_if(insight: Insight, task: Task, row: int, said: str) -> None:
         _answer(found[0], task, said, changes)
 
 
-def _editor(insight: Insight, row: int, role: str, shown: pd.DataFrame, fixed: Sequence[str]) -> pd.DataFrame:
+def _tried(insight: Insight, row: int, flip: Flip) -> None:
+    """Say that the editors do not begin with what was uploaded, and offer to begin there."""
+    said, undo = st.columns([3, 1], vertical_alignment="center")
+    said.info(
+        f"The editors begin with {counted(len(flip.changes), 'changed cell')}: "
+        f"{', '.join(f'{code(one.column)} of {code(one.table)}' for one in flip.changes)}.",
+        icon=":material/edit_note:",
+    )
+    undo.button(
+        "Undo",
+        key="untry_flip",
+        icon=":material/undo:",
+        on_click=state.try_flip,
+        args=(insight.run_id, row, None),
+        width="stretch",
+    )
+
+
+def _editor(
+    insight: Insight, row: int, role: str, shown: pd.DataFrame, fixed: Sequence[str], attempt_key: str
+) -> pd.DataFrame:
     number = str(shown.columns[0])
     # A row that is new has no rows of its own, so that a new parent would say nothing.
     one = insight.reader.layout.roles[insight.role_number(role)].single
@@ -62,7 +88,7 @@ def _editor(insight: Insight, row: int, role: str, shown: pd.DataFrame, fixed: S
         num_rows="fixed" if one else "dynamic",
         disabled=[number, *(kept if name == "_index" else name for name in fixed)],
         column_config={number: st.column_config.NumberColumn("row", width="small")},
-        key=f"what_if_{insight.run_id}_{row}_{role}",
+        key=f"what_if_{insight.run_id}_{row}_{role}{attempt_key}",
     )
     return edited.rename(columns={kept: "_index"})
 

@@ -6,7 +6,7 @@ to show once.
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from nexusflow.services.workspace import Workspace
 
 if TYPE_CHECKING:
     from nexusflow.data.sources.database import Database, DatabaseTable
+    from nexusflow.explain.explanation import Flip, Flips
 
 _WORKSPACE = "workspace_id"
 _RUN = "chosen_run"
@@ -37,6 +38,7 @@ _WANTED = "wanted"
 _AT, _HEADED = "at_page", "headed_for"
 _CLICKS = "clicks"
 _KEPT = "kept_choices"
+_FLIPS, _TRIED = "flips", "tried_flip"
 ASTRAY_SECONDS = 2.0
 CLICK_SECONDS = 10.0
 _CANVAS_PAGE = "schema"
@@ -147,6 +149,34 @@ def explain_row(row: int) -> None:
 def want(name: str) -> None:
     """Remember that something slow was asked for."""
     st.session_state.setdefault(_WANTED, set()).add(name)
+
+
+def unwant(name: str) -> None:
+    """Forget that something slow was asked for."""
+    st.session_state.get(_WANTED, set()).discard(name)
+
+
+def keep_flips(question: Hashable, flips: "Flips") -> None:
+    """Remember the answer to the last question for a smallest change."""
+    st.session_state[_FLIPS] = (question, flips)
+
+
+def flips(question: Hashable) -> "Flips | None":
+    """The answer to this question, if it is the last that was asked."""
+    asked, found = st.session_state.get(_FLIPS, (None, None))
+    return found if asked == question else None
+
+
+def try_flip(run_id: str, row: int, flip: "Flip | None") -> None:
+    """Put changes of a row into its what-if editor, or take them out again; for a button's callback."""
+    number = st.session_state.get(_TRIED, (0, None, None))[0] + 1
+    st.session_state[_TRIED] = (number, (run_id, row), flip)
+
+
+def tried_flip(run_id: str, row: int) -> tuple[int, "Flip | None"]:
+    """What was put into the row's what-if editor, and the number of the attempt, 0 where there was none."""
+    number, of, flip = st.session_state.get(_TRIED, (0, None, None))
+    return (number, flip) if of == (run_id, row) else (0, None)
 
 
 def is_wanted(name: str) -> bool:

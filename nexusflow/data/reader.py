@@ -1,6 +1,7 @@
 """Tables and examples, indexed and encoded, ready to batch: the one door from data to the network."""
 
 import copy
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Self
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from nexusflow.data.batch import Batch, TableBatch
 from nexusflow.data.featurize import FIRST, MISSING, NO_TIME, EncodedTable
-from nexusflow.data.index import FOREVER, STATIC, build_index
+from nexusflow.data.index import FOREVER, STATIC, RelationalIndex, build_index
 from nexusflow.data.keys import Rows
 from nexusflow.data.layout import TIME_FEATURES, Layout
 from nexusflow.data.preprocessing import Preprocessing, anchor_rows
@@ -28,14 +29,45 @@ class Reader:
     """Reads the relational context of examples; nothing later than a row's cutoff, by construction of the sampler."""
 
     def __init__(self, preprocessing: Preprocessing, tables: TableSet, examples: Examples) -> None:
-        self.preprocessing = preprocessing
-        self.examples = examples
-        self.tables = tables
+        index = build_index(tables, preprocessing.schema)
+        encoded = {n: f.encode(tables[n]) for n, f in preprocessing.featurizers.items()}
+        self._hold(preprocessing, tables, examples, index, encoded)
+        self._read(read_until(preprocessing.task, examples))
+
+    @classmethod
+    def of_parts(
+        cls,
+        preprocessing: Preprocessing,
+        examples: Examples,
+        until_N: Rows,
+        index: RelationalIndex,
+        encoded: Mapping[str, EncodedTable],
+        crowded: frozenset[int] = frozenset(),
+    ) -> "Reader":
+        """A reader of tables that are indexed and encoded already and are held no longer (`tables` is empty).
+
+        `crowded` are roles that are not summarised, because the tables that these are part of lead there over too
+        many paths.
+        """
+        reader = cls.__new__(cls)
+        reader._hold(preprocessing, TableSet(tables={}), examples, index, encoded)
+        reader.crowded = crowded
+        reader._read(until_N)
+        return reader
+
+    def _hold(
+        self,
+        preprocessing: Preprocessing,
+        tables: TableSet,
+        examples: Examples,
+        index: RelationalIndex,
+        encoded: Mapping[str, EncodedTable],
+    ) -> None:
+        self.preprocessing, self.tables, self.examples = preprocessing, tables, examples
         self.layout: Layout = preprocessing.layout
         self.roles = preprocessing.roles
-        self.index = build_index(tables, preprocessing.schema)
-        self.encoded = {n: f.encode(tables[n]) for n, f in preprocessing.featurizers.items()}
-        self._read(read_until(preprocessing.task, examples))
+        self.index, self.encoded = index, encoded
+        self.crowded: frozenset[int] = frozenset()
 
     def _read(self, until_N: Rows) -> None:
         self.until_N = until_N
@@ -136,9 +168,10 @@ class Reader:
         seeds = Seeds(anchor_NT=self.anchor_NT, until_N=self.until_N, cutoff_N=self.examples.cutoff_N)
         wanted = {(s.role, s.column, s.statistic): a for a, s in enumerate(p.summaries)}
         result = np.full((len(self.examples), len(wanted)), np.nan)
-        for t in sorted({s.role for s in p.summaries}):
+        for t in sorted({s.role for s in p.summaries} - self.crowded):
             edges, name = role_edges(self.index, self.roles, t), self.roles[t].table
             if edges is None:
+                self.crowded |= {t}
                 continue
             summary = RoleSummary(
                 t, self.roles, edges, self.encoded[name], p.featurizers[name], p.windows[t], seeds

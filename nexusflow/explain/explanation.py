@@ -11,6 +11,8 @@ import pandas as pd
 Floats = npt.NDArray[np.floating[Any]]
 # What stands for a column where the related rows themselves are counted and dated.
 ROWS = "(rows)"
+# A change of more cells than these is no small one.
+MOST_CELLS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,3 +151,69 @@ class Edit:
                 [part for part in (self.added, other.added) if len(part)] or [self.added], ignore_index=True
             ),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """The line that an answer should cross.
+
+    Binary: the probability of class `output` above `line`. Multiclass: class `output` before all others, and `line`
+    says nothing. Regression: the value above `line`, or below where not `above`.
+    """
+
+    output: int = 0
+    line: float = 0.5
+    above: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellChange:
+    """One cell otherwise: its uploaded table, row (from 0) and column, what it holds, and what it would."""
+
+    table: str
+    row: int
+    column: str
+    before: object
+    after: object
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flip:
+    """Changes with which the answer is `value`: the probability of the wished class, or the value; multiclass: `says`
+    is the number of the class that is then predicted. `distance` is Gower's, summed over the changed cells."""
+
+    changes: tuple[CellChange, ...]
+    value: float
+    says: int
+    distance: float
+
+    @property
+    def edits(self) -> dict[str, Edit]:
+        """The changes by table, as what-if takes them."""
+        cells: dict[str, dict[int, dict[str, object]]] = {}
+        for change in self.changes:
+            cells.setdefault(change.table, {}).setdefault(change.row, {})[change.column] = change.after
+        return {table: Edit(changed=changed) for table, changed in cells.items()}
+
+    @property
+    def columns(self) -> frozenset[tuple[str, str]]:
+        """The columns it changes, with their tables."""
+        return frozenset((change.table, change.column) for change in self.changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flips:
+    """What takes an answer across a line: `found`, fewest cells first, each with another set of columns.
+
+    `already` says that nothing need change, and `nearest` what came nearest where nothing crosses (None where no change
+    brings it nearer). `value` is the answer as it is; `cells` could change, `asked` answers were computed, and `spent`
+    says that the budget ended before the search did.
+    """
+
+    found: tuple[Flip, ...]
+    nearest: Flip | None
+    already: bool
+    value: float
+    cells: int
+    asked: int
+    spent: bool

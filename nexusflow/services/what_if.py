@@ -7,7 +7,7 @@ import pandas as pd
 
 from nexusflow.data.schema import Kind
 from nexusflow.data.task import TaskKind
-from nexusflow.explain.explanation import Edit
+from nexusflow.explain.explanation import CellChange, Edit
 from nexusflow.services.insight import Insight
 from nexusflow.services.views import WhatIf
 
@@ -36,6 +36,19 @@ def fixed_columns(insight: Insight, role: str) -> tuple[str, ...]:
     if table == task.entity_table:
         fixed |= {task.target_column, task.cutoff_column or task.target_column}
     return tuple(c for c in insight.reader.tables[table].columns if c in fixed)
+
+
+def with_changes(shown: pd.DataFrame, table: str, changes: Sequence[CellChange]) -> pd.DataFrame:
+    """Rows of `editable` of this table with those of the changes that are theirs."""
+    frame, number = shown.copy(), str(shown.columns[0])
+    for change in (change for change in changes if change.table == table):
+        at = frame.index[frame[number] == change.row + 1]
+        if len(at):
+            column = frame[change.column]
+            values = column.astype("object")
+            values.loc[at] = change.after
+            frame[change.column] = values if column.dtype == "category" else values.astype(column.dtype)
+    return frame
 
 
 def edit_of(shown: pd.DataFrame, edited: pd.DataFrame, fixed: Sequence[str] = ()) -> Edit:

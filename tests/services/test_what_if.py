@@ -9,8 +9,8 @@ from test_insight import trained
 from nexusflow.data.reader import Reader
 from nexusflow.data.tables import Table, TableSet
 from nexusflow.errors import DataError
+from nexusflow.explain.edits import with_edit
 from nexusflow.explain.explanation import Edit
-from nexusflow.explain.what_if import with_edit
 from nexusflow.services.what_if import ask, edit_of, editable, fixed_columns
 from nexusflow.train.predictor import predict_logits
 
