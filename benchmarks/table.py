@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.planted.run import table as planted
+
 FOLDER = Path(__file__).parent
 SHOWN = {
     "lightgbm-aggregates": "LightGBM, aggregates",
@@ -50,9 +52,12 @@ def _spread(values: Mapping[str, float]) -> str:
     return f"{values['mean']:.3f} ± {values['sd']:.3f}"
 
 
+TABLES = {"churn": churn, "relational": relational, "planted": planted}
+
+
 def main() -> None:
     """Print the table of every report that is there."""
-    for name, table in (("churn", churn), ("relational", relational)):
+    for name, table in TABLES.items():
         path = FOLDER / name / "report.json"
         if path.is_file():
             print(table(json.loads(path.read_text(encoding="utf-8"))), end="\n\n")

@@ -127,17 +127,17 @@ def _given_to_noise(share: Mapping[str, float], planted: Collection[str]) -> flo
 def table(report: Mapping[str, Any]) -> str:
     """The Markdown table for the docs."""
     lines = [
-        "| planted | seeds | AUROC / best possible | planted tables first: hiding, rollout, gradients, attention "
-        f"| given to {' and '.join(NOISE)}: hiding, rollout | columns right: gradients, masks | infidelity / at random "
+        "| what decides | seeds | AUROC / best | planted tables first: hiding, rollout, gradients, attention "
+        f"| given to {' and '.join(NOISE)}: hiding, rollout | columns right: gradients, masks | infidelity / random "
         "| says that something matters |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for target, one in report["targets"].items():
+    for one in report["targets"].values():
         first = _joined(one["planted_first"], PICTURES, "{:.0%}")
         noise = _joined(one["noise"], ("ablation", "rollout"), "{:.1%}")
         right = _joined(one["column_precision"], ("gradients", "masks"), "{:.0%}")
         lines.append(
-            f"| {target}: {one['says']} | {len(one['seeds'])} "
+            f"| {one['says']} | {len(one['seeds'])} "
             f"| {one['auroc']['mean']:.3f} / {one['best_auroc']['mean']:.3f} | {first} | {noise} | {right} "
             f"| {one['infidelity']['mean']:.2f} / {one['infidelity_random']['mean']:.2f} "
             f"| {one['says_that_something_matters']:.0%} |"

@@ -41,4 +41,6 @@ def test_the_planted_table_comes_first_and_noise_gets_little(tmp_path):
     assert one["infidelity"]["mean"] < one["infidelity_random"]["mean"] / 2
     assert one["contributions_off"]["mean"] < 1e-5
     assert "orders" in one["sentence"]
-    assert "| one-table" in (tmp_path / "table.md").read_text(encoding="utf-8")
+    assert "| the mean amount of the last three orders | 1 |" in (tmp_path / "table.md").read_text(
+        encoding="utf-8"
+    )
