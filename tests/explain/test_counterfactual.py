@@ -128,14 +128,21 @@ def test_answers_are_of_different_columns_and_the_fewest_cells_come_first(search
 
 
 def test_a_number_is_drawn_back_as_far_as_the_line_allows(opened: Opened, searched) -> None:
-    """A hundredth of the way back, and the answer is on its old side: of changes of one number."""
+    """A fiftieth of the way back, or a step of the search, and the answer is on its old side."""
     seen = 0
     for row, wish, flips in searched:
+        search = _Search(
+            *opened, row, _Line(opened[0], wish), ALLOWED, 4000, lambda: False, lambda share: None
+        )
         for flip in flips.found:
             change = flip.changes[0]
             if len(flip.changes) == 1 and change.column == "amount" and np.isfinite(change.before):
                 way = change.after - change.before
-                less = replace(change, after=change.after - 0.02 * way)
+                step = search.domains[change.table, change.row, change.column].step
+                back = max(0.02 * abs(way), 1.01 * step)
+                if back >= abs(way):
+                    continue
+                less = replace(change, after=change.after - np.sign(way) * back)
                 seen += 1
                 assert not crosses(wish, by_hand(opened, row, (less,)))
     assert seen
