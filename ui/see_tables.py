@@ -157,7 +157,8 @@ def agreement(insight: Insight) -> None:
             else " Gradients join them once they are computed on the tab Columns."
         )
         st.caption(
-            "Spearman's rank correlation over all sampled rows: 1 is the same order, 0 none, below 0 the opposite. "
+            "Spearman's rank correlation, each picture over a sample of its own: 1 is the same order, 0 none, below 0 "
+            "the opposite. "
             "Hiding is the measure: a picture that ranks tables otherwise does not show what answers depend on. "
             f"Shapley values show tables one by one in random orders.{compute}"
         )

@@ -36,15 +36,15 @@ def column_trust(
     rows, found = insight.attributions(should_stop=should_stop)
     groups, trained, reader = columns(insight.reader), insight.trained, insight.reader
     scores_NG = scores_of(found, groups)
-    energy_G = (scores_NG**2).mean(axis=0)
     check = kept_check(
-        insight.folder / "hiding-columns.json",
+        insight.folder / "hiding-columns-shown.json",
         lambda: deletion_check(
             trained,
             reader,
             insight.sample(ROWS_HIDDEN),
             groups,
-            energy_G / max(1e-12, float(energy_G.sum())),
+            # As the picture ranks them: by the mean size of a row's sum.
+            np.abs(scores_NG).mean(axis=0),
             should_stop=should_stop,
             on_progress=on_progress,
         ),
@@ -93,8 +93,9 @@ def pictures(insight: Insight) -> pd.DataFrame:
     shown = {"Attention": looked, "Draws on": insight.rollout()["share"].to_numpy()}
     if insight.has_attributions:
         _, found = insight.attributions()
-        totals = found.frame.groupby(["example", "role"])["score"].sum().pow(2).groupby("role").mean()
-        shown["Gradients"] = np.sqrt(totals.reindex(insight.roles, fill_value=0.0).to_numpy())
+        totals = found.frame.groupby(["example", "role"])["score"].sum().pow(2).groupby("role").sum()
+        mean = totals.reindex(insight.roles, fill_value=0.0).to_numpy() / len(found.output)
+        shown["Gradients"] = np.sqrt(mean)
     values = kept_array(
         insight.folder / "shapley.npy",
         lambda: shapley(insight.trained, insight.reader, insight.sample(ROWS_HIDDEN)),

@@ -7,6 +7,7 @@ import pytest
 from small_shop import SMALL, ready_workspace, shop_task
 
 from nexusflow.services.carried import moved
+from nexusflow.services.columns import column_ablation, column_trust, pictures
 from nexusflow.services.insight import Insight
 from nexusflow.services.jobs import JobManager
 from nexusflow.services.training import start_training
@@ -79,3 +80,20 @@ def test_a_pass_counts_the_rows_that_used_it(insight):
     used = insight.maps().passes_B
     for number in range(1, moved(insight).iterations + 1):
         assert moved(insight, iteration=number).rows == (used >= number).sum()
+
+
+def test_columns_are_checked_in_the_order_in_which_they_are_shown(insight):
+    found = column_trust(insight)
+    shown = insight.global_attribution().frame.set_index(["table", "column"])["strength"]
+    first = found.check.frame["name"].iloc[0]
+    assert first == "{}: {}".format(*shown.idxmax())
+    assert column_trust(insight).check.frame.equals(found.check.frame)
+    alone = column_ablation(insight).set_index(["table", "column"])["change"]
+    told = found.check.frame.set_index("name")["change"]
+    np.testing.assert_allclose([told[f"{t}: {c}"] for t, c in alone.index], alone, atol=1e-6)
+
+
+def test_pictures_are_compared_with_each_other(insight):
+    found = pictures(insight)
+    assert list(found.index) == list(found.columns)
+    assert {"Attention", "Draws on", "Gradients", "Shapley", "Hiding"} == set(found.index)
