@@ -139,8 +139,9 @@ def _told(insight: Insight, task: Task, row: int, wish: Wish, flips: Flips) -> N
     for number, flip in enumerate(flips.found or ([flips.nearest] if flips.nearest else [])):
         _one(insight, task, row, wish, flips, flip, number)
     how = (
-        f"{counted(flips.cells, 'cell')} could change; the model was asked {counted(flips.asked, 'time')}. Numbers "
-        "stay within what training rows showed and categories are those of the table; keys, texts and times stay. "
+        f"{counted(flips.cells, 'cell')} could change; the model was asked {counted(flips.asked, 'time')}. New "
+        "numbers are among those that training rows showed, or between them and what stands there; categories are "
+        "those of the table; keys, texts and times stay. "
         "Small means few cells, then a short Gower distance: numbers in interquartile ranges, a category 1."
     )
     ended = " The search ended with its budget, so that there may be smaller ones." if flips.spent else ""

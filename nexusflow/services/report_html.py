@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TEMPLATE, SCRIPT = "report.html.j2", "report.js"
-COLUMNS_SHOWN, CELLS_SHOWN, MUCH = 20, 12, 0.05
+COLUMNS_SHOWN, CELLS_SHOWN, MUCH = 20, 12, 0.01
 HERE = Path(__file__).parent
 
 
