@@ -85,6 +85,7 @@ def _some(explanation: "Explanation", count: int) -> list[str]:
 
 def _print(explanation: "Explanation") -> None:
     from nexusflow.explain.explanation import ROWS
+    from nexusflow.services.words import plain
 
     part = explanation.insight.sampled_part if explanation.own else "given"
     check = explanation.faithfulness
@@ -103,24 +104,24 @@ def _print(explanation: "Explanation") -> None:
         columns.add_column(name, justify="right" if name == "strength" else "left", overflow="fold")
     for line in explanation.columns.head(COLUMNS_SHOWN).itertuples():
         column = "(how many, how recent)" if line.column == ROWS else str(line.column)
-        columns.add_row(escape(str(line.role)), escape(column), f"{line.strength:.4f}")
+        columns.add_row(escape(plain(line.role)), escape(plain(column)), f"{line.strength:.4f}")
     out.print(columns)
 
 
 def _print_row(row: "RowExplanation") -> None:
     from nexusflow.services.report import direction, unit
-    from nexusflow.services.words import cell_words, number_words
+    from nexusflow.services.words import cell_words, number_words, plain
 
     said = f"predicted {number_words(row.prediction)}, was {number_words(row.outcome['target'])}"
-    grid = Grid(title=escape(f"{row.key}: {said}"))
+    grid = Grid(title=escape(plain(f"{row.key}: {said}")))
     grid.add_column("what", overflow="fold")
     grid.add_column("adds", justify="right")
     for line in row.contributions.sort_values("contribution", key=abs, ascending=False).itertuples():
-        grid.add_row(escape(str(line.role)), f"{line.contribution:+.4f}")
+        grid.add_row(escape(plain(line.role)), f"{line.contribution:+.4f}")
     grid.add_row("(the same for every row)", f"{row.bias:+.4f}")
     grid.add_row("output", f"{row.output:+.4f}", end_section=True)
     for _, cell in row.cells.head(CELLS_SHOWN).iterrows():
-        grid.add_row(escape(cell_words(cell)), f"{cell['score']:+.4f}", style="dim")
+        grid.add_row(escape(plain(cell_words(cell))), f"{cell['score']:+.4f}", style="dim")
     out.print(grid)
     task = row.task
     said = f"In {unit(task)}. {direction(task, row.prediction)}"

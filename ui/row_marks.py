@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from nexusflow.services.neighbourhood import NodeKind
-from ui.cell_text import value_text
+from nexusflow.services.words import short_value
 from ui.charts import Option
 from ui.escape import counted, plain, shorten
 from ui.palette import Palette
@@ -58,7 +58,7 @@ def node_text(node: pd.Series) -> str:
     lines.append(f"together {node['score']:+.3g}")
     for column, statistic, value, score in node["cells"]:
         what = f"{shorten(statistic, 60)}: " if statistic is not None else f"{shorten(column, 60)} = "
-        lines.append(f"{what}{value_text(value)}  ({score:+.3g})")
+        lines.append(f"{what}{short_value(value)}  ({score:+.3g})")
     return "\n".join(line for line in lines if line)
 
 

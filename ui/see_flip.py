@@ -8,8 +8,8 @@ from nexusflow.data.task import Task, TaskKind
 from nexusflow.explain.explanation import MOST_CELLS, CellChange, Flip, Flips, Wish
 from nexusflow.services.counterfactual import changeable, find_flips, flip_frame, usual_wish
 from nexusflow.services.insight import Insight
+from nexusflow.services.words import short_value
 from ui import state
-from ui.cell_text import value_text
 from ui.escape import code, counted, plain, shorten
 from ui.figure import csv_button
 from ui.grid import printable
@@ -152,7 +152,7 @@ def _one(insight: Insight, task: Task, row: int, wish: Wish, flips: Flips, flip:
     with st.container(border=True):
         st.markdown(sentence(task, wish, flips, flip))
         frame = flip_frame(flip)
-        shown = frame.assign(**{end: [value_text(value) for value in frame[end]] for end in ("from", "to")})
+        shown = frame.assign(**{end: [short_value(value) for value in frame[end]] for end in ("from", "to")})
         st.dataframe(printable(shown), hide_index=True, key=f"flip_cells_{number}")
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button(
@@ -184,8 +184,8 @@ def percent(value: float, wish: Wish) -> str:
 def sentence(task: Task, wish: Wish, flips: Flips, flip: Flip) -> str:
     """What the model would say with which cells, in Markdown."""
     changes = [
-        f"{code(change.column)}{_where(task, change)} at {code(value_text(change.after))} instead of "
-        f"{code(value_text(change.before))}"
+        f"{code(change.column)}{_where(task, change)} at {code(short_value(change.after))} instead of "
+        f"{code(short_value(change.before))}"
         for change in flip.changes
     ]
     together = changes[0] if len(changes) == 1 else f"{', '.join(changes[:-1])} and {changes[-1]}"

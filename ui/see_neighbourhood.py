@@ -15,7 +15,7 @@ from nexusflow.services.neighbourhood import (
     node_values,
     rows_of,
 )
-from ui.cell_text import value_text
+from nexusflow.services.words import short_value
 from ui.escape import code, codes, counted, shorten
 from ui.figure import csv_button
 from ui.grid import printable
@@ -200,7 +200,7 @@ def flat(nodes: pd.DataFrame) -> pd.DataFrame:
     """Nodes as a table to take away: rows are counted from 1, and strongest cells are one text."""
     cells = [
         "; ".join(
-            f"{statistic or column} = {value_text(value)} ({score:+.3g})"
+            f"{statistic or column} = {short_value(value)} ({score:+.3g})"
             for column, statistic, value, score in line
         )
         for line in nodes["cells"]

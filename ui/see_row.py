@@ -5,8 +5,8 @@ import streamlit as st
 
 from nexusflow.data.task import PARTS, Part, Task, TaskKind
 from nexusflow.services.insight import Insight
+from nexusflow.services.words import cell_words
 from ui import state
-from ui.cell_text import value_text
 from ui.charts import bars, columns, height_for
 from ui.escape import code, counted, plain, shorten
 from ui.figure import csv_button, show_chart
@@ -152,7 +152,7 @@ def cells(insight: Insight, row: int, meaning: str) -> None:
     found = insight.attribution(row)
     top = found.frame.head(CELLS_SHOWN)
     frame = pd.DataFrame(
-        {"cell": [cell_name(line) for _, line in top.iterrows()], "score": top["score"].to_numpy()}
+        {"cell": [cell_words(line) for _, line in top.iterrows()], "score": top["score"].to_numpy()}
     )
     show_chart(
         bars(
@@ -173,14 +173,6 @@ def cells(insight: Insight, row: int, meaning: str) -> None:
         f"{meaning} Integrated gradients in {found.steps} steps from a row in which everything is missing; "
         f"{gap_words(found.relative_gap, 'the scores explain all but {} of the difference.')}"
     )
-
-
-def cell_name(cell: pd.Series) -> str:
-    """A cell in words: where it stands and what it holds."""
-    if pd.notna(cell["statistic"]):
-        # The value of a summary is the statistic itself.
-        return f"{cell['statistic']}: {value_text(cell['value'])} ({cell['role']})"
-    return f"{cell['column']} = {value_text(cell['value'])} ({cell['role']})"
 
 
 def related(insight: Insight, row: int) -> None:

@@ -37,8 +37,7 @@ def ablation(
     )
     value_KN = values(trained, logit_KNO)
     loss_KN = losses(trained, reader, index_N, logit_KNO)
-    move_GN = _moved(logit_KNO[1:] - logit_KNO[:1])
-    energy_G = (move_GN**2).mean(axis=1)
+    energy_G = ((logit_KNO[1:] - logit_KNO[:1]) ** 2).sum(axis=2).mean(axis=1)
     cost_G, error_G = mean_and_error(loss_KN[1:] - loss_KN[:1])
     frame = pd.DataFrame(
         {
@@ -50,7 +49,7 @@ def ablation(
             "cost_error": error_G,
         }
     )
-    return Ablation(frame=frame, move_GN=move_GN, rows=len(index_N))
+    return Ablation(frame=frame, rows=len(index_N))
 
 
 def values(trained: TrainedModel, logit_KNO: Floats) -> Floats:
@@ -83,8 +82,3 @@ def mean_and_error(values_GN: Floats) -> tuple[Floats, Floats]:
         (spread**2).sum(axis=1), count - 1, out=np.full(len(filled), np.nan), where=count > 1
     )
     return mean, np.sqrt(variance / np.maximum(count, 1))
-
-
-def _moved(change_GNO: Floats) -> Floats:
-    """How far each row's logits moved, [G, N]."""
-    return np.asarray(np.sqrt((change_GNO**2).sum(axis=2)))

@@ -27,12 +27,13 @@ def attention_maps(
 ) -> AttentionMaps:
     """What the model looks at for these examples; the predictions are the same as without looking."""
     parts = []
+    device = next(trained.model.parameters()).device
     with torch.inference_mode():
         for at in range(0, len(index_N), BATCH):
             if should_stop():
                 break
             index = index_N[at : at + BATCH]
-            output = trained.model(reader.batch(index), record=True)
+            output = trained.model(reader.batch(index).to(device), record=True)
             evidence = output.evidence
             assert evidence is not None
             parts.append(

@@ -110,7 +110,7 @@ def shapley(
     found = [np.zeros((0, len(reader.layout.roles)))]
     multiclass = reader.preprocessing.task.kind is TaskKind.MULTICLASS
     for at in range(0, len(index_N), SHOWN_AT_ONCE):
-        batch = reader.batch(index_N[at : at + SHOWN_AT_ONCE])
+        batch = reader.batch(index_N[at : at + SHOWN_AT_ONCE]).to(next(trained.model.parameters()).device)
         with torch.no_grad():
             rows = trained.model.encode(trained.model.tokens(batch))
             plain = trained.model(batch, rows=rows).logit_BO
@@ -121,10 +121,10 @@ def shapley(
                 raise AttributionStopped
             return trained.model(batch, rows=rows, hide_BT=shown_BT < 0.5).logit_BO.gather(1, named_B1)[:, 0]
 
-        whole = torch.ones(batch.size, len(reader.layout.roles))
+        whole = torch.ones(batch.size, len(reader.layout.roles), device=plain.device)
         with torch.no_grad():
             values_BT = ShapleyValueSampling(output).attribute(whole, baselines=0.0, n_samples=orders)
-        found.append(values_BT.double().numpy())
+        found.append(values_BT.double().cpu().numpy())
     return np.concatenate(found)
 
 
@@ -133,7 +133,7 @@ class _Part:
 
     def __init__(self, trained: TrainedModel, reader: Reader, index: npt.NDArray[np.int64]) -> None:
         self.model, self.reader, self.index = trained.model, reader, index
-        self.batch = reader.batch(index, distinct=False)
+        self.batch = reader.batch(index, distinct=False).to(next(self.model.parameters()).device)
         with torch.no_grad():
             plain = self.model(self.batch)
             tokens, missing = self.model.tokens(self.batch), self.model.missing_tokens(self.batch)
@@ -144,8 +144,8 @@ class _Part:
         self.inputs = self._by_row(tokens)
         self.baselines = self._by_row(missing)
         with torch.no_grad():
-            self.output = self._forward(*self.inputs).double().numpy()
-            self.baseline_output = self._forward(*self.baselines).double().numpy()
+            self.output = self._forward(*self.inputs).double().cpu().numpy()
+            self.baseline_output = self._forward(*self.baselines).double().cpu().numpy()
 
     def _roles_of(self, table: str) -> list[int]:
         return [t for t, role in enumerate(self.reader.roles) if role.table == table]
@@ -187,7 +187,7 @@ class _Part:
             method="gausslegendre",
             internal_batch_size=self.batch.size,
         )
-        return tuple(value.detach().sum(dim=-1) for value in attributed)
+        return tuple(value.detach().sum(dim=-1).cpu() for value in attributed)
 
     def scored(self, scores: tuple[Tensor, ...], places: npt.NDArray[np.int64]) -> list[_Scored]:
         """The scores of each example by itself, numbered by its place."""
@@ -216,7 +216,7 @@ class _Part:
     def _cells(self, name: str, score_BKSC: Tensor) -> pd.DataFrame:
         roles, slots = self._roles_of(name), self.reader.layout.slots
         columns = self.reader.layout.tables[name].columns
-        row_R = self.batch.tables[name].row_R.numpy()
+        row_R = self.batch.tables[name].row_R.cpu().numpy()
         row = row_R.reshape(len(roles), self.batch.size, slots).transpose(1, 0, 2)
         example, k, slot = np.nonzero(row >= 0)
         rows = row[example, k, slot]

@@ -89,11 +89,10 @@ class Ablation:
     `frame` has a line per group: table (its role, or the uploaded table), column ("" for a whole role), share (of the
     mean squares by which logits move; the shares sum to one), change (mean absolute change of the probability, or of
     the value in units of the target), and cost with its standard error cost_error (how much the loss of a row rises:
-    log loss, or absolute error; NaN without known targets). move_GN is how far each row's logits moved.
+    log loss, or absolute error; NaN without known targets).
     """
 
     frame: pd.DataFrame
-    move_GN: Floats
     rows: int
 
 

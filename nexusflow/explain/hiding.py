@@ -1,4 +1,4 @@
-"""What the model says with some of what it reads hidden, as training hid it: tables, relation paths, or columns.
+"""What the model says with some of what it reads hidden, as training hid it: tables or columns.
 
 Axis letters: G groups that can be hidden, K questions (each hides some groups), N and B rows, T roles, O outputs.
 """
@@ -59,16 +59,6 @@ def roles(reader: Reader) -> Roles:
     """Every role by itself."""
     layout = reader.layout.roles
     return Roles(names=tuple(role.name for role in layout), hides_GT=np.eye(len(layout), dtype=bool))
-
-
-def paths(reader: Reader) -> Roles:
-    """Every relation path from the row: a role with all that is reached through it; the row itself is not one."""
-    layout = reader.layout.roles
-    below = np.eye(len(layout), dtype=bool)
-    for t in range(len(layout) - 1, 0, -1):
-        if layout[t].parent > 0:
-            below[layout[t].parent] |= below[t]
-    return Roles(names=tuple(role.name for role in layout[1:]), hides_GT=below[1:])
 
 
 def columns(reader: Reader) -> Columns:

@@ -20,9 +20,10 @@ def tabnet_masks(
     """The masks of every table that TabNet reads, over all rows that these examples read; none where no table is."""
     steps: dict[str, list[Floats]] = {}
     totals: dict[str, list[Floats]] = {}
+    device = next(trained.model.parameters()).device
     with torch.inference_mode():
         for at in range(0, len(index_N), BATCH):
-            output = trained.model(reader.batch(index_N[at : at + BATCH]))
+            output = trained.model(reader.batch(index_N[at : at + BATCH]).to(device))
             for table, mask in output.masks.items():
                 mask_GRC = mask.cpu().numpy()
                 steps.setdefault(table, []).append(mask_GRC)

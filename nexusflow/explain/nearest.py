@@ -40,12 +40,13 @@ def contribution_vectors(
     roles, outputs = len(reader.layout.roles), reader.layout.outputs
     contribution_NTO = np.zeros((len(index_N), roles, outputs), dtype=np.float32)
     logit_NO = np.zeros((len(index_N), outputs), dtype=np.float32)
+    device = next(trained.model.parameters()).device
     with torch.inference_mode():
         for at in range(0, len(index_N), BATCH):
             if should_stop():
                 raise ComparisonStopped
             index = index_N[at : at + BATCH]
-            output = trained.model(reader.batch(index))
+            output = trained.model(reader.batch(index).to(device))
             contribution_NTO[at : at + len(index)] = output.contribution_BTO.cpu().numpy()
             logit_NO[at : at + len(index)] = output.logit_BO.cpu().numpy()
             on_progress((at + len(index)) / len(index_N))

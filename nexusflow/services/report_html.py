@@ -6,7 +6,6 @@ the one that saves charts.
 
 import base64
 import hashlib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -182,5 +181,4 @@ def _template() -> "Template":
     )
     environment.filters["words"] = number_words
     environment.filters["plain"] = plain
-    environment.filters["slug"] = lambda value: re.sub(r"[^a-z0-9]+", "-", str(value).lower()).strip("-")
     return environment.get_template(TEMPLATE)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from network_factory import tiny_batch, tiny_model
+from network_factory import tiny_model
 from torch import Tensor
 
 from nexusflow.artifact import TrainedModel
@@ -121,8 +121,3 @@ def test_it_stops_when_asked(opened: tuple[TrainedModel, Reader]) -> None:
         reference(*opened, INDEX, should_stop=lambda: True)
     with pytest.raises(ValueError, match="no example"):
         reference(*opened, INDEX[:0])
-
-
-def test_a_batch_of_absent_roles_is_fine() -> None:
-    model, batch = tiny_model(), tiny_batch(4, missing=1.0)
-    assert torch.isfinite(model(batch, record=True).logit_BO).all()

@@ -14,7 +14,7 @@ from nexusflow.explain.ablation import ablation
 from nexusflow.explain.attribution import shapley
 from nexusflow.explain.explanation import ROWS
 from nexusflow.explain.faithfulness import agreement, deletion_check
-from nexusflow.explain.hiding import HidingStopped, columns, paths, roles, said
+from nexusflow.explain.hiding import HidingStopped, columns, roles, said
 from nexusflow.train.metrics import row_losses
 from nexusflow.train.predictor import predict_logits
 
@@ -27,7 +27,7 @@ def _one(groups, *names) -> np.ndarray:
 
 
 def test_nothing_hidden_is_the_prediction(opened: Opened) -> None:
-    for groups in (roles(opened[1]), columns(opened[1]), paths(opened[1])):
+    for groups in (roles(opened[1]), columns(opened[1])):
         found = said(*opened, INDEX, groups, _one(groups))
         np.testing.assert_allclose(found[0], predict_logits(opened[0].model, opened[1], INDEX), atol=1e-6)
 
@@ -55,16 +55,6 @@ def test_every_column_that_is_read_can_be_hidden(opened: Opened) -> None:
     keys = set(columns(opened[1]).keys)
     assert ("orders", "amount") in keys and ("orders", ROWS) in keys
     assert not {column for table, column in keys if table == "customers"} & {"left"}
-
-
-def test_a_path_hides_what_is_reached_through_it(opened: Opened) -> None:
-    layout, found = opened[1].layout.roles, paths(opened[1])
-    for number, name in enumerate(found.names):
-        for t, role in enumerate(layout):
-            at = t
-            while at > 0 and layout[at].name != name:
-                at = layout[at].parent
-            assert found.hides_GT[number, t] == (at > 0), (name, role.name)
 
 
 def test_ablation_says_what_hiding_costs(opened: Opened) -> None:

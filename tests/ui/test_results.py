@@ -122,6 +122,6 @@ def test_duration_in_words(seconds: float | None, words: str) -> None:
     ],
 )
 def test_a_cells_value_takes_little_room(value: object, said: str) -> None:
-    from ui.see_row import value_text
+    from nexusflow.services.words import short_value
 
-    assert value_text(value) == said
+    assert short_value(value) == said
