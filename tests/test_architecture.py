@@ -22,6 +22,7 @@ ROOMS = [
     "explain",
     "services",
     "api",
+    "models",
     "cli_progress",
     "cli_shared",
     "cli_explain",
