@@ -133,3 +133,18 @@ def test_the_package_waits_for_pytorch_until_a_model_is_wanted():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[:2] == ["True", "[] False"]
+
+
+def test_what_the_documentation_shows_runs(model, path, tmp_path, monkeypatch):
+    """The snippets of docs/nxf.md, with the shop's tables."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.nxf").write_bytes(path.read_bytes())
+    FRAMES["orders"].to_parquet("orders.parquet")
+    snippets = (ROOT / "docs" / "nxf.md").read_text(encoding="utf-8").split("```python\n")[1:]
+    found = {"customers": FRAMES["customers"]}
+    for snippet in snippets:
+        exec(snippet.partition("```")[0], found)
+    assert found["frame"].equals(model.predict(FRAMES))
+    assert found["metrics"] == model.run.metrics
+    state = model.model.state_dict()
+    assert all(np.array_equal(value, state[name].numpy()) for name, value in found["weights"].items())
