@@ -11,8 +11,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = [
     "errors",
+    "config_effects",
+    "config_lines",
     "config_problems",
+    "config_question",
     "config",
+    "config_schema",
     "data",
     "nn",
     "train",
