@@ -168,6 +168,7 @@ class SplitConfig(Settings):
     test_from: str | None = None
 
     _listed = field_validator("group_by", mode="before")(names)
+    _texts = field_validator("validation_from", "test_from", mode="before")(date_text)
 
 
 class TrainingConfig(Settings):
@@ -239,7 +240,7 @@ class RunConfig(Settings):
     def to_yaml(self) -> str:
         """The configuration as YAML, defaults included, so that the file tells the whole run.
 
-        A value that has no effect beside the others is left out.
+        A value that has no effect beside the others is set back to its default.
         """
         return yaml.safe_dump(effective(self), sort_keys=False, allow_unicode=True)
 

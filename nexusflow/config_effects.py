@@ -1,4 +1,4 @@
-"""Settings that have no effect beside others: refused in a file, and left out of one that is written."""
+"""Settings that have no effect beside others: refused in a file, and set back in one that is written."""
 
 from typing import Any
 
@@ -48,14 +48,14 @@ def idle_problem(setting: str, why: str) -> Problem:
 
 
 def effective(config: Any) -> dict[str, Any]:
-    """A whole RunConfig as plain values, without those that change nothing."""
+    """A whole RunConfig as plain values; those that change nothing are the defaults."""
     data = config.model_dump(mode="json")
     for place in without_effect(config):
         *path, last = place.split(".")
-        part = data
+        part, settings = data, config
         for name in path:
-            part = part[name]
-        del part[last]
+            part, settings = part[name], getattr(settings, name)
+        part[last] = type(settings).model_fields[last].default
     return data
 
 
