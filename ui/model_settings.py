@@ -92,10 +92,10 @@ def architecture_inputs(now: ArchitectureConfig, *, table_experts: bool = False)
         "Experts", 2, 32, now.num_experts, disabled=not (use_moe or table_experts), key="num_experts"
     )
     values["use_flash_attn"] = right.toggle(
-        "Flash attention over columns",
+        "Flash attention",
         now.use_flash_attn,
-        help="Never holds the weights between all pairs of columns: memory grows with the number of columns and not "
-        "with its square. The numbers are the same but for rounding. A table's card may say otherwise.",
+        help="Attention over columns never holds the weights of all pairs: memory grows with the number of "
+        "columns and not with its square. The numbers are the same but for rounding. A table's card may say otherwise.",
         key="use_flash_attn",
     )
     values["top_k_contexts"] = one.number_input(
@@ -217,6 +217,15 @@ def training_inputs(now: TrainingConfig) -> TrainingConfig:
         format_func=DEVICES.__getitem__,
         key="device",
     )
+    missing = three.selectbox(
+        "Missing cells",
+        list(MISSING),
+        index=list(MISSING).index(now.handle_missing),
+        format_func=MISSING.__getitem__,
+        help="Told as missing: the network learns what it means that a cell is empty. Filled: the median, the most "
+        "frequent category or the median moment stands in for it. Text stays missing.",
+        key="handle_missing",
+    )
     optimizer = optimizer_inputs(now.optimizer)
     one, two, three = st.columns(3)
     early = one.toggle(
@@ -238,19 +247,11 @@ def training_inputs(now: TrainingConfig) -> TrainingConfig:
         help="Trains LightGBM and the plain majority or mean too, for comparison.",
         key="baselines",
     )
-    missing = one.selectbox(
-        "Missing cells",
-        list(MISSING),
-        index=list(MISSING).index(now.handle_missing),
-        format_func=MISSING.__getitem__,
-        help="Told as missing: the network learns what it means that a cell is empty. Filled: the median, the most "
-        "frequent category or the median moment stands in for it. Text stays missing.",
-        key="handle_missing",
-    )
-    advanced = two.toggle(
-        "Numbers by quantiles",
+    advanced = one.toggle(
+        "Quantile scaling",
         now.use_advanced_preprocessing,
-        help="Neither outliers nor skew distort them. Off: by mean and standard deviation.",
+        help="Numbers go through the quantiles of the training rows: neither outliers nor skew "
+        "distort them. Off: by mean and standard deviation.",
         key="use_advanced_preprocessing",
     )
     extra = {
