@@ -50,7 +50,7 @@ class Block(nn.Module):
         super().__init__()
         width, heads, dropout = config.global_embed_dim, config.num_heads, config.dropout
         self.slots = SlotAttention(width, heads, dropout)
-        self.cross = CrossContextualAttention(width, pair_width, heads, dropout)
+        self.cross = CrossContextualAttention(width, pair_width, heads, dropout, config.top_k_contexts)
         self.transition: Transition | MixtureOfExperts = (
             MixtureOfExperts(width, config.num_experts, dropout)
             if config.use_moe
