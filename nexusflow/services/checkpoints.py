@@ -1,4 +1,4 @@
-"""What a run leaves behind so that it can be resumed: what it was asked, and its checkpoints; gone once it has ended."""
+"""What a run leaves behind to be resumed from: what it was asked, and its checkpoints; gone once it has ended."""
 
 import platform
 from collections.abc import Mapping

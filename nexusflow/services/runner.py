@@ -105,9 +105,7 @@ def run_training(
     record = RunRecord(store, before, on_event, seconds)
     try:
         if learn is None and not resume:
-            keep_asked(
-                store, run_id, config=config, tables=tables, schema=schema, task=task, source=source
-            )
+            keep_asked(store, run_id, config=config, tables=tables, schema=schema, task=task, source=source)
         given = Given(
             config=config,
             tables=tables,
@@ -169,7 +167,8 @@ class _Training:
         self.record.update(status=RunStatus.RUNNING, error=None, runtime=now)
         others = [name for name in ("device", "precision", "threads") if before and before[name] != now[name]]
         for name in others:
-            self.record.say(f"Before the break, {name}: {before[name]}; now {now[name]}. Last digits may differ")
+            was, there_is = before[name], now[name]
+            self.record.say(f"Before the break, {name}: {was}; now {there_is}. Last digits may differ")
         self.record.say("Reading the tables")
         learnt = self.learn(self.given)
         reader, model, result = learnt.reader, learnt.model, learnt.result

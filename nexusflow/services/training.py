@@ -10,6 +10,7 @@ from nexusflow.data.schema import Schema
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Task
 from nexusflow.errors import NexusFlowError, Problem, Severity, TrainingError
+from nexusflow.services.checkpoints import keep_asked
 from nexusflow.services.collector import spare_the_living
 from nexusflow.services.jobs import JobManager, JobState, JobView, OnEvent, ShouldStop
 from nexusflow.services.runner import has_model, model_folder, new_run, predictions, run_training
@@ -118,17 +119,16 @@ def start_training(
     assert task is not None
     run_id, title = new_run_id(), name or task.title
     run = new_run(run_id, name=title, config=config, schema=schema, task=task)
-    queue_run(
-        workspace,
-        manager,
-        replace(run, search_minutes=search_minutes),
-        workspace.runs.create,
-        config=config,
-        tables=tables,
-        schema=schema,
-        task=task,
-        learn=learn,
-    )
+    given: dict[str, Any] = {"config": config, "tables": tables, "schema": schema, "task": task}
+
+    def write(run: Run) -> None:
+        workspace.runs.create(run)
+        # A run that never leaves the queue can be resumed too.
+        if learn is None:
+            keep_asked(workspace.runs, run_id, **given)
+
+    run = replace(run, search_minutes=search_minutes)
+    queue_run(workspace, manager, run, write, **given, learn=learn)
     return run_id
 
 
@@ -144,9 +144,7 @@ def queue_run(
         # One core is left to the pages, which would not answer otherwise.
         set_threads(cores() - 1 or 1)
         with held:
-            run_training(
-                store=store, run_id=run.id, on_event=on_event, should_stop=should_stop, **given
-            )
+            run_training(store=store, run_id=run.id, on_event=on_event, should_stop=should_stop, **given)
 
     # Let go at the end of the work, or where it never begins.
     held = store.hold(run.id)

@@ -70,4 +70,4 @@ class Keeper:
             )
 
     def _say(self, message: str) -> None:
-        self.on_event(Note(message=message))
+        self.on_event(Note(message=message, lasts=True))

@@ -92,6 +92,7 @@ class Step:
         self.on_event(
             Note(
                 message=f"Memory ran out with {before} rows at once. From here on it is {self.rows_at_once}; "
-                "their gradients are added up, so the batch size stays as it is"
+                "their gradients are added up, so the batch size stays as it is",
+                lasts=True,
             )
         )

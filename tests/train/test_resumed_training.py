@@ -16,9 +16,7 @@ from nexusflow.train.checkpoint import Checkpoints
 from nexusflow.train.events import Note
 from nexusflow.train.trees import SETTINGS
 
-WHOLE = QUICK.model_copy(
-    update={"refit": True, "early_stopping": False, "batch_size": 64}
-)
+WHOLE = QUICK.model_copy(update={"refit": True, "early_stopping": False, "batch_size": 64})
 
 
 class Killed(BaseException):
