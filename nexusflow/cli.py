@@ -11,7 +11,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -25,6 +25,7 @@ from nexusflow.errors import ConfigError
 
 if TYPE_CHECKING:
     from nexusflow.services.inspection import Inspection
+    from nexusflow.services.storage import RunStore
     from nexusflow.train.run import Run
 
 log = logging.getLogger(__name__)
@@ -49,17 +50,35 @@ def _version(
 
 @app.command()
 def train(
-    config: Annotated[Path, typer.Option("--config", help="The configuration of the run, a YAML file.")],
+    config: Annotated[
+        Path | None, typer.Option("--config", help="The configuration of the run, a YAML file.")
+    ] = None,
     folder: Annotated[Path, typer.Option("--out", help="Where the run's folder is made.")] = Path("models"),
     name: Annotated[str, typer.Option("--name", help="A name for the run.")] = "",
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            "--resume",
+            metavar="RUN_FOLDER",
+            help="A run that was cut off or stopped, to go on with; of a folder of runs, the newest such one.",
+        ),
+    ] = None,
 ) -> None:
     """Train the model that a configuration describes, with baselines beside it.
 
     Ctrl-C stops within a batch and keeps the best weights so far. The tables are read from where the
     configuration says, seen from its own folder.
+
+    With --resume a run goes on from its last checkpoint, and ends as if it had never been cut off. It needs no
+    --config, unless the file was moved.
     """
     with told_plainly():
-        _train(config, folder, name)
+        if resume is not None:
+            _resume(resume, config)
+        elif config is not None:
+            _train(config, folder, name)
+        else:
+            raise ConfigError("Name a configuration with --config, or a run to go on with by --resume.")
 
 
 @app.command()
@@ -188,7 +207,7 @@ def _train(
     from nexusflow.services.projects import load_project
     from nexusflow.services.search import search_within
     from nexusflow.services.storage import RunStore, new_run_id
-    from nexusflow.services.training import has_model, model_path, new_run, run_training, unread_tables
+    from nexusflow.services.training import new_run, unread_tables
 
     learn = search_within(minutes) if minutes else None
     settings, tables, schema, task = load_project(config)
@@ -197,23 +216,34 @@ def _train(
     named = name or settings.project_name
     run = new_run(run_id, name=named, config=settings, schema=schema, task=task)
     store.create(replace(run, search_minutes=minutes))
-    with _interruptible() as should_stop, Bar(err) as bar:
-        run = run_training(
-            config=settings,
-            tables=tables,
-            schema=schema,
-            task=task,
-            store=store,
-            run_id=run_id,
-            on_event=bar.show,
-            should_stop=should_stop,
-            learn=learn,
-        )
+    given = {"config": settings, "tables": tables, "schema": schema, "task": task}
+    _follow(store, run_id, keep, **given, learn=learn, source=config)
+
+
+def _resume(folder: Path, config: Path | None) -> None:
+    from nexusflow.services.resume import find_resumable
+
+    found = find_resumable(folder, config)
+    tell(found.tables.problems)
+    given = {"config": found.config, "tables": found.tables, "schema": found.schema, "task": found.task}
+    _follow(found.store, found.run.id, lambda run: None, **given, resume=True)
+
+
+def _follow(store: "RunStore", run_id: str, keep: "Callable[[Run], None]", **given: Any) -> None:
+    """Train, with a bar that moves, and say what came of it."""
+    from nexusflow.services.resume import can_resume
+    from nexusflow.services.training import has_model, model_path, run_training
+
+    hint = f"Go on with it: nexusflow train --resume {store.folder(run_id)}"
+    with store.hold(run_id), _interruptible() as should_stop, Bar(err) as bar:
+        run = run_training(store=store, run_id=run_id, on_event=bar.show, should_stop=should_stop, **given)
     _print_metrics(run)
     if has_model(store, run_id):
         out.print(f"Model: {escape(str(model_path(store, run_id)))}", soft_wrap=True, highlight=False)
     keep(run)
     if should_stop():
+        if can_resume(store, run):
+            err.print(escape(hint), soft_wrap=True, highlight=False)
         raise typer.Exit(CANCELLED)
 
 

@@ -55,3 +55,5 @@ class Bar:
             self._console.print(str(event), soft_wrap=True, highlight=False)
         elif isinstance(event, Note):
             self._progress.update(self._task, description=escape(event.message))
+            if event.lasts:
+                self._console.print(escape(event.message), soft_wrap=True, highlight=False)

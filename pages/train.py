@@ -6,6 +6,7 @@ from collections.abc import Collection
 import streamlit as st
 
 from nexusflow.errors import Severity
+from nexusflow.services.resume import can_resume, resume_training
 from nexusflow.services.training import UNREAD, progress, readiness, start_training
 from nexusflow.services.workspace import Workspace
 from nexusflow.train.run import Run, RunStatus
@@ -116,15 +117,35 @@ def ended(workspace: Workspace, run: Run) -> None:
             outcome(run)
             show_trust(workspace, run)
     else:
-        st.error(md_escape(run.error or "The run did not come to its end."), icon=":material/error:")
-        st.markdown(
-            "Nothing of your tables or settings is lost. Change what is named above, or start the run again."
-        )
+        show = st.warning if run.status is RunStatus.INTERRUPTED else st.error
+        show(md_escape(run.error or "The run did not come to its end."), icon=":material/error:")
+        if not can_resume(workspace.runs, run):
+            st.markdown(
+                "Nothing of your tables or settings is lost. Change what is named above, or start the run again."
+            )
+    if can_resume(workspace.runs, run):
+        offer_resume(workspace, run)
     if run.trials:
         searched(workspace, run)
     if run.history:
         show_curves(progress(workspace, state.manager(), run.id))
     log(workspace, run)
+
+
+def offer_resume(workspace: Workspace, run: Run) -> None:
+    """Go on with a run that did not come to its end."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        pressed = st.button("Resume", type="primary", key="resume", icon=":material/resume:")
+        st.markdown("It goes on from its last checkpoint, with the settings it was started with.")
+    if pressed:
+        attempt(lambda: resume(workspace, run))
+
+
+def resume(workspace: Workspace, run: Run) -> None:
+    """Queue the run again and look at it."""
+    resume_training(workspace, state.manager(), run.id)
+    state.tell("The run is queued again. You may leave this page; it goes on.")
+    st.rerun()
 
 
 def outcome(run: Run) -> None:

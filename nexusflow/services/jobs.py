@@ -101,8 +101,11 @@ class JobManager:
         with self._changed:
             if self._closed:
                 raise NexusFlowError("The server is shutting down and takes no new work.")
-            if job_id in self._jobs:
+            known = self._jobs.get(job_id)
+            if known is not None and not known.state.ended:
                 raise NexusFlowError(f"There already is a job {job_id}.")
+            # One that has ended may be taken up again, as the newest.
+            self._jobs.pop(job_id, None)
             self._forget_old()
             number, turn = next(self._numbers), self._turn(owner)
             self._jobs[job_id] = _Job(

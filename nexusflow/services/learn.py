@@ -18,6 +18,7 @@ from nexusflow.train.events import ShouldStop
 if TYPE_CHECKING:
     from nexusflow.data.reader import Reader
     from nexusflow.nn.nexusformer import NexusFormer
+    from nexusflow.train.checkpoint import Checkpoints
     from nexusflow.train.loop import FitResult
 
 # Of the time that is set for a run, what is kept for the baselines.
@@ -28,7 +29,7 @@ LEAST_SHARE = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """What a run starts from, and when it started."""
+    """What a run starts from, and when it started; a resumed one so long ago as it has run in all."""
 
     config: RunConfig
     tables: TableSet
@@ -36,6 +37,7 @@ class Given:
     task: Task
     record: RunRecord
     should_stop: ShouldStop
+    checkpoints: "Checkpoints | None" = None
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -92,6 +94,7 @@ def learn_once(given: Given) -> Learnt:
         should_stop=given.should_stop,
         run_id=record.run.id,
         scored_after=len(given.tables[given.task.entity_table]),
+        checkpoints=given.checkpoints,
     )
     return Learnt(config=config, reader=reader, model=model, result=result)
 

@@ -22,9 +22,9 @@ from nexusflow.train.run import Run, RunStatus
 class RunRecord:
     """A run's files, brought up to date as its events pass."""
 
-    def __init__(self, store: RunStore, run: Run, on_event: OnEvent) -> None:
+    def __init__(self, store: RunStore, run: Run, on_event: OnEvent, seconds_before: float = 0.0) -> None:
         self.store, self.run, self._on_event = store, run, on_event
-        self._started = time.monotonic()
+        self._started = time.monotonic() - seconds_before
 
     def update(self, **changes: Any) -> None:
         """Change the run and write it down."""
@@ -34,7 +34,9 @@ class RunRecord:
     def pass_on(self, event: Event) -> None:
         """Write down what lasts, and pass every event on; the progress within an epoch does not last."""
         if isinstance(event, EpochEnded):
-            self.update(history=(*self.run.history, event.record))
+            # A resumed run may come to an epoch again that was written down before its checkpoint was.
+            before = (record for record in self.run.history if record.epoch < event.record.epoch)
+            self.update(history=(*before, event.record))
         if isinstance(event, TrialEnded):
             self.update(trials=(*self.run.trials, event.trial), best_trial=event.best)
         if not isinstance(event, BatchDone | TrialGoesOn):

@@ -1,7 +1,9 @@
 """A training from tables to a saved model, its record kept on disk throughout."""
 
+import errno
 import io
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -16,6 +18,7 @@ from nexusflow.data.schema import Schema
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import PARTS, Part, Task, TaskKind
 from nexusflow.errors import NexusFlowError, TrainingError
+from nexusflow.services.checkpoints import checkpoints_of, keep_asked
 from nexusflow.services.jobs import UNEXPECTED
 from nexusflow.services.learn import Given, Learn, learn_once
 from nexusflow.services.prediction import Logits, answers, cutoff_times, score_rows, scoreable
@@ -34,6 +37,7 @@ log = logging.getLogger(__name__)
 
 PREDICTIONS_FILE = "predictions.parquet"
 MODEL_FILE, OLD_FOLDER = "model.nxf", "model"
+DISK_FULL = "The disk is full. What was written before is whole: free some space, then resume the run."
 OUT_OF_MEMORY = "Memory ran out. Choose a smaller batch size, embedding width or number of rows per key."
 
 
@@ -91,33 +95,65 @@ def run_training(
     on_event: OnEvent,
     should_stop: ShouldStop,
     learn: Learn | None = None,
+    source: Path | None = None,
+    resume: bool = False,
 ) -> Run:
     """Train, evaluate and save the model of a run that `store` knows; the run's record is kept up to date.
 
-    `learn` gives the model; by default the configuration is trained once, as it stands.
+    `learn` gives the model; by default the configuration is trained once, as it stands, and then checkpoints are kept
+    until the run has finished. With `resume` it goes on from the last of them (`nexusflow.services.resume` sees to it
+    that what is given is what the run was started with). `source` is the configuration file, if there is one.
 
     Stopped early, the run is cancelled, and the best weights are saved if an epoch has ended. Whatever else
     goes wrong is written into the record and raised.
     """
-    record = RunRecord(store, store.load(run_id), on_event)
+    before = store.load(run_id)
+    seconds = before.seconds if resume else 0.0
+    record = RunRecord(store, before, on_event, seconds)
     try:
+        if learn is None and not resume:
+            keep_asked(store, run_id, config=config, tables=tables, schema=schema, task=task, source=source)
         given = Given(
-            config=config, tables=tables, schema=schema, task=task, record=record, should_stop=should_stop
+            config=config,
+            tables=tables,
+            schema=schema,
+            task=task,
+            record=record,
+            should_stop=should_stop,
+            checkpoints=checkpoints_of(store, run_id) if learn is None else None,
+            started=time.monotonic() - seconds,
         )
         _Training(given, learn or learn_once).run()
     except NexusFlowError as error:
-        record.fail(str(error))
+        _fail(record, str(error))
         raise
     except KeyboardInterrupt:
         record.finish(RunStatus.INTERRUPTED)
         raise
     except BaseException as error:
-        if isinstance(error, MemoryError) or "out of memory" in str(error):
-            record.fail(OUT_OF_MEMORY)
-            raise TrainingError(OUT_OF_MEMORY) from error
-        record.fail(UNEXPECTED)
+        told = _plainly(error)
+        _fail(record, told or UNEXPECTED)
+        if told is not None:
+            raise TrainingError(told) from error
         raise
     return record.run
+
+
+def _plainly(error: BaseException) -> str | None:
+    """What to say of an error of the machine's own; None for all others."""
+    from nexusflow.train.step import is_out_of_memory
+
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DISK_FULL
+    return OUT_OF_MEMORY if is_out_of_memory(error) else None
+
+
+def _fail(record: RunRecord, message: str) -> None:
+    try:
+        record.fail(message)
+    except OSError as error:
+        # On a full disk not even this can be written down; the run is then found to be interrupted.
+        log.warning("the end of run %s could not be written: %s", record.run.id, error.strerror)
 
 
 class _Training:
@@ -134,7 +170,12 @@ class _Training:
 
         settings = self.given.config.training
         seed_everything(settings.seed)
-        self.record.update(status=RunStatus.RUNNING, error=None, runtime=describe(settings))
+        before, now = self.record.run.runtime, describe(settings)
+        self.record.update(status=RunStatus.RUNNING, error=None, runtime=now)
+        others = [name for name in ("device", "precision", "threads") if before and before[name] != now[name]]
+        for name in others:
+            was, there_is = before[name], now[name]
+            self.record.say(f"Before the break, {name}: {was}; now {there_is}. Last digits may differ")
         self.record.say("Reading the tables")
         learnt = self.learn(self.given)
         reader, model, result = learnt.reader, learnt.model, learnt.result
@@ -157,6 +198,8 @@ class _Training:
         status = RunStatus.CANCELLED if self.should_stop() else RunStatus.FINISHED
         self._save(reader.preprocessing, model, status)
         self.record.finish(status)
+        if self.given.checkpoints is not None and status is RunStatus.FINISHED:
+            self.given.checkpoints.remove()
 
     def _evaluate(self, reader: "Reader", model: "NexusFormer") -> None:
         """Score every row as `predict` does, to the bit; test rows are first seen here.

@@ -219,7 +219,7 @@ class RunStore:
 
 def interrupted(run: Run) -> Run:
     """The run as it stands once its process is gone."""
-    message = "The server stopped while this run was under way. Start it again on the Train page."
+    message = "The server or the program stopped while this run was under way."
     return replace(run, status=RunStatus.INTERRUPTED, error=message)
 
 

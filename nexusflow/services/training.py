@@ -1,13 +1,16 @@
 """Training in the background: whether it can start, starting it, and how far it is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from nexusflow.data.roles import find_roles
 from nexusflow.data.schema import Schema
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Task
 from nexusflow.errors import NexusFlowError, Problem, Severity, TrainingError
+from nexusflow.services.checkpoints import keep_asked
 from nexusflow.services.collector import spare_the_living
 from nexusflow.services.jobs import JobManager, JobState, JobView, OnEvent, ShouldStop
 from nexusflow.services.runner import has_model, model_path, new_run, predictions, run_training
@@ -114,8 +117,26 @@ def start_training(
         workspace.task(),
     )
     assert task is not None
-    run_id, store = new_run_id(), workspace.runs
-    title = name or task.title
+    run_id, title = new_run_id(), name or task.title
+    run = new_run(run_id, name=title, config=config, schema=schema, task=task)
+    given: dict[str, Any] = {"config": config, "tables": tables, "schema": schema, "task": task}
+
+    def write(run: Run) -> None:
+        workspace.runs.create(run)
+        # A run that never leaves the queue can be resumed too.
+        if learn is None:
+            keep_asked(workspace.runs, run_id, **given)
+
+    run = replace(run, search_minutes=search_minutes)
+    queue_run(workspace, manager, run, write, **given, learn=learn)
+    return run_id
+
+
+def queue_run(
+    workspace: Workspace, manager: JobManager, run: Run, write: Callable[[Run], None], **given: Any
+) -> None:
+    """Queue `run_training` with these arguments, once `write` has written the waiting run down."""
+    store = workspace.runs
 
     def work(on_event: OnEvent, should_stop: ShouldStop) -> None:
         from nexusflow.train.runtime import cores, set_threads
@@ -123,28 +144,16 @@ def start_training(
         # One core is left to the pages, which would not answer otherwise.
         set_threads(cores() - 1 or 1)
         with held:
-            run_training(
-                config=config,
-                tables=tables,
-                schema=schema,
-                task=task,
-                store=store,
-                run_id=run_id,
-                on_event=on_event,
-                should_stop=should_stop,
-                learn=learn,
-            )
+            run_training(store=store, run_id=run.id, on_event=on_event, should_stop=should_stop, **given)
 
     # Let go at the end of the work, or where it never begins.
-    held = store.hold(run_id)
+    held = store.hold(run.id)
     try:
-        run = new_run(run_id, name=title, config=config, schema=schema, task=task)
-        store.create(replace(run, search_minutes=search_minutes))
-        manager.submit(owner=workspace.id, job_id=run_id, title=title, work=work, dropped=held.let_go)
+        write(run)
+        manager.submit(owner=workspace.id, job_id=run.id, title=run.name, work=work, dropped=held.let_go)
     except BaseException:
         held.let_go()
         raise
-    return run_id
 
 
 def cancel_training(workspace: Workspace, manager: JobManager, run_id: str) -> bool:
@@ -236,7 +245,8 @@ def _settled(workspace: Workspace, run: Run, job: JobView | None) -> Run:
         run = replace(run, status=RunStatus.FAILED, error=job.error)
     else:
         return run
-    workspace.runs.save(run)
+    with suppress(OSError):  # on a full disk it is written the next time
+        workspace.runs.save(run)
     return run
 
 

@@ -102,6 +102,15 @@ class Pace:
         """The first batch is next; what came before is time that is gone."""
         self.began, self.rows, self.gone = time.monotonic(), 0, 0.0
 
+    def resume(self, started: float, began: float, rows: int, gone: float) -> None:
+        """Go on as one that stood so; moments on the monotonic clock, from before a break."""
+        self.started, self.began, self.rows, self.gone = started, began, rows, gone
+
+    @property
+    def seconds_since_begun(self) -> float:
+        """How long ago the first batch was next."""
+        return time.monotonic() - self.began
+
     def learnt(self, rows: int) -> None:
         """A step is done; the seconds per row tell what scoring the rows that come after will take."""
         self.rows += rows

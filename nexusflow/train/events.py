@@ -65,9 +65,10 @@ class TrialEnded:
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
-    """A sentence for the log."""
+    """A sentence for the log; one that `lasts` stays to be read where only the newest is shown."""
 
     message: str
+    lasts: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

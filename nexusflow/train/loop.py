@@ -2,8 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -13,20 +12,26 @@ from nexusflow.config import TrainingConfig
 from nexusflow.data.reader import Reader
 from nexusflow.data.task import Part
 from nexusflow.errors import TrainingError
-from nexusflow.nn.heads import task_loss
 from nexusflow.nn.nexusformer import NexusFormer
 from nexusflow.train.averaging import WeightAverage
-from nexusflow.train.budget import COOLING_SHARE, MOST_CHOOSING, Pace, rows_checked, settle
-from nexusflow.train.calibrate import Calibration, calibrate
+from nexusflow.train.budget import COOLING_SHARE, Pace, rows_checked, settle
+from nexusflow.train.calibrate import Calibration
+from nexusflow.train.checkpoint import Checkpoints
+from nexusflow.train.choosing import Choosing
 from nexusflow.train.events import BatchDone, EpochEnded, Note, OnEvent, RunStarted, ShouldStop
+from nexusflow.train.keeper import Keeper
 from nexusflow.train.loss import LossOfRows
-from nexusflow.train.metrics import score
 from nexusflow.train.optimizer import make_optimizer
-from nexusflow.train.predictor import Stopped, predict_logits
+from nexusflow.train.predictor import Stopped
 from nexusflow.train.readings import readings
+from nexusflow.train.result import FitResult
 from nexusflow.train.run import EpochRecord
 from nexusflow.train.runtime import choose_device, effective_precision
+from nexusflow.train.standing import Parts, Phase, Standing
+from nexusflow.train.step import Step
 from nexusflow.train.teacher import teach
+
+__all__ = ["FitResult", "fit"]
 
 Teacher = Callable[..., tuple[npt.NDArray[np.float32], ...] | None]
 
@@ -39,28 +44,6 @@ GOING_ON_EPOCHS, GOING_ON_RATE = 0.3, 0.3
 GOING_ON_TIME = 0.15
 # Of a time limit, the share after which the teacher begins nothing more.
 TEACHING_SHARE = 0.2
-WAY_OUT = (
-    "Lower training.optimizer.lr, look for infinite or extreme values in the target, or set "
-    "training.precision to 32-true."
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class FitResult:
-    """What happened; the model holds the weights of `best_epoch` (0 where none ended) or what came of them, calibrated.
-
-    `validation_logit_NO` is what the calibrated network said of the validation rows before it learned from them, in
-    their order; None where no epoch ended, or where it was stopped before it had said it of them all. `metrics` are
-    the scores of those that it did say it of.
-    """
-
-    history: tuple[EpochRecord, ...]
-    best_epoch: int
-    calibration: Calibration
-    metrics: Mapping[str, float]
-    validation_logit_NO: npt.NDArray[np.float32] | None
-    stopped: bool
-    seconds: float
 
 
 def fit(
@@ -73,13 +56,22 @@ def fit(
     run_id: str,
     scored_after: int = 0,
     teacher: Teacher = teach,
+    checkpoints: Checkpoints | None = None,
 ) -> FitResult:
     """Train on the TRAIN examples, keep the epoch of least loss on the VALIDATION ones, go on from it with both.
 
     TEST is not touched. The caller seeds PyTorch. A time limit leaves room for the rows that the caller says it will
     score afterwards. TrainingError where there are no training rows or the loss is not finite.
+
+    With `checkpoints` it goes on from the last one there, writes one after every epoch, every five minutes within one
+    and where it is stopped, and ends with the same weights as if it had never been cut off: to the bit on one CPU with
+    the same number of threads, as long as there is no time limit. Under one, what was used up before counts, and the
+    learning rate follows the clock, which is never the same twice. A checkpoint that cannot be written is told, and
+    the training goes on.
     """
-    return _Fit(model, reader, training, on_event, should_stop, run_id, scored_after, teacher).run()
+    return _Fit(
+        model, reader, training, on_event, should_stop, run_id, scored_after, teacher, checkpoints
+    ).run()
 
 
 class _Fit:
@@ -93,10 +85,16 @@ class _Fit:
         run_id: str,
         scored_after: int,
         teacher: Teacher,
+        checkpoints: Checkpoints | None,
     ) -> None:
         from lightning_fabric import Fabric
 
         self.reader, self.on_event, self.should_stop = reader, on_event, should_stop
+        keeper = self.keeper = Keeper(checkpoints, on_event)
+        self.last_event = time.monotonic()
+        if training.max_minutes is not None:
+            minutes = training.max_minutes + keeper.seconds_before / 60
+            training = training.model_copy(update={"max_minutes": minutes})
         training = self.training = settle(training, reader)
         self.readings = readings(reader, training.seed)
         self.taught: tuple[npt.NDArray[np.float32], ...] | None = None
@@ -109,16 +107,9 @@ class _Fit:
             precision=effective_precision(training, self.device),
         )
         self.train_N = np.flatnonzero(reader.examples.part_N == str(Part.TRAIN))
-        self.validation_N = np.flatnonzero(reader.examples.part_N == str(Part.VALIDATION))
         if not len(self.train_N):
             raise TrainingError("There are no training rows. Change the split.")
-        self.choosing_N = self.validation_N
-        if len(self.validation_N) > MOST_CHOOSING:
-            drawn = np.random.default_rng(training.seed).permutation(self.validation_N)[:MOST_CHOOSING]
-            self.choosing_N = np.sort(drawn)
-        # What the network of the best epoch says of which validation rows.
-        self.said: npt.NDArray[np.float32] | None = None
-        self.said_of_N = self.choosing_N
+        self.choosing = Choosing(reader, self.readings[0], training, should_stop)
         self.of_epoch = min(len(self.train_N), training.rows_per_epoch or len(self.train_N))
         self.batch_size = training.batch_size or self.of_epoch
         self.batches = math.ceil(self.of_epoch / self.batch_size)
@@ -132,13 +123,21 @@ class _Fit:
         self.pace = Pace(
             steps=self.batches * self.epochs,
             minutes=None if training.max_minutes is None else (1 - kept) * training.max_minutes,
-            rows_after=rows_checked(len(self.validation_N)) + scored_after,
+            rows_after=rows_checked(len(self.choosing.rows_N)) + scored_after,
         )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self.pace.rate)
         self.average = WeightAverage(model, training.weight_averaging)
         self.shuffle = np.random.default_rng(training.seed)
         self.teacher = teacher
-        self.started = self.last_event = time.monotonic()
+        self.step = Step(
+            self.fabric,
+            self.loss_of,
+            self.optimizer,
+            clipping=training.gradient_clipping,
+            rows=self.batch_size,
+            on_event=on_event,
+        )
+        self.at = Standing(best_state=self._state())
 
     def run(self) -> FitResult:
         weights = sum(p.numel() for p in self.plain.parameters())
@@ -146,84 +145,116 @@ class _Fit:
         try:
             self._teach()
         except Stopped:
-            return self._result([], 0, stopped=True)
+            return self._result(stopped=True)
         self.pace.begin()
-        history: list[EpochRecord] = []
-        best = math.inf
-        best_epoch, best_state, stopped = 0, self._state(), False
-        for epoch in range(1, self.epochs + 1):
-            try:
-                record = self._epoch(epoch)
-            except Stopped:
-                stopped = True
-                break
-            history.append(record)
-            # A score of ranks is coarse on few validation rows; the loss chooses epochs that score better elsewhere.
-            if not best_epoch or record.val_loss < best:
-                best, best_epoch, best_state = record.val_loss, epoch, self._state()
-                self.said, self.said_of_N = self.choosing_logit_NO, self.choosing_N
-            left = self._seconds_left(history)
-            self.on_event(EpochEnded(record=record, epochs=self.epochs, seconds_left=left))
-            if self._finished(epoch, best_epoch):
-                break
-        self.plain.load_state_dict(best_state)
+        self.at.begin(self.shuffle, self.keeper.now)
+        self.at = self.keeper.pick_up(self.at, self._parts())
+        stopped = False
         try:
-            if best_epoch and len(self.choosing_N) < len(self.validation_N):
-                self.said = self._said_of(self.plain, self.validation_N, f"epoch {best_epoch}")
-                self.said_of_N = self.validation_N
-            if self.training.refit and best_epoch and not stopped:
-                self._go_on(best_epoch)
+            if self.at.phase is Phase.LEARNING:
+                self._learn_epochs()
+                self._choose()
+            if self.at.phase is Phase.GOING_ON:
+                self._go_on()
+            self.at.phase = Phase.DONE
+            self._keep()
         except Stopped:
             stopped = True
-            self.plain.load_state_dict(best_state)
-        return self._result(history, best_epoch, stopped=stopped)
+            self._keep()
+            self.plain.load_state_dict(self.at.best_state)
+        return self._result(stopped=stopped)
 
-    def _calibrate(self) -> tuple[Calibration, dict[str, float]]:
-        """Make the network as sure as the validation rows say, from what it said of them; and its scores then."""
-        if self.said is None:
-            return Calibration(), {}
-        preprocessing, examples = self.reader.preprocessing, self.reader.examples
-        target, cutoff_N = examples.target_N[self.said_of_N], examples.cutoff_N[self.said_of_N]
-        found = calibrate(preprocessing, target, self.said, self.training.interval, cutoff_N=cutoff_N)
-        self.plain.calibration.fill(found.scale, found.shift)
-        return found, score(self.kind, target, preprocessing.unscale(found.apply(self.said)))
+    def _learn_epochs(self) -> None:
+        at = self.at
+        while len(at.history) < self.epochs and not (at.history and self._finished()):
+            epoch = len(at.history) + 1
+            record, logit_NO = self._epoch(epoch)
+            at.history.append(record)
+            # A score of ranks is coarse on few validation rows; the loss chooses epochs that score better elsewhere.
+            if not at.best_epoch or record.val_loss < at.best:
+                at.best, at.best_epoch = record.val_loss, epoch
+                at.best_state, at.said = self._state(), logit_NO
+            at.begin(self.shuffle, self.keeper.now)
+            left = self._seconds_left(at.history)
+            self.on_event(EpochEnded(record=record, epochs=self.epochs, seconds_left=left))
+            self._keep()
+
+    def _choose(self) -> None:
+        """The weights of the best epoch, from which to go on where the settings say so."""
+        at = self.at
+        if self.choosing.some:
+            self.average.average.load_state_dict(at.best_state)
+            at.said = self.choosing.logits(self.average.average, self.choosing.rows_N, at.best_epoch)
+        self.plain.load_state_dict(at.best_state)
+        if self.training.refit:
+            at.phase = Phase.GOING_ON
+            self.average = WeightAverage(self.plain, self.training.weight_averaging)
+            at.begin(self.shuffle, self.keeper.now)
+            limit = self.training.max_minutes
+            if limit is not None:
+                at.until = self.pace.end + GOING_ON_TIME * limit * 60 - self.keeper.started
+
+    def _keep(self, *, if_due: bool = False) -> None:
+        self.keeper.keep(self.at, self._parts(), if_due=if_due)
+
+    def _parts(self) -> Parts:
+        return Parts(
+            model=self.plain,
+            average=self.average,
+            optimizer=self.optimizer,
+            schedule=self.schedule,
+            fabric=self.fabric,
+            pace=self.pace,
+            order=self.shuffle,
+            step=self.step,
+        )
 
     def _teach(self) -> None:
         share, minutes = self.training.distillation, self.training.max_minutes
-        if share:
+        if not share:
+            return
+        until = math.inf if minutes is None else self.keeper.started + TEACHING_SHARE * minutes * 60
+
+        def ask() -> tuple[npt.NDArray[np.float32], ...] | None:
             self.on_event(Note(message=TEACHING))
-            self.taught = self.teacher(
+            return self.teacher(
                 self.readings,
                 share,
                 seed=self.training.seed,
                 should_stop=self.should_stop,
-                until=math.inf if minutes is None else self.started + TEACHING_SHARE * minutes * 60,
+                until=until,
                 on_draw=lambda draw, of: self.on_event(Note(message=f"{TEACHING}: {draw} of {of}")),
             )
 
-    def _go_on(self, best_epoch: int) -> None:
+        self.taught = self.keeper.taught(ask)
+
+    def _go_on(self) -> None:
         """Learn from the validation rows too, the latest there are where the split is by time."""
-        began, limit = time.monotonic(), (self.training.max_minutes or math.inf) * 60
-        until = self.pace.end + GOING_ON_TIME * limit
-        rows = np.concatenate([self.train_N, self.validation_N])
-        epochs = max(1, round(GOING_ON_EPOCHS * best_epoch))
+        at = self.at
+        until = math.inf if at.until is None else at.until
+        rows = np.concatenate([self.train_N, self.choosing.rows_N])
+        epochs = max(1, round(GOING_ON_EPOCHS * at.best_epoch))
         of_epoch = round(self.of_epoch * len(rows) / len(self.train_N))
-        total = epochs * math.ceil(of_epoch / self.batch_size)
+        batches = math.ceil(of_epoch / self.batch_size)
+        total = epochs * batches
         highest = [GOING_ON_RATE * base for base in self.schedule.base_lrs]
-        average = WeightAverage(self.plain, self.training.weight_averaging)
         self.on_event(Note(message=GOING_ON))
         self.plain.train()
         for step, index in enumerate(self._again(rows, epochs, of_epoch)):
-            clock = (time.monotonic() - began) / max(1e-9, until - began)
+            if step < at.batch:
+                continue
+            clock = (self.keeper.now - at.began) / max(1e-9, until - at.began)
             if self.should_stop():
                 raise Stopped
             if clock >= 1:
                 break
             for group, high in zip(self.optimizer.param_groups, highest, strict=True):
                 group["lr"] = high * (1 - step / total) * min(1.0, (1 - clock) / COOLING_SHARE)
-            self._learn(index, f"step {step + 1} with the validation rows")
-            average.update(self.plain)
-        self.plain.load_state_dict(average.average.state_dict())
+            self.step.learn(index, f"step {step + 1} with the validation rows")
+            self.average.update(self.plain)
+            at.batch = step + 1
+            self._keep(if_due=at.batch % batches > 0)
+        self.plain.load_state_dict(self.average.average.state_dict())
 
     def _again(
         self, rows_N: npt.NDArray[np.int64], epochs: int, of_epoch: int
@@ -235,55 +266,63 @@ class _Fit:
             self.rows.turn_to(turns[turn], self.taught[turn] if self.taught else None)
             yield from self._shuffled(rows_N, of_epoch)
 
-    def _result(self, history: list[EpochRecord], best_epoch: int, *, stopped: bool) -> FitResult:
-        calibration, metrics = self._calibrate()
-        whole = self.said if len(self.said_of_N) == len(self.validation_N) else None
+    def _result(self, *, stopped: bool) -> FitResult:
+        calibration, metrics, whole = Calibration(), dict[str, float](), None
+        said = self.at.said
+        if said is not None:
+            calibration, metrics = self.choosing.calibrate(self.plain, said)
+            whole = calibration.apply(said) if len(said) == len(self.choosing.rows_N) else None
         self.plain.eval()
         return FitResult(
-            history=tuple(history),
-            best_epoch=best_epoch,
+            history=tuple(self.at.history),
+            best_epoch=self.at.best_epoch,
             calibration=calibration,
             metrics=metrics,
-            validation_logit_NO=None if whole is None else calibration.apply(whole),
+            validation_logit_NO=whole,
             stopped=stopped,
-            seconds=time.monotonic() - self.started,
+            seconds=self.keeper.now,
         )
 
     def _state(self) -> dict[str, torch.Tensor]:
         return {name: value.clone() for name, value in self.average.average.state_dict().items()}
 
-    def _finished(self, epoch: int, best_epoch: int) -> bool:
-        patience_ended = self.training.early_stopping and epoch - best_epoch >= self.training.patience
+    def _finished(self) -> bool:
+        waited = len(self.at.history) - self.at.best_epoch
+        patience_ended = self.training.early_stopping and waited >= self.training.patience
         return patience_ended or self.pace.over
 
     def _seconds_left(self, history: list[EpochRecord]) -> float:
         left = (self.epochs - len(history)) * float(np.mean([e.seconds for e in history]))
         return min(left, self.pace.seconds_left)
 
-    def _epoch(self, epoch: int) -> EpochRecord:
-        began = time.monotonic()
-        losses: list[float] = []
-        sizes: list[int] = []
+    def _epoch(self, epoch: int) -> tuple[EpochRecord, npt.NDArray[np.float32]]:
+        """An epoch, or what a checkpoint left of it; and what the network then says of the rows that choose."""
+        at = self.at
         self.plain.train()
         turn = (epoch - 1) % len(self.readings)
         self.rows.turn_to(self.readings[turn], self.taught[turn] if self.taught else None)
         for number, index in enumerate(self._shuffled(self.train_N, self.of_epoch), start=1):
+            if number <= at.batch:
+                continue
             if self.should_stop():
                 raise Stopped
-            if losses and self.pace.over:
+            if at.losses and self.pace.over:
                 break
-            losses.append(self._step(epoch, number, index))
-            sizes.append(len(index))
+            at.losses.append(self._step(epoch, number, index))
+            at.sizes.append(len(index))
+            at.batch = number
             self.pace.learnt(len(index))
-        loss, metrics = self._validate(epoch)
-        return EpochRecord(
+            self._keep(if_due=True)
+        loss, metrics, logit_NO = self.choosing.judge(self.average.average, epoch)
+        record = EpochRecord(
             epoch=epoch,
-            train_loss=float(np.average(losses, weights=sizes)),
+            train_loss=float(np.average(at.losses, weights=at.sizes)),
             val_loss=loss,
             val_metrics=metrics,
-            seconds=time.monotonic() - began,
+            seconds=self.keeper.now - at.began,
             learning_rate=float(self.schedule.get_last_lr()[0]),
         )
+        return record, logit_NO
 
     def _shuffled(self, rows_N: npt.NDArray[np.int64], most: int) -> Iterator[npt.NDArray[np.int64]]:
         order = self.shuffle.permutation(rows_N)[:most]
@@ -291,7 +330,7 @@ class _Fit:
             yield order[at : at + self.batch_size]
 
     def _step(self, epoch: int, number: int, index: npt.NDArray[np.int64]) -> float:
-        value = self._learn(index, f"epoch {epoch}, batch {number}")
+        value = self.step.learn(index, f"epoch {epoch}, batch {number}")
         self.schedule.step()
         self.average.update(self.plain)
         now = time.monotonic()
@@ -302,36 +341,3 @@ class _Fit:
                 BatchDone(epoch=epoch, batch=number, batches=self.batches, loss=value, fraction=done)
             )
         return value
-
-    def _learn(self, index: npt.NDArray[np.int64], where: str) -> float:
-        """One step of the optimizer; the loss before it."""
-        loss = self.loss_of(torch.from_numpy(index))
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise TrainingError(f"The loss became {value} in {where}. {WAY_OUT}")
-        self.optimizer.zero_grad()
-        self.fabric.backward(loss)
-        if self.training.gradient_clipping:
-            self.fabric.clip_gradients(
-                self.loss_of,
-                self.optimizer,
-                max_norm=self.training.gradient_clipping,
-                error_if_nonfinite=False,
-            )
-        self.optimizer.step()
-        return value
-
-    def _said_of(
-        self, model: NexusFormer, rows_N: npt.NDArray[np.int64], when: str
-    ) -> npt.NDArray[np.float32]:
-        logit_NO = predict_logits(model, self.readings[0], rows_N, should_stop=self.should_stop)
-        if not np.isfinite(logit_NO).all():
-            raise TrainingError(f"Validation predictions are not finite after {when}. {WAY_OUT}")
-        return logit_NO
-
-    def _validate(self, epoch: int) -> tuple[float, dict[str, float]]:
-        logit = self._said_of(self.average.average, self.choosing_N, f"epoch {epoch}")
-        self.choosing_logit_NO = logit
-        preprocessing, target = self.reader.preprocessing, self.reader.examples.target_N[self.choosing_N]
-        loss = task_loss(self.kind, torch.from_numpy(logit), torch.from_numpy(preprocessing.scale(target)))
-        return float(loss), score(self.kind, target, preprocessing.unscale(logit))

@@ -110,6 +110,8 @@ class Run:
         with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
             try:
                 json.dump(self.to_dict(), file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
             except BaseException:
                 Path(file.name).unlink()
                 raise

@@ -203,3 +203,20 @@ def test_a_trained_run_is_explained_and_scored_with_hostile_names(
     page.button(key="score").click().run()
     assert_only_text(page)
     assert page.metric[0].value == "120"
+
+
+def test_a_run_that_was_cut_off_is_resumed_by_a_button(open_page: OpenPage, shop: Workspace) -> None:
+    """Left in the queue by a server that is gone, it starts where it stood: at its beginning."""
+    ask(shop)
+    manager = JobManager(workers=0)
+    run_id = start_training(shop, manager)
+    manager.cancel(run_id, shop.id)
+    page = open_page("train")
+    assert shop.runs.load(run_id).status is RunStatus.INTERRUPTED
+    page.button(key="resume").click().run()
+    assert not page.exception
+    until = time.monotonic() + 120
+    while shop.runs.load(run_id).status is not RunStatus.FINISHED and time.monotonic() < until:
+        time.sleep(0.2)
+    run = shop.runs.load(run_id)
+    assert run.status is RunStatus.FINISHED and [record.epoch for record in run.history] == [1]

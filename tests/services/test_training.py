@@ -180,7 +180,7 @@ def test_a_run_that_a_stopped_server_left_is_interrupted(shop, manager):
         new_run("r-01", name="left", config=shop.config(), schema=shop.schema(), task=shop.task())
     )
     now = progress(shop, manager, "r-01")
-    assert now.state == "interrupted" and now.ended and "Start it again" in now.message
+    assert now.state == "interrupted" and now.ended and "stopped while" in now.message
 
 
 def test_a_second_server_of_the_same_folder_leaves_runs_alone(shop, endless, manager, tmp_path):

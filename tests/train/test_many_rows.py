@@ -37,7 +37,7 @@ def test_going_on_reads_as_large_a_share_with_the_validation_rows():
 
 @pytest.mark.parametrize("refit", [False, True])
 def test_some_validation_rows_choose_and_all_are_scored(monkeypatch, refit):
-    monkeypatch.setattr("nexusflow.train.loop.MOST_CHOOSING", 30)
+    monkeypatch.setattr("nexusflow.train.choosing.MOST_CHOOSING", 30)
     reader = fake_reader(rows=400)
     _, result = trained(reader, settings(refit=refit))
     rows = np.flatnonzero(reader.examples.part_N == "validation")
@@ -51,7 +51,7 @@ def test_some_validation_rows_choose_and_all_are_scored(monkeypatch, refit):
 
 
 def test_stopped_while_all_are_scored_it_keeps_the_chosen_epoch(monkeypatch):
-    monkeypatch.setattr("nexusflow.train.loop.MOST_CHOOSING", 30)
+    monkeypatch.setattr("nexusflow.train.choosing.MOST_CHOOSING", 30)
     reader = fake_reader(rows=400)
 
     def should_stop():

@@ -1,0 +1,98 @@
+"""One step of the optimizer, in as many pieces as the memory asks for."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from nexusflow.errors import TrainingError
+from nexusflow.train.events import Note, OnEvent
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+WAY_OUT = (
+    "Lower training.optimizer.lr, look for infinite or extreme values in the target, or set "
+    "training.precision to 32-true."
+)
+# What PyTorch says where memory ends, on a graphics card and on a processor.
+MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on whichever device."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in MEMORY_WORDS)
+
+
+class Step:
+    """Takes the optimizer's steps. Where memory runs out the rows are read in halves from then on.
+
+    Their gradients are added up, so that a step stays one of as many rows as before.
+    """
+
+    def __init__(
+        self,
+        fabric: "Fabric",
+        loss_of: nn.Module,
+        optimizer: Any,
+        *,
+        clipping: float | None,
+        rows: int,
+        on_event: OnEvent,
+    ) -> None:
+        self.fabric, self.loss_of, self.optimizer = fabric, loss_of, optimizer
+        self.clipping, self.rows_at_once, self.on_event = clipping, rows, on_event
+
+    def learn(self, index_B: npt.NDArray[np.int64], where: str) -> float:
+        """One step; the loss before it. TrainingError where it is not finite, MemoryError where one row is too many."""
+        value = self._backward(index_B, where)
+        while value is None:
+            self._halve(len(index_B), where)
+            value = self._backward(index_B, where)
+        if self.clipping:
+            self.fabric.clip_gradients(
+                self.loss_of, self.optimizer, max_norm=self.clipping, error_if_nonfinite=False
+            )
+        self.optimizer.step()
+        return value
+
+    def _backward(self, index_B: npt.NDArray[np.int64], where: str) -> float | None:
+        """Gradients of the mean loss, and that loss; None where memory ran out."""
+        try:
+            self.optimizer.zero_grad()
+            total = 0.0
+            for at in range(0, len(index_B), self.rows_at_once):
+                piece = index_B[at : at + self.rows_at_once]
+                loss, share = self.loss_of(torch.from_numpy(piece)), len(piece) / len(index_B)
+                value = float(loss.detach())
+                if not math.isfinite(value):
+                    raise TrainingError(f"The loss became {value} in {where}. {WAY_OUT}")
+                self.fabric.backward(loss if share == 1 else share * loss)
+                total += share * value
+            return total
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return None
+
+    def _halve(self, rows: int, where: str) -> None:
+        """Called with the error gone, for its traceback holds on to the tensors that were too many."""
+        before = min(self.rows_at_once, rows)
+        self.optimizer.zero_grad()
+        if self.fabric.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if before == 1:
+            raise MemoryError(f"Memory ran out in {where} with one row at a time.")
+        self.rows_at_once = (before + 1) // 2
+        self.on_event(
+            Note(
+                message=f"Memory ran out with {before} rows at once. From here on it is {self.rows_at_once}; "
+                "their gradients are added up, so the batch size stays as it is",
+                lasts=True,
+            )
+        )

@@ -1,0 +1,105 @@
+"""`nexusflow train --resume`: by its folder or that of its runs, and what it refuses."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from nexusflow.cli import app
+from nexusflow.train.checkpoint import Checkpoints
+from nexusflow.train.run import Run, RunStatus
+
+CONFIG = {
+    "project_name": "tiny",
+    "target": {"target_table": "people", "target_column": "old"},
+    "datasets": [{"name": "people"}, {"name": "visits"}],
+    "architecture": {"global_embed_dim": 16, "num_blocks": 1, "num_heads": 2, "rows_per_key": 2},
+    "training": {"epochs": 3, "batch_size": 64, "device": "cpu", "baselines": False, "distillation": 0.0},
+}
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(each) for each in arguments])
+
+
+def write(path, config):
+    path.write_text(yaml.safe_dump(config))
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A folder with two tables and a configuration, and a run of it that was cut off at its third checkpoint."""
+    rng = np.random.default_rng(0)
+    age = rng.integers(18, 80, 160)
+    people = pd.DataFrame({"id": [f"p{n}" for n in range(160)], "age": age, "old": (age > 50).astype(int)})
+    visits = pd.DataFrame({"visit": range(300), "id": rng.choice(people["id"], 300), "cost": rng.random(300)})
+    people.to_csv(tmp_path / "people.csv", index=False)
+    visits.to_csv(tmp_path / "visits.csv", index=False)
+    write(tmp_path / "config.yaml", CONFIG)
+    save, calls = Checkpoints.save, []
+
+    def third(self, checkpoint):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        save(self, checkpoint)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Checkpoints, "save", third)
+        cut = run("train", "--config", tmp_path / "config.yaml", "--out", tmp_path / "models")
+    assert cut.exit_code == 130, cut.output
+    return tmp_path
+
+
+def folder_of(project):
+    (folder,) = (path for path in (project / "models").iterdir() if path.is_dir())
+    return folder
+
+
+@pytest.mark.parametrize("by", ["its own folder", "the folder of runs"])
+def test_a_run_goes_on_and_ends_like_one_that_was_never_cut_off(project, by):
+    folder = folder_of(project)
+    assert Run.load(folder / "run.json").status is RunStatus.INTERRUPTED
+    resumed = run("train", "--resume", folder if by == "its own folder" else project / "models")
+    assert resumed.exit_code == 0, resumed.output
+    assert "Resumed after epoch 2" in resumed.stderr and "epoch 3/3" in resumed.stderr
+    assert "epoch 2/3" not in resumed.stderr and str(folder / "model") in resumed.stdout
+    whole = run("train", "--config", project / "config.yaml", "--out", project / "others")
+    assert whole.exit_code == 0, whole.output
+    (other,) = (path for path in (project / "others").iterdir() if path.is_dir())
+    weights = [(each / "model" / "weights.safetensors").read_bytes() for each in (folder, other)]
+    assert weights[0] == weights[1]
+    again = run("train", "--resume", folder)
+    assert again.exit_code == 2 and "it has finished" in again.stderr
+
+
+def test_a_changed_configuration_is_refused_with_what_has_changed(project):
+    write(project / "config.yaml", {**CONFIG, "training": {**CONFIG["training"], "epochs": 5, "seed": 3}})
+    refused = run("train", "--resume", folder_of(project))
+    assert refused.exit_code == 2
+    assert "training.epochs" in refused.stderr and "training.seed" in refused.stderr
+
+
+def test_a_changed_table_is_refused_by_name(project):
+    visits = pd.read_csv(project / "visits.csv")
+    visits.loc[0, "cost"] += 1
+    visits.to_csv(project / "visits.csv", index=False)
+    refused = run("train", "--resume", folder_of(project))
+    assert refused.exit_code == 2 and "visits" in refused.stderr and "has changed" in refused.stderr
+
+
+def test_a_configuration_that_was_moved_is_named_anew(project):
+    folder = folder_of(project)
+    (project / "config.yaml").rename(project / "moved.yaml")
+    refused = run("train", "--resume", folder)
+    assert refused.exit_code == 2 and "--config" in refused.stderr
+    assert run("train", "--resume", folder, "--config", project / "moved.yaml").exit_code == 0
+
+
+def test_nothing_to_go_on_with_is_said(project):
+    (project / "empty").mkdir()
+    refused = run("train", "--resume", project / "empty")
+    assert refused.exit_code == 2 and "no run in it can be resumed" in refused.stderr
+    neither = run("train")
+    assert neither.exit_code == 2 and "--config" in neither.stderr and "--resume" in neither.stderr
