@@ -105,7 +105,7 @@ def _facts(one: "Ranked") -> dict[str, Any]:
 def _print(question: str, ranked: "list[Ranked]") -> None:
     grid = Grid(title=escape(question))
     for name in ("run", "name", "made", "status"):
-        grid.add_column(name, overflow="fold")
+        grid.add_column(name, overflow="fold", no_wrap=name == "run")
     grid.add_column(escape(ranked[0].metric.replace("_", " ")), justify="right")
     grid.add_column("best baseline", justify="right")
     for one in ranked:

@@ -104,9 +104,11 @@ def config_file(given: Path | None) -> Path:
 
 def models_folder(config: Path) -> Path:
     """Where runs of a configuration are kept if nobody says: in the project's models/, or in that of this folder."""
-    around = config.resolve().parent.parent
-    beside = config.parent.name == CONFIG_FILE.parent.name or config.resolve().parent.name == "configs"
-    return around / "models" if beside and (around / "models").is_dir() else Path("models")
+    place = config.resolve().parent
+    beside = place.parent / "models"
+    if place.name != CONFIG_FILE.parent.name or not beside.is_dir() or place.parent == Path.cwd():
+        return Path("models")
+    return beside
 
 
 def read_tables(given: Sequence[str]) -> "TableSet":

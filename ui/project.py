@@ -30,7 +30,7 @@ def show_project(workspace: Workspace) -> None:
         if (
             now is State.CHANGED
             and st.button("Save to the project", key="save_project", icon=":material/save:", width="stretch")
-            and attempt(lambda: save_project(workspace))
+            and attempt(lambda: _save(workspace))
         ):
             session.tell("The project's config.yaml is written.")
             st.rerun()
@@ -47,3 +47,7 @@ def show_project(workspace: Workspace) -> None:
         ):
             session.tell("The project is read again.")
             st.rerun()
+
+
+def _save(workspace: Workspace) -> None:
+    save_project(workspace)
