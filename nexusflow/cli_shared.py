@@ -71,7 +71,7 @@ def told_plainly() -> Iterator[None]:
 
 
 @contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
+def interruptible(kept: str = "what is done so far is") -> Iterator[Callable[[], bool]]:
     """Turns the first Ctrl-C into a wish to stop; a second one stops at once."""
     asked = False
 
@@ -80,7 +80,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked = True
-        err.print("Stopping; what is done so far is kept. Press Ctrl-C again to stop at once.")
+        err.print(f"Stopping; {kept} kept. Press Ctrl-C again to stop at once.")
 
     before = signal.signal(signal.SIGINT, ask)
     try:

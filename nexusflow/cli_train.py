@@ -139,7 +139,7 @@ def _train(
     from nexusflow.services.search import search_within
 
     learn = search_within(minutes) if minutes else None
-    with interruptible() as should_stop, Bar(err) as bar:
+    with interruptible("the best weights so far are") as should_stop, Bar(err) as bar:
         done = train_project(
             project,
             folder,
@@ -161,7 +161,7 @@ def _print(done: "Trained") -> None:
 def _estimate(project: "Project", as_json: bool) -> None:
     from nexusflow.services.estimate import estimate
 
-    with interruptible() as should_stop, err.status("Training a few batches to time them"):
+    with interruptible("nothing is") as should_stop, err.status("Training a few batches to time them"):
         found = estimate(
             project.config, project.tables, project.schema, project.task, should_stop=should_stop
         )

@@ -59,7 +59,9 @@ def _put_in_list(items: list[Any], path: list[str], value: Any, key: str) -> lis
     for name, number in list(named.items()):
         named.setdefault(DatasetConfig(name=name).table, number)
     for length in range(len(path) - 1, 0, -1):
-        number = named.get(".".join(path[:length]), -1)
+        name = ".".join(path[:length])
+        # A table also goes by the name of a file of it.
+        number = named.get(name, named.get(DatasetConfig(name=name).table, -1))
         if number >= 0:
             return [
                 _put(item, path[length:], value, key) if place == number else item
