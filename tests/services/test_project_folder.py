@@ -5,12 +5,16 @@ from pathlib import Path
 
 import pytest
 import yaml
-from small_shop import as_files, shop_frames
+from small_shop import SHORT, SMALL, as_files, shop_frames
+from test_questions import QUESTION
 
 from nexusflow.config import load_config
 from nexusflow.data.schema import Kind
+from nexusflow.data.task import Split
 from nexusflow.errors import ConfigError
+from nexusflow.services.evaluation import evaluate
 from nexusflow.services.project_folder import State, open_project, reread_project, save_project, state
+from nexusflow.services.project_run import train
 from nexusflow.services.projects import EncoderChoice, load_project
 from nexusflow.services.starting import start_project
 
@@ -183,3 +187,27 @@ def test_what_does_not_fit_is_not_opened(made, tmp_path):
 def test_runs_of_the_app_are_those_of_the_project(made, tmp_path):
     workspace = opened(made, tmp_path / "home")
     assert workspace.runs.root.resolve() == (made / "models").resolve()
+
+
+def test_a_question_over_time_goes_to_the_app_and_back(made, tmp_path):
+    workspace = opened(made, tmp_path / "home")
+    workspace.save_task(workspace.ask(QUESTION, split=Split(method="time")).task)
+    save_project(workspace)
+    config = load_config(config_of(made))
+    assert config == workspace.config() and config.target.question is not None
+    assert set(yaml.safe_load(config_of(made).read_text())["target"]) == {"question", "hidden_columns"}
+    again = opened(made, tmp_path / "another home")
+    assert again.task() == workspace.task() and again.config() == config
+    assert load_project(config_of(made))[3] == workspace.task()
+
+
+def test_a_model_of_a_project_is_measured_on_its_own_tables(made):
+    workspace = opened(made, made.parent / "home")
+    workspace.save_task(workspace.ask(QUESTION, split=Split(method="time")).task)
+    workspace.save_model_settings(encoders={}, architecture=SMALL, training=SHORT)
+    save_project(workspace)
+    trained = train(made)
+    found = evaluate(trained.folder)
+    assert found.own and found.question == workspace.task().title
+    for part, metrics in trained.run.metrics.items():
+        assert found.scores[part]["NexusFormer"] == metrics
