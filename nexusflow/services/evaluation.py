@@ -1,17 +1,19 @@
 """How good a model is on tables with known answers: those of its training, or new ones."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nexusflow.data.tables import TableSet
+from nexusflow.data.asking import with_table
+from nexusflow.data.question import AsOf
+from nexusflow.data.tables import Table, TableSet
 from nexusflow.data.task import PARTS, Examples, Part, TaskKind
 from nexusflow.errors import DataError, Problem
 from nexusflow.services.opening import own_tables, prepare, trained_at
-from nexusflow.services.prediction import score_rows
+from nexusflow.services.prediction import score_rows, scoreable
 
 if TYPE_CHECKING:
     from nexusflow.artifact import TrainedModel
@@ -44,12 +46,15 @@ class Evaluation:
 def evaluate(model: Path, tables: TableSet | None = None, *, as_of: str | None = None) -> Evaluation:
     """The metrics of a model, or of a run's; without tables those of the project that it lies in are read.
 
+    A question over time is asked of new tables as of one date, or as of its own, wherever its window has closed.
     DataError where no row has a known answer; ArtifactError where a table or column is missing.
     """
     trained, run_folder = trained_at(model)
     given = own_tables(run_folder, trained) if tables is None else tables
     prepared = prepare(trained, given, as_of=as_of)
     reader = prepared.reader
+    if reader.preprocessing.task.over_time is not None and not prepared.own:
+        reader = _answered(reader, given, as_of)
     logit_NO = score_rows(trained.model.cpu(), reader)
     parts = _parts(reader, own=prepared.own)
     scores: dict[str, Scores] = {}
@@ -76,6 +81,21 @@ def evaluate(model: Path, tables: TableSet | None = None, *, as_of: str | None =
         level=trained.interval.level if trained.interval is not None else None,
         problems=prepared.problems,
     )
+
+
+def _answered(reader: "Reader", tables: TableSet, as_of: str | None) -> "Reader":
+    """The question asked as of the date, or as of its own ones, of the entities whose answers these tables tell."""
+    from nexusflow.data.labels import evaluate as answers_to
+    from nexusflow.data.reader import Reader
+
+    preprocessing, question = reader.preprocessing, reader.preprocessing.task.over_time
+    assert question is not None
+    if as_of is not None:
+        question = replace(question, as_of=AsOf(dates=(as_of,)))
+    labels = Table(name=preprocessing.task.entity_table, frame=answers_to(tables, question).frame)
+    asked = with_table(tables, labels)
+    examples, _ = scoreable(preprocessing, asked)
+    return Reader(preprocessing, asked, examples)
 
 
 def _parts(reader: "Reader", *, own: bool) -> dict[str, Examples]:

@@ -10,8 +10,9 @@ from test_questions import QUESTION
 
 from nexusflow.config import load_config
 from nexusflow.data.schema import Kind
+from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Split
-from nexusflow.errors import ConfigError
+from nexusflow.errors import ConfigError, NexusFlowError
 from nexusflow.services.evaluation import evaluate
 from nexusflow.services.project_folder import State, open_project, reread_project, save_project, state
 from nexusflow.services.project_run import train
@@ -211,3 +212,13 @@ def test_a_model_of_a_project_is_measured_on_its_own_tables(made):
     assert found.own and found.question == workspace.task().title
     for part, metrics in trained.run.metrics.items():
         assert found.scores[part]["NexusFormer"] == metrics
+    tables = TableSet(tables={name: workspace.tables()[name] for name in ("customers", "orders")})
+    # Asked anew as of its own dates are all the rows of the split; as of one of them, some.
+    newer = replace(tables.tables["orders"], frame=tables["orders"].frame.iloc[:-1].reset_index(drop=True))
+    anew = evaluate(trained.folder, TableSet(tables={**tables.tables, "orders": newer}))
+    once = evaluate(trained.folder, tables, as_of="2024-03-15")
+    assert not anew.own and not once.own and 0 < once.rows["given"] < anew.rows["given"]
+    assert anew.rows["given"] == pytest.approx(sum(found.rows.values()), rel=0.05)
+    assert set(once.scores["given"]["Best constant"]) == set(once.scores["given"]["NexusFormer"])
+    with pytest.raises(NexusFlowError):
+        evaluate(trained.folder, tables, as_of="2031-01-01")
