@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from nexusflow.api import explain
 from nexusflow.cli import app
-from nexusflow.cli_shared import REFUSED
+from nexusflow.cli_shared import REFUSED, USAGE
 from nexusflow.services.insight import Insight
 
 
@@ -95,7 +95,7 @@ def test_it_writes_a_report_or_a_folder_of_frames(shop, tmp_path):
 )
 def test_bad_input_is_told_plainly(shop, more, words):
     result = run(shop[1], *shop[2], *more)
-    assert result.exit_code == REFUSED
+    assert result.exit_code == (USAGE if words.startswith("--") else REFUSED)
     assert words in " ".join(result.output.split()) and "Traceback" not in result.output
 
 
