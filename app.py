@@ -8,6 +8,7 @@ from nexusflow.services.jobs import in_background
 from ui import state
 from ui.checklist import show_checklist
 from ui.navigation import sections
+from ui.project import show_project
 
 PICTURES = Path(__file__).parent / "ui"
 
@@ -30,4 +31,5 @@ state.begin_frame()
 page.run()
 with st.sidebar:
     show_checklist(workspace)
+    show_project(workspace)
 warm_up_training()

@@ -24,6 +24,7 @@ from nexusflow.explain.explanation import ROWS
 from nexusflow.services import figures
 from nexusflow.services.explained import ExplainedRow, explain_row, find_row
 from nexusflow.services.opening import Opened, open_model
+from nexusflow.services.project_run import read, train
 from nexusflow.services.report import AT_RANDOM, WORST, Steps, gather, unit
 from nexusflow.services.report_html import (
     CELLS_SHOWN,
@@ -323,4 +324,4 @@ def _plain_value(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 
-__all__ = ["Explanation", "RowExplanation", "explain", "run_folder"]
+__all__ = ["Explanation", "RowExplanation", "explain", "read", "run_folder", "train"]

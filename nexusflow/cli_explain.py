@@ -8,8 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from nexusflow.cli_shared import err, out, read_tables, tell, told_plainly
-from nexusflow.errors import ConfigError
+from nexusflow.cli_shared import AsJson, UsageError, err, give, out, read_tables, say, tell, told_plainly
 
 if TYPE_CHECKING:
     from nexusflow.api import Explanation, RowExplanation
@@ -22,11 +21,14 @@ def explain(
         Path, typer.Argument(help="A model file (.nxf), or the folder of its run.", metavar="MODEL")
     ],
     table: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
-            "--table", help="A table and its file, as in customers=data/customers.csv; once for each table."
+            "--table",
+            metavar="NAME=FILE",
+            help="A table and its file, as in customers=data/customers.csv; once for each table. Default: the tables "
+            "of the project folder that the model lies in.",
         ),
-    ],
+    ] = None,
     row: Annotated[
         list[str] | None, typer.Option("--row", help="The key of a row to be explained; may be given again.")
     ] = None,
@@ -51,27 +53,36 @@ def explain(
             "with the tables of its training, the dates of that.",
         ),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Tell which tables, columns and cells a model's answers come from, and how far that can be trusted.
 
     With the tables that it was trained on, the test rows are looked at, and the figures are those of the Interpret
     page; with new ones, all their rows. Integrated gradients take most of the time, up to minutes for large models.
+
+    Example: nexusflow explain models/RUN --rows 3 --out report.html
     """
     with told_plainly():
         if file is not None and file.suffix not in (".html", ".json", ""):
-            raise ConfigError(f"--out must end in .html or .json, or name a folder; it is {file.name!r}.")
+            raise UsageError(f"--out must end in .html or .json, or name a folder; it is {file.name!r}.")
         from nexusflow.api import explain as explain_model
 
-        tables = read_tables(table)
-        explanation = explain_model(model, tables, as_of=as_of)
+        tables = read_tables(table) if table else None
+        with err.status("Scoring every row"):
+            explanation = explain_model(model, tables, as_of=as_of)
         tell(explanation.problems)
         keys = [*(row or ()), *_some(explanation, rows)]
-        _print(explanation)
-        for key in keys:
-            _print_row(explanation.row(key))
+        if as_json:
+            with err.status("Explaining"):
+                give(explanation.to_dict(keys))
+        else:
+            _print(explanation)
+            for key in keys:
+                _print_row(explanation.row(key))
         if file is not None:
             _write(explanation, file, keys, list(row or ()), rows)
-            out.print(f"Written: {escape(str(file))}", soft_wrap=True, highlight=False)
+            if not as_json:
+                say(f"Written: {file}")
 
 
 def _some(explanation: "Explanation", count: int) -> list[str]:

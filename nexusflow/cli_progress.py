@@ -1,5 +1,7 @@
 """A training's events on the command line: a bar that moves, and lines that stay."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -57,3 +59,12 @@ class Bar:
             self._progress.update(self._task, description=escape(event.message))
             if event.lasts:
                 self._console.print(escape(event.message), soft_wrap=True, highlight=False)
+
+
+@contextmanager
+def share_of(console: Console, what: str) -> Iterator[Callable[[float], None]]:
+    """A bar for work that tells what share of it is done, from 0 to 1."""
+    columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(what, total=1.0)
+        yield lambda share: progress.update(task, completed=share)

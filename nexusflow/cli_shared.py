@@ -1,10 +1,13 @@
-"""What the commands share: where they print, how errors are told, and how tables are named."""
+"""What the commands share: where they print, how errors are told, how they end, and how tables are named."""
 
-from collections.abc import Iterator, Sequence
+import json
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,28 +18,97 @@ from nexusflow.errors import ConfigError, NexusFlowError, Problem, Severity
 if TYPE_CHECKING:
     from nexusflow.data.tables import TableSet
 
-BAD_INPUT, CANCELLED = 2, 130
+# How a command ends, see docs/cli.md; 2 is also what typer gives for an option that there is not.
+FINE, REFUSED, USAGE, CANCELLED = 0, 1, 2, 130
+# Where a project keeps its configuration, seen from its folder.
+CONFIG_FILE = Path("configs", "config.yaml")
 
+# Results go to stdout and all else to stderr, so that a program can read the one and a person the other.
 out, err = Console(), Console(stderr=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a setting of the file, as in training.epochs=3 or datasets.customers.complexity=large; "
+        "may be given again.",
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", help=f"The configuration of the run, a YAML file. Default: {CONFIG_FILE} of this folder."
+    ),
+]
+
+
+class UsageError(ConfigError):
+    """An option that is not written as the command takes it."""
 
 
 @contextmanager
 def told_plainly() -> Iterator[None]:
-    """Errors that the user can mend are told on stderr, each with its place and the way out."""
+    """Errors that the user can mend are told on stderr, each with its place and the way out; the exit code follows."""
     try:
         yield
+    except UsageError as error:
+        tell(error.problems)
+        raise typer.Exit(USAGE) from None
     except NexusFlowError as error:
         tell(error.problems)
-        raise typer.Exit(BAD_INPUT) from None
+        raise typer.Exit(REFUSED) from None
     except OSError as error:
         if error.filename is None:
             raise
         message = f"{error.filename}: {error.strerror or type(error).__name__}."
         tell([Problem(severity=Severity.ERROR, message=message)])
-        raise typer.Exit(BAD_INPUT) from None
+        raise typer.Exit(REFUSED) from None
     except KeyboardInterrupt:
         err.print("Stopped.")
         raise typer.Exit(CANCELLED) from None
+
+
+@contextmanager
+def interruptible(kept: str = "what is done so far is") -> Iterator[Callable[[], bool]]:
+    """Turns the first Ctrl-C into a wish to stop; a second one stops at once."""
+    asked = False
+
+    def ask(signum: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        err.print(f"Stopping; {kept} kept. Press Ctrl-C again to stop at once.")
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def config_file(given: Path | None) -> Path:
+    """The configuration that is meant: a file, or that of a project's folder; UsageError where none is named."""
+    if given is None:
+        if not CONFIG_FILE.is_file():
+            raise UsageError(
+                f"There is no {CONFIG_FILE} in {Path.cwd()}. Name a configuration by --config, or make a project with "
+                "nexusflow init NAME."
+            )
+        return CONFIG_FILE
+    inside = given / CONFIG_FILE
+    return inside if inside.is_file() else given
+
+
+def models_folder(config: Path) -> Path:
+    """Where runs of a configuration are kept if nobody says: in the project's models/, or in that of this folder."""
+    place = config.resolve().parent
+    beside = place.parent / "models"
+    if place.name != CONFIG_FILE.parent.name or not beside.is_dir() or place.parent == Path.cwd():
+        return Path("models")
+    return beside
 
 
 def read_tables(given: Sequence[str]) -> "TableSet":
@@ -49,7 +121,7 @@ def read_tables(given: Sequence[str]) -> "TableSet":
     for text in given:
         name, equals, path = text.partition("=")
         if not (name and equals and path):
-            raise ConfigError(
+            raise UsageError(
                 f"--table takes NAME=FILE, as in customers=customers.csv; it was given {text!r}."
             )
         if not Path(path).is_file():
@@ -70,3 +142,22 @@ def tell(problems: Sequence[Problem]) -> None:
     for problem in problems:
         label = f"[{colours[problem.severity]}]{problem.severity}[/]"
         err.print(f"{label} {escape(str(problem))}", soft_wrap=True, highlight=False)
+
+
+def say(text: str) -> None:
+    """A line of the result, as it is: no markup, no wrapping."""
+    out.print(escape(text), soft_wrap=True, highlight=False)
+
+
+def give(data: Any) -> None:
+    """The result for a program: JSON on stdout, numbers to the bit."""
+    # Not through rich, which would wrap and colour it.
+    print(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False), flush=True)
+
+
+def told(problems: Sequence[Problem]) -> list[dict[str, Any]]:
+    """Problems as plain dicts, for `give`."""
+    return [
+        {**{k: v for k, v in vars(p).items() if v not in (None, "")}, "severity": str(p.severity)}
+        for p in problems
+    ]

@@ -29,7 +29,13 @@ ROOMS = [
     "models",
     "cli_progress",
     "cli_shared",
+    "cli_results",
     "cli_explain",
+    "cli_inspect",
+    "cli_models",
+    "cli_predict",
+    "cli_project",
+    "cli_train",
     "cli",
     "__main__",
 ]

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from nexusflow.api import explain
 from nexusflow.cli import app
-from nexusflow.cli_shared import BAD_INPUT
+from nexusflow.cli_shared import REFUSED, USAGE
 from nexusflow.services.insight import Insight
 
 
@@ -95,12 +95,12 @@ def test_it_writes_a_report_or_a_folder_of_frames(shop, tmp_path):
 )
 def test_bad_input_is_told_plainly(shop, more, words):
     result = run(shop[1], *shop[2], *more)
-    assert result.exit_code == BAD_INPUT
+    assert result.exit_code == (USAGE if words.startswith("--") else REFUSED)
     assert words in " ".join(result.output.split()) and "Traceback" not in result.output
 
 
 def test_missing_tables_and_models_are_told(shop, tmp_path):
     lacking = run(shop[1], shop[2][0])
-    assert lacking.exit_code == BAD_INPUT and "orders" in lacking.output
+    assert lacking.exit_code == REFUSED and "orders" in lacking.output
     nothing = run(tmp_path, *shop[2])
-    assert nothing.exit_code == BAD_INPUT and "There is no model in" in nothing.output
+    assert nothing.exit_code == REFUSED and "There is no model in" in nothing.output

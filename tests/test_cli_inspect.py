@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nexusflow import cli
-from nexusflow.cli_shared import BAD_INPUT
+from nexusflow.cli_shared import REFUSED
 from nexusflow.data.schema import ForeignKey
 from nexusflow.data.schema_text.formats import read_schema_file
 
@@ -70,4 +70,4 @@ def test_it_prints_tables_relations_and_findings(folder: Path) -> None:
 )
 def test_it_tells_what_it_cannot_do(arguments: list, words: str) -> None:
     done = run(*arguments)
-    assert done.exit_code == BAD_INPUT and words in " ".join(done.output.split())
+    assert done.exit_code == REFUSED and words in " ".join(done.output.split())

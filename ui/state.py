@@ -4,6 +4,7 @@ All that matters is on disk in the workspace. The session holds its id, what is 
 to show once.
 """
 
+import os
 import secrets
 import time
 from collections.abc import Hashable, Sequence
@@ -50,9 +51,12 @@ VIEWS = ("Tables", "Columns", "TabNet masks", "Experts and passes", "One row")
 
 
 def workspace() -> Workspace:
-    """This session's workspace; its id comes from the address, the session, or chance, in this order."""
+    """This session's workspace; its id comes from the address, the session, the project that the server was started
+    with, or chance, in this order.
+    """
     asked = st.query_params.get("ws")
-    known = asked or st.session_state.get(_WORKSPACE) or secrets.token_hex(16)
+    started_with = os.environ.get("NEXUSFLOW_WORKSPACE")
+    known = asked or st.session_state.get(_WORKSPACE) or started_with or secrets.token_hex(16)
     try:
         opened = _open_workspace(known, home())
     except NexusFlowError:

@@ -3,14 +3,22 @@
 import hashlib
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from nexusflow.config import TrainingConfig
+from nexusflow.config import RunConfig, TrainingConfig
+from nexusflow.data.schema import Schema
+from nexusflow.data.stored import StoredTable
+from nexusflow.data.tables import TableSet
+from nexusflow.data.task import Task
 from nexusflow.services.jobs import JobManager, JobView, OnEvent, ShouldStop
 from nexusflow.services.learn import prepared, reached
 from nexusflow.services.storage import new_run_id
 from nexusflow.services.training import must_be_ready
 from nexusflow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from nexusflow.data.reader import Reader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +26,9 @@ class Estimate:
     """The number of weights, the most epochs, and seconds as measured here: before them, per epoch, and after them.
 
     `going_on` is what comes after the epochs, as a share of them; `rows_per_epoch` is given where an epoch is of some
-    of the training rows.
+    of the training rows. Memory in bytes: `weight_bytes` of the weights and all that is kept for each, `step_bytes` of
+    what a step saves for its way back, as measured, and `table_bytes` of the tables as they are held and read. The
+    libraries come on top.
 
     What gradient boosting takes, as teacher and as baseline, is not in it unless a time limit holds for the whole run.
     """
@@ -32,6 +42,14 @@ class Estimate:
     going_on: float = 0.0
     rows_per_epoch: int | None = None
     seconds_after: float = 0.0
+    weight_bytes: int = 0
+    step_bytes: int = 0
+    table_bytes: int = 0
+
+    @property
+    def bytes(self) -> int:
+        """The memory of a training, without that of the libraries."""
+        return self.weight_bytes + self.step_bytes + self.table_bytes
 
     @property
     def limited(self) -> bool:
@@ -66,26 +84,60 @@ def start_estimate(workspace: Workspace, manager: JobManager) -> str:
     assert task is not None
 
     def work(on_event: OnEvent, should_stop: ShouldStop) -> None:
-        from nexusflow.train.budget import settle
         from nexusflow.train.runtime import cores, set_threads
-        from nexusflow.train.timing import seconds_per_step, steps_after, steps_per_epoch
 
         set_threads(cores() - 1 or 1)
-        began = time.monotonic()
-        seen = reached(schema, task, hops=config.architecture.hops)
-        reader, model = prepared(config, tables, seen, task)
-        before = time.monotonic() - began
-        weights = sum(p.numel() for p in model.parameters())
-        training = settle(config.training, reader)
-        step = seconds_per_step(reader, model, training, should_stop)
-        if not should_stop():
-            epoch = step * steps_per_epoch(reader, training)
-            after = step * steps_after(reader, training)
-            on_event(_estimate(training, weights, before, epoch, after))
+        found = estimate(config, tables, schema, task, should_stop=should_stop)
+        if found is not None:
+            on_event(found)
 
     job_id = f"estimate-{new_run_id()}"
     manager.submit(owner=workspace.id, job_id=job_id, title="estimate", work=work)
     return job_id
+
+
+def estimate(
+    config: RunConfig,
+    tables: TableSet,
+    schema: Schema,
+    task: Task,
+    *,
+    should_stop: ShouldStop = lambda: False,
+) -> Estimate | None:
+    """Read everything, train a few batches and throw them away; None where it was stopped."""
+    from nexusflow.train.budget import settle
+    from nexusflow.train.memory import bytes_of_a_step, bytes_of_weights
+    from nexusflow.train.timing import seconds_per_step, steps_after, steps_per_epoch
+
+    began = time.monotonic()
+    seen = reached(schema, task, hops=config.architecture.hops)
+    reader, model = prepared(config, tables, seen, task)
+    before = time.monotonic() - began
+    training = settle(config.training, reader)
+    step = seconds_per_step(reader, model, training, should_stop)
+    if should_stop():
+        return None
+    found = _estimate(
+        training,
+        sum(p.numel() for p in model.parameters()),
+        before,
+        step * steps_per_epoch(reader, training),
+        step * steps_after(reader, training),
+    )
+    return replace(
+        found,
+        weight_bytes=bytes_of_weights(model, training),
+        step_bytes=bytes_of_a_step(reader, model, training),
+        table_bytes=_bytes_of_tables(tables, reader),
+    )
+
+
+def _bytes_of_tables(tables: TableSet, reader: "Reader") -> int:
+    """The frames that are held, which those on disk are not, and their columns as numbers."""
+    held = [table.frame for table in tables.values() if not isinstance(table, StoredTable)]
+    frames = sum(int(frame.memory_usage(index=False, deep=True).sum()) for frame in held)
+    arrays = [array for encoded in reader.encoded.values() for array in vars(encoded).values()]
+    return frames + sum(array.nbytes for array in arrays if hasattr(array, "nbytes"))
 
 
 def estimated(view: JobView | None) -> Estimate | None:

@@ -8,14 +8,13 @@ from typing import Any
 from nexusflow.data.checks import find_problems
 from nexusflow.data.findings import Finding, examine
 from nexusflow.data.infer import Proposal, propose
-from nexusflow.data.load import load_files
+from nexusflow.data.load import ENDINGS, load_files
 from nexusflow.data.relations import RelationStats, relatable, relate
 from nexusflow.data.schema import ForeignKey, Schema
 from nexusflow.data.schema_text.formats import format_of
 from nexusflow.data.schema_text.types import column_types
 from nexusflow.data.tables import TableSet
 from nexusflow.errors import DataError
-from nexusflow.services.projects import ENDINGS
 
 
 @dataclass(frozen=True, kw_only=True)

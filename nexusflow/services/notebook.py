@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from nexusflow.services.insight import Insight
@@ -18,7 +19,12 @@ def to_notebook(insight: Insight) -> bytes:
     run = insight.store.load(insight.run_id)
     found = insight.rows(part=str(insight.sampled_part), order="error").dropna(subset="error")
     key = str((found if len(found) else insight.rows())["key"].iloc[0])
-    cells = [_cell(kind, source, number) for number, (kind, source) in enumerate(_sources(insight, run, key))]
+    return as_notebook(_sources(insight, run, key))
+
+
+def as_notebook(sources: Sequence[tuple[str, str]]) -> bytes:
+    """Cells of kind and source as a notebook that has not been run."""
+    cells = [_cell(kind, source, number) for number, (kind, source) in enumerate(sources)]
     notebook = {
         "cells": cells,
         "metadata": {
@@ -37,7 +43,7 @@ def _sources(insight: Insight, run: Run, key: str) -> list[tuple[str, str]]:
     cells = [
         (
             "markdown",
-            f"# {_md(run.name)}\n\nThe explanations of run `{run.id}`, made again from its model and its tables. "
+            f"# {md(run.name)}\n\nThe explanations of run `{run.id}`, made again from its model and its tables. "
             "Run the cells in order; every frame is an ordinary pandas frame.",
         ),
         (
@@ -89,7 +95,7 @@ def _opening(store: RunStore, run: Run) -> str:
     return "explanation = explain('MODEL_FOLDER', {'TABLE': 'FILE'})\n"
 
 
-def _md(text: object) -> str:
+def md(text: object) -> str:
     """A name as Markdown that shows just this text."""
     line = plain(text)
     return "".join(f"\\{c}" if c in "\\`*_{}[]<>()#+-.!|$&~" else c for c in line)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from nexusflow.artifact import TrainedModel
     from nexusflow.data.reader import Reader
 
+# A project keeps its runs in a folder beside that of this file.
+PROJECT_CONFIG = Path("configs", "config.yaml")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
@@ -46,25 +49,47 @@ def open_model(
 ) -> Opened:
     """A model file, a run's folder or a loaded model, with its tables.
 
-    `tables` are frames or files by name, or a folder of files named as the tables; a run of a workspace needs none.
-    Tables equal to those that the run was trained on, with the run's folder around the model, give what the Interpret
-    page shows, to the bit. ArtifactError or DataError where the model or a table cannot be read, or does not fit.
+    `tables` are frames or files by name, or a folder of files named as the tables; a run of a workspace or in a
+    project folder needs none. Tables equal to those that the run was trained on, with the run's folder around the
+    model, give what the Interpret page shows, to the bit. ArtifactError or DataError where the model or a table cannot
+    be read, or does not fit.
     """
+    trained, run_folder = trained_at(model)
+    given = own_tables(run_folder, trained) if tables is None else as_tables(tables, wanted_tables(trained))
+    ready = prepare(trained, given, as_of=as_of)
+    if ready.own and run_folder is not None and (run_folder / PREDICTIONS_FILE).is_file():
+        insight = Insight(RunStore(run_folder.parent), run_folder.name, trained, ready.reader)
+        return Opened(insight=insight, own=True, problems=ready.problems)
+    return _scored(trained, ready.reader, ready.problems, own=ready.own)
+
+
+def trained_at(model: "Path | str | TrainedModel") -> "tuple[TrainedModel, Path | None]":
+    """The model in memory, and the folder of its run where it still lies in one; ArtifactError if it is unreadable."""
     from nexusflow.artifact import TrainedModel, find_model, load_model
 
-    path = None if isinstance(model, TrainedModel) else find_model(Path(model))
-    trained = model if isinstance(model, TrainedModel) else load_model(path)  # type: ignore[arg-type]
-    run_folder = _run_folder(path, trained)
-    given = _workspace_tables(run_folder) if tables is None else as_tables(tables, wanted_tables(trained))
+    if isinstance(model, TrainedModel):
+        return model, None
+    path = find_model(Path(model))
+    trained = load_model(path)
+    return trained, _run_folder(path, trained)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Tables as a model reads them, and whether they are those of its run; `problems` are what did not fit."""
+
+    reader: "Reader"
+    own: bool
+    problems: tuple[Problem, ...]
+
+
+def prepare(trained: "TrainedModel", given: TableSet, *, as_of: str | None = None) -> Prepared:
+    """Make tables ready to be scored, as of a date for a question over time; see `open_model`."""
     given = _as_loaded(trained, given)
     if as_of is None and is_own(trained, given):
-        reader = run_reader(trained, given)
-        if run_folder is not None and (run_folder / PREDICTIONS_FILE).is_file():
-            insight = Insight(RunStore(run_folder.parent), run_folder.name, trained, reader)
-            return Opened(insight=insight, own=True, problems=given.problems)
-        return _scored(trained, reader, given.problems, own=True)
+        return Prepared(reader=run_reader(trained, given), own=True, problems=given.problems)
     reader, problems = read_new(trained, given, as_of=as_of)
-    return _scored(trained, reader, (*given.problems, *problems), own=False)
+    return Prepared(reader=reader, own=False, problems=(*given.problems, *problems))
 
 
 def as_tables(given: object, wanted: Collection[str]) -> TableSet:
@@ -176,13 +201,18 @@ def _run_folder(path: Path | None, trained: "TrainedModel") -> Path | None:
     return around if same_run(Run.load(around / RUN_FILE), trained.run) else None
 
 
-def _workspace_tables(run_folder: Path | None) -> TableSet:
+def own_tables(run_folder: Path | None, trained: "TrainedModel") -> TableSet:
+    """The tables of the workspace or of the project folder that the run lies in; DataError where it lies in none."""
+    from nexusflow.services.project_tables import load_tables
     from nexusflow.services.workspace import Workspace
 
     around = None if run_folder is None else run_folder.parent
-    if around is None or around.name != "runs" or around.parent.parent.name != "workspaces":
+    if around is not None and around.name == "runs" and around.parent.parent.name == "workspaces":
+        return Workspace(around.parent.name, around.parent).tables()
+    config = None if around is None else around.parent / PROJECT_CONFIG
+    if config is None or not config.is_file():
         raise DataError("Tables are needed: give frames or files by table name, or a folder of files.")
-    return Workspace(around.parent.name, around.parent).tables()
+    return load_tables(trained.config, config)
 
 
 def _scored(trained: "TrainedModel", reader: "Reader", problems: tuple[Problem, ...], *, own: bool) -> Opened:

@@ -16,8 +16,10 @@ from nexusflow.services.prediction import OnProgress, Scoring, safe_csv
 ENDINGS = (".csv", ".parquet")
 
 
-def write_predictions(scoring: Scoring, file: Path, on_progress: OnProgress = lambda share: None) -> None:
-    """Score every row and write what `Prediction.frame` holds as .csv or .parquet, whole or not at all.
+def write_predictions(
+    scoring: Scoring, file: Path, on_progress: OnProgress = lambda share: None
+) -> list[str]:
+    """Score every row and write what `Prediction.frame` holds as .csv or .parquet, whole or not at all; its columns.
 
     In a CSV, text that a spreadsheet would run as a formula gets a leading apostrophe. ConfigError for another ending.
     """
@@ -25,10 +27,7 @@ def write_predictions(scoring: Scoring, file: Path, on_progress: OnProgress = la
     file.parent.mkdir(parents=True, exist_ok=True)
     frames = scoring.frames(on_progress)
     with _in_place(file) as part:
-        if file.suffix == ".csv":
-            _write_csv(frames, part)
-        else:
-            _write_parquet(frames, part)
+        return _write_csv(frames, part) if file.suffix == ".csv" else _write_parquet(frames, part)
 
 
 def check_ending(file: Path) -> None:
@@ -37,19 +36,23 @@ def check_ending(file: Path) -> None:
         raise ConfigError(f"Predictions are written as .csv or .parquet; found {file.name!r}.")
 
 
-def _write_csv(frames: Iterator[pd.DataFrame], part: Path) -> None:
+def _write_csv(frames: Iterator[pd.DataFrame], part: Path) -> list[str]:
+    columns: list[str] = []
     with part.open("wb") as file:
         for number, frame in enumerate(frames):
             file.write(safe_csv(frame, header=number == 0))
+            columns = columns or [str(name) for name in frame.columns]
+    return columns
 
 
-def _write_parquet(frames: Iterator[pd.DataFrame], part: Path) -> None:
+def _write_parquet(frames: Iterator[pd.DataFrame], part: Path) -> list[str]:
     first = _plain(next(frames))
     schema = pa.Table.from_pandas(first, preserve_index=False).schema
     with pq.ParquetWriter(part, schema) as writer:
         writer.write_table(pa.Table.from_pandas(first, schema=schema, preserve_index=False))
         for frame in frames:
             writer.write_table(pa.Table.from_pandas(_plain(frame), schema=schema, preserve_index=False))
+    return [str(name) for name in first.columns]
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """A run's configuration and what it speaks of: from YAML to tables, schema and task, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
@@ -14,19 +14,16 @@ from nexusflow.config import (
     TargetConfig,
     TrainingConfig,
     TransformerType,
-    load_config,
 )
 from nexusflow.config_lines import told_by_line
 from nexusflow.data.asking import asked_tables, question_task
 from nexusflow.data.checks import check_schema
 from nexusflow.data.examples import resolve_task
-from nexusflow.data.found import Source
 from nexusflow.data.infer import propose
-from nexusflow.data.load import ENDINGS, only, read_file
 from nexusflow.data.schema import ForeignKey, Kind, Schema, TableSchema
-from nexusflow.data.tables import Declared, Table, TableSet
+from nexusflow.data.tables import Table, TableSet
 from nexusflow.data.task import Split, Task
-from nexusflow.errors import ConfigError, DataError, NexusFlowError, Problem, SchemaError, Severity
+from nexusflow.errors import NexusFlowError, Problem, SchemaError, Severity
 from nexusflow.services.named import (
     KIND_LISTS,
     Place,
@@ -35,6 +32,8 @@ from nexusflow.services.named import (
     must_be_named,
     named_kinds,
 )
+from nexusflow.services.overrides import load_with
+from nexusflow.services.project_tables import load_tables
 from nexusflow.services.questions import question_from_config, question_to_config
 
 
@@ -59,28 +58,34 @@ class EncoderChoice:
         return cls(**{each.name: getattr(dataset, each.name) for each in fields(cls)})
 
 
-def load_project(config_path: Path) -> tuple[RunConfig, TableSet, Schema, Task]:
+def load_project(config_path: Path, settings: Sequence[str] = ()) -> tuple[RunConfig, TableSet, Schema, Task]:
     """A configuration file with the tables, schema and task that it names, the label table of a question too.
 
+    `settings` change some of its own, as in training.epochs=3.
     What the file does not say of kinds and keys is proposed from the values. A NexusFlowError where it does not fit
     the tables; what else is odd is among the tables' problems.
     """
-    config = load_config(config_path)
-    text = config_path.read_text(encoding="utf-8")
+    config = load_with(config_path, settings)
+    # A setting from outside stands in no line.
+    text = "" if settings else config_path.read_text(encoding="utf-8")
     with told_by_line(text, str(config_path)):
-        tables = _load_tables(config, config_path)
+        tables = load_tables(config, config_path)
+        schema, task, found = meaning(config, tables)
+    tables = replace(tables, problems=(*tables.problems, *found))
+    return config, *asked_tables(tables, schema, task), task
+
+
+def meaning(config: RunConfig, tables: TableSet) -> tuple[Schema, Task, tuple[Problem, ...]]:
+    """Schema and task of a configuration, and what is odd; a NexusFlowError where it does not fit the tables."""
     try:
-        with told_by_line(text, str(config_path)):
-            schema = schema_from_config(config, tables, propose(tables).schema)
-            found = check_schema(tables, schema)
-            if errors := [p for p in found if p.severity is Severity.ERROR]:
-                raise SchemaError(*errors)
-            task = task_from_config(config, tables, schema)
+        schema = schema_from_config(config, tables, propose(tables).schema)
+        found = check_schema(tables, schema)
+        if errors := [p for p in found if p.severity is Severity.ERROR]:
+            raise SchemaError(*errors)
+        return schema, task_from_config(config, tables, schema), tuple(found)
     except NexusFlowError as error:
         # A column is often missing because its file was misread.
         raise type(error)(*error.problems, *tables.problems) from None
-    tables = replace(tables, problems=(*tables.problems, *found))
-    return config, *asked_tables(tables, schema, task), task
 
 
 def schema_from_config(config: RunConfig, tables: TableSet, proposed: Schema) -> Schema:
@@ -243,67 +248,6 @@ def _dataset(schema: Schema, table: TableSchema, source: str, encoder: EncoderCh
 def _file_of(source: str) -> str | None:
     """The name of the file that a table came from: that of the zip where it lay in one, none for a database."""
     return None if "://" in source or not source else source.split("/")[0]
-
-
-def _load_tables(config: RunConfig, config_path: Path) -> TableSet:
-    tables: dict[str, Table] = {}
-    problems: list[Problem] = []
-    read: dict[Path, Source] = {}
-    names: dict[tuple[Path, str], str] = {}
-    for dataset in config.datasets:
-        if dataset.table in tables:
-            raise Place.of(config, dataset).error(
-                f"is a second time: two datasets are named {dataset.table!r}."
-            )
-        path = _find_file(dataset, config_path, Place.of(config, dataset))
-        if path not in read:
-            read[path] = read_file(path)
-        wanted = dataset.table_in_file or dataset.table
-        table, found = only(path.name, read[path], wanted)
-        problems += [p for p in found if p not in problems]
-        if table is not None:
-            tables[dataset.table] = replace(table, name=dataset.table)
-            names[path, table.name] = dataset.table
-    errors = [p for p in problems if p.severity is Severity.ERROR]
-    if errors:
-        raise DataError(*errors)
-    return TableSet(tables=tables, problems=tuple(problems), declared=_declared(read, names))
-
-
-def _declared(read: Mapping[Path, Source], names: Mapping[tuple[Path, str], str]) -> Declared:
-    """What the files declare of their tables, under the names that the configuration gives these."""
-    primary: dict[str, tuple[str, ...]] = {}
-    foreign: list[ForeignKey] = []
-    for path, source in read.items():
-        for table, columns in source.declared.primary_keys.items():
-            if (path, table) in names:
-                primary[names[path, table]] = columns
-        for key in source.declared.foreign_keys:
-            child, parent = (path, key.child_table), (path, key.parent_table)
-            if child in names and parent in names:
-                foreign.append(replace(key, child_table=names[child], parent_table=names[parent]))
-    return Declared(primary_keys=primary, foreign_keys=tuple(foreign))
-
-
-def _find_file(dataset: DatasetConfig, config_path: Path, place: Place) -> Path:
-    """The dataset's file: its path or name, beside the configuration or in a `datasets` folder near it."""
-    here = config_path.resolve().parent
-    name = dataset.path or dataset.name
-    names = [name, *(name + ending for ending in ENDINGS)]
-    folders = [here, here / "datasets", here.parent / "datasets"]
-    places = [folder / each for folder in folders for each in names]
-    for path in places:
-        if path.is_file():
-            return path
-    raise ConfigError(
-        Problem(
-            severity=Severity.ERROR,
-            file=str(config_path),
-            setting=(place / ("path" if dataset.path else "name")).setting,
-            message=f"No file was found for the dataset {dataset.name!r}.",
-            fix=f"Name it by `path`, relative to this file. Looked in: {', '.join(map(str, folders))}.",
-        )
-    )
 
 
 def _override(dataset: DatasetConfig, table: Table, schema: TableSchema, place: Place) -> TableSchema:

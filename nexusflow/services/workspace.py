@@ -24,6 +24,7 @@ from nexusflow.errors import DataError, NexusFlowError, Problem, TaskError
 from nexusflow.services import known
 from nexusflow.services.bring import read_files
 from nexusflow.services.drawing import DRAWING_FILE, Drawing, read_drawing, write_drawing
+from nexusflow.services.project_link import as_in_project
 from nexusflow.services.projects import EncoderChoice, schema_from_config, task_from_config, to_config
 from nexusflow.services.questions import LabelFiles
 from nexusflow.services.reconcile import standing
@@ -113,6 +114,10 @@ class Workspace:
         self._files.put_all(read)
         for file in ("schema.json", "task.json"):
             write_bytes(self.folder / file, (SAMPLES[name].folder / file).read_bytes())
+
+    def add_tables(self, tables: TableSet) -> None:
+        """Add tables that have been read elsewhere, or replace their namesakes."""
+        self._files.put_all(tables)
 
     def rename_table(self, name: str, new: str) -> None:
         """Give a table another name, wherever the workspace speaks of it; DataError where it cannot have it."""
@@ -303,6 +308,10 @@ class Workspace:
         write_json(self.folder / "settings.json", settings)
 
     def config(self) -> RunConfig:
+        """Everything above as one configuration, with what the file of its project says besides; see `own_config`."""
+        return as_in_project(self.folder, self.own_config())
+
+    def own_config(self) -> RunConfig:
         """Everything above as one configuration; TaskError where no question has been asked."""
         task = self.task()
         if task is None:

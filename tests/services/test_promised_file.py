@@ -12,7 +12,7 @@ from nexusflow.config import read_config
 from nexusflow.errors import ConfigError, DataError
 from nexusflow.nn.attention import SelfAttention
 from nexusflow.services.projects import load_project
-from nexusflow.services.runner import model_folder, new_run, run_training
+from nexusflow.services.runner import model_path, new_run, run_training
 from nexusflow.services.storage import RunStore
 from nexusflow.train.run import RunStatus
 
@@ -120,7 +120,7 @@ def trained(path: Path):
         should_stop=lambda: False,
     )
     assert run.status is RunStatus.FINISHED, run.error
-    return run, load_model(model_folder(store, "r-1"))
+    return run, load_model(model_path(store, "r-1"))
 
 
 @pytest.fixture(autouse=True)

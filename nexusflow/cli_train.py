@@ -1,0 +1,239 @@
+"""`nexusflow train` and `nexusflow search`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from nexusflow.cli_progress import Bar
+from nexusflow.cli_results import duration, print_metrics, run_facts, size
+from nexusflow.cli_shared import (
+    CANCELLED,
+    AsJson,
+    Config,
+    Settings,
+    UsageError,
+    config_file,
+    err,
+    give,
+    interruptible,
+    models_folder,
+    say,
+    tell,
+    told,
+    told_plainly,
+)
+
+if TYPE_CHECKING:
+    from nexusflow.services.estimate import Estimate
+    from nexusflow.services.project_run import Project, Trained
+
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="Where the run's folder is made. Default: models/ of the project."),
+]
+Name = Annotated[str, typer.Option("--name", help="A name for the run. Default: the project's name.")]
+
+
+def train(
+    config: Config = None,
+    settings: Settings = None,
+    folder: Out = None,
+    name: Name = "",
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Read and check everything, tell the size, the memory and the time of a training, and train nothing.",
+        ),
+    ] = False,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            "--resume",
+            metavar="RUN_FOLDER",
+            help="A run that was cut off or stopped, to go on with; of a folder of runs, the newest such one.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train the model that a configuration describes, with baselines beside it.
+
+    Ctrl-C stops within a batch and keeps the best weights so far. The tables are read from where the
+    configuration says, seen from its own folder, or from datasets/ beside it.
+
+    With --resume a run goes on from its last checkpoint, and ends as if it had never been cut off. It needs no
+    --config, unless the file was moved.
+
+    Example: nexusflow train --config configs/config.yaml --set training.epochs=3
+    """
+    with told_plainly():
+        from nexusflow.services.project_run import read_project
+
+        if resume is not None:
+            if settings or folder or name or dry_run:
+                raise UsageError(
+                    "--resume goes on with a run as it was started: leave the other options out."
+                )
+            _end(*_resume(resume, config), as_json)
+            return
+        path = config_file(config)
+        with err.status("Reading the tables"):
+            project = read_project(path, settings or ())
+        tell(project.problems)
+        if dry_run:
+            _estimate(project, as_json)
+            return
+        _end(*_train(project, folder or models_folder(path), name), as_json)
+
+
+def search(
+    config: Config = None,
+    minutes: Annotated[
+        float, typer.Option("--minutes", min=0.01, help="How long it may take in all.")
+    ] = 10.0,
+    folder: Out = None,
+    name: Name = "",
+    save: Annotated[
+        str,
+        typer.Option(
+            "--save", help="A name for the YAML file of the chosen settings; by default NAME.best.yaml."
+        ),
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Look for better settings within some minutes, and train the model that they give.
+
+    The settings as they stand are tried first and the lowest validation loss decides, so what is chosen does no worse
+    on the validation rows. It is written beside the configuration, as a file that `nexusflow train` takes.
+
+    Example: nexusflow search --minutes 15
+    """
+    with told_plainly():
+        from nexusflow.services.project_run import read_project
+        from nexusflow.services.search import chosen_yaml
+
+        path = config_file(config)
+        chosen = path.parent / (save or f"{path.stem}.best.yaml")
+        if chosen == path or chosen.parent != path.parent:
+            raise UsageError(f"--save takes the name of another file in {path.parent}; it is {save!r}.")
+        with err.status("Reading the tables"):
+            project = read_project(path)
+        tell(project.problems)
+        done, stopped = _train(project, folder or models_folder(path), name, minutes)
+        best = bool(done.run.best_trial)
+        if best:
+            chosen.write_text(chosen_yaml(path.read_text(encoding="utf-8"), done.run), encoding="utf-8")
+        if as_json:
+            trials = [trial.to_dict() for trial in done.run.trials]
+            file = str(chosen) if best else None
+            give(
+                {
+                    **run_facts(done),
+                    "settings": file,
+                    "best_trial": done.run.best_trial or None,
+                    "trials": trials,
+                }
+            )
+        else:
+            _print(done)
+            if best:
+                say(f"Settings: {chosen}")
+        if stopped:
+            raise typer.Exit(CANCELLED)
+
+
+def _train(
+    project: "Project", folder: Path, name: str, minutes: float | None = None
+) -> "tuple[Trained, bool]":
+    """The run, and whether somebody stopped it."""
+    from nexusflow.services.project_run import train_project
+    from nexusflow.services.search import search_within
+
+    learn = search_within(minutes) if minutes else None
+    with interruptible("the best weights so far are") as should_stop, Bar(err) as bar:
+        done = train_project(
+            project,
+            folder,
+            name=name,
+            learn=learn,
+            on_event=bar.show,
+            should_stop=should_stop,
+            search_minutes=minutes,
+        )
+    return done, should_stop()
+
+
+def _resume(folder: Path, config: Path | None) -> "tuple[Trained, bool]":
+    from nexusflow.services.project_run import resume_project
+
+    with interruptible("the best weights so far are") as should_stop, Bar(err) as bar:
+        done = resume_project(folder, config, on_problems=tell, on_event=bar.show, should_stop=should_stop)
+    return done, should_stop()
+
+
+def _end(done: "Trained", stopped: bool, as_json: bool) -> None:
+    if as_json:
+        give(run_facts(done))
+    else:
+        _print(done)
+    if stopped:
+        if done.resumable:
+            err.print(
+                escape(f"Go on with it: nexusflow train --resume {done.folder}"),
+                soft_wrap=True,
+                highlight=False,
+            )
+        raise typer.Exit(CANCELLED)
+
+
+def _print(done: "Trained") -> None:
+    print_metrics(done.run)
+    if done.model is not None:
+        say(f"Model: {done.model}")
+
+
+def _estimate(project: "Project", as_json: bool) -> None:
+    from nexusflow.services.estimate import estimate
+
+    with interruptible("nothing is") as should_stop, err.status("Training a few batches to time them"):
+        found = estimate(
+            project.config, project.tables, project.schema, project.task, should_stop=should_stop
+        )
+    if found is None:
+        raise typer.Exit(CANCELLED)
+    if as_json:
+        give({**_facts(project, found), "problems": told(project.problems)})
+    else:
+        _print_estimate(project, found)
+
+
+def _facts(project: "Project", found: "Estimate") -> dict[str, object]:
+    return {
+        "question": project.task.title,
+        "tables": project.rows,
+        **vars(found),
+        "bytes": found.bytes,
+        "seconds": found.seconds,
+        "limited": found.limited,
+    }
+
+
+def _print_estimate(project: "Project", found: "Estimate") -> None:
+    say(f"Question: {project.task.title}")
+    say("Tables: " + ", ".join(f"{name} ({rows:,} rows)" for name, rows in project.rows.items()))
+    say(f"Network: {found.parameters:,} parameters")
+    parts = f"weights and optimizer {size(found.weight_bytes)}, a batch {size(found.step_bytes)}"
+    say(f"Memory: about {size(found.bytes)} ({parts}, tables {size(found.table_bytes)}), libraries on top")
+    rows = f" of {found.rows_per_epoch:,} rows" if found.rows_per_epoch else ""
+    say(f"Epochs: at most {found.epochs}{rows}, in batches of {found.batch_size:,} rows")
+    ends = "; the time limit ends it earlier" if found.limited else ""
+    say(
+        f"Time: {duration(found.seconds_per_epoch)} per epoch here, about {duration(found.seconds)} in all{ends}"
+    )
+    training = project.config.training
+    boosting = [n for n, on in (("teacher", training.distillation), ("baseline", training.baselines)) if on]
+    if boosting and found.max_minutes is None:
+        say(f"Gradient boosting, as {' and '.join(boosting)}, comes on top.")
+    say("Nothing was trained or written.")
