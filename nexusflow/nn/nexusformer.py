@@ -127,9 +127,11 @@ class NexusFormer(nn.Module):
     def tokens(self, batch: Batch, hidden: Hidden | None = None) -> Tokens:
         """The embedded cells of a batch; hidden cells are embedded as missing."""
         hidden = hidden or nothing_hidden(batch)
+        parts = zip(self.layout.tables, self.embeddings, self.encoders, strict=True)
+        # Where an encoder spares memory, what is inside the embedding of its cells is not kept either.
         tables = {
-            name: embed(batch.tables[name], hidden.cells[name])
-            for name, embed in zip(self.layout.tables, self.embeddings, strict=True)
+            name: encoder.layer(embed, batch.tables[name], hidden.cells[name])  # type: ignore[operator]
+            for name, embed, encoder in parts
         }
         missing_BA = batch.summary_missing_BA | hidden.summaries_BA
         return Tokens(tables=tables, summary_BAE=self.summary_embedding(batch.summary_BA, missing_BA))

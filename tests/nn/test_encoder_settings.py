@@ -196,3 +196,19 @@ def test_contexts_reach_the_whole_model_and_change_its_answer() -> None:
     output = one(batch, record=True)
     assert ((output.evidence.attention_PLBHTT > 0).any(dim=3).sum(dim=-1) <= 1).all()
     assert not torch.allclose(output.logit_BO, all_of_them(batch).logit_BO)
+
+
+def test_a_whole_network_that_spares_memory_learns_the_same() -> None:
+    found = []
+    for spare in (False, True):
+        model = tiny_model().train()
+        for encoder in model.encoders:
+            encoder.checkpointing = spare
+        torch.manual_seed(4)
+        output = model(tiny_batch())
+        (output.logit_BO.sum() + output.loss).backward()
+        found.append({name: p.grad for name, p in model.named_parameters() if p.grad is not None})
+    plain, spared = found
+    assert plain.keys() == spared.keys()
+    for name, value in plain.items():
+        torch.testing.assert_close(spared[name], value, rtol=0, atol=0, msg=name)
