@@ -10,6 +10,7 @@ from rich.table import Table as Grid
 
 from nexusflow.cli_shared import err, out, read_tables, tell, told_plainly
 from nexusflow.errors import ConfigError
+from nexusflow.explain.explanation import Baseline
 
 if TYPE_CHECKING:
     from nexusflow.api import Explanation, RowExplanation
@@ -51,6 +52,17 @@ def explain(
             "with the tables of its training, the dates of that.",
         ),
     ] = None,
+    baseline: Annotated[
+        Baseline,
+        typer.Option(
+            "--baseline",
+            help="What the scores of columns and cells start from: every cell missing, the mean of training rows, or "
+            "some training rows in turn. A report starts from missing.",
+        ),
+    ] = Baseline.MISSING,
+    attributed: Annotated[
+        int, typer.Option("--attributed", min=1, help="How many rows the scores of columns are a mean over.")
+    ] = 64,
 ) -> None:
     """Tell which tables, columns and cells a model's answers come from, and how far that can be trusted.
 
@@ -63,7 +75,7 @@ def explain(
         from nexusflow.api import explain as explain_model
 
         tables = read_tables(table)
-        explanation = explain_model(model, tables, as_of=as_of)
+        explanation = explain_model(model, tables, as_of=as_of, baseline=baseline, attributed=attributed)
         tell(explanation.problems)
         keys = [*(row or ()), *_some(explanation, rows)]
         _print(explanation)
@@ -106,6 +118,8 @@ def _print(explanation: "Explanation") -> None:
         column = "(how many, how recent)" if line.column == ROWS else str(line.column)
         columns.add_row(escape(plain(line.role)), escape(plain(column)), f"{line.strength:.4f}")
     out.print(columns)
+    gap = f"The scores leave {explanation.gap:.2%} of the output unexplained (median)."
+    out.print(gap, style="dim" if explanation.gap <= 0.01 else "red", soft_wrap=True, highlight=False)
 
 
 def _print_row(row: "RowExplanation") -> None:

@@ -14,6 +14,7 @@ from ui.row_list import row_list
 from ui.see_check import show_check
 from ui.see_moved import moved_map
 from ui.see_pairs import pair_map
+from ui.see_relations import relation_card
 from ui.see_segments import Chosen, choose_rows
 
 AVERAGE = 0
@@ -34,6 +35,9 @@ def show_tables(insight: Insight) -> None:
         draws_on(insight, chosen)
     with right:
         trust(insight)
+    if len(insight.roles) > 1:
+        with st.container(border=True):
+            relation_card(insight)
     if len(insight.roles) >= FEWEST_RANKED:
         agreement(insight)
 
