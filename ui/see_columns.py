@@ -41,8 +41,10 @@ def show_columns(insight: Insight) -> None:
     """The mean strength of every column, computed on request and kept with the run."""
     baseline, count = choose(insight)
     wanted = f"columns:{insight.run_id}:{baseline}:{count}"
+    # A place of its own, which is emptied: what is no longer drawn would else stay until the end of the computation.
+    place = st.empty()
     if not state.is_wanted(wanted):
-        with st.container(border=True, horizontal_alignment="center"):
+        with place.container(border=True, horizontal_alignment="center"):
             st.markdown("**Which columns move the answers?**", text_alignment="center")
             st.caption(
                 f"Integrated gradients fill in a row cell by cell, {FROM[baseline]}, and credit each cell with what it "
@@ -58,6 +60,7 @@ def show_columns(insight: Insight) -> None:
                 icon=":material/calculate:",
             )
         return
+    place.empty()
     found = computed(insight, baseline, count, wanted)
     columns = found.frame["column"].replace({ROWS: "(how many, how recent)"})
     frame = found.frame.assign(name=found.frame["role"] + ": " + columns)

@@ -47,6 +47,5 @@ def relation_card(insight: Insight) -> None:
     csv_button(found, key="relation_paths")
     st.caption(
         "How far the answers move, in probability or in units of the target, once a table and every table that is "
-        "reached through it are hidden together. A table that moves answers more alone than with what hangs under it "
-        "speaks against it."
+        "reached through it are hidden together."
     )

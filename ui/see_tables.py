@@ -35,7 +35,8 @@ def show_tables(insight: Insight) -> None:
         draws_on(insight, chosen)
     with right:
         trust(insight)
-    if len(insight.roles) > 1:
+    # Where nothing hangs under a related table, a relation is its table.
+    if any(role.hops > 1 for role in insight.reader.layout.roles):
         with st.container(border=True):
             relation_card(insight)
     if len(insight.roles) >= FEWEST_RANKED:

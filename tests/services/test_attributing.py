@@ -1,4 +1,4 @@
-"""Attributions from several baselines and of more rows are kept apart; relations are hidden with what hangs under them."""
+"""Attributions of several baselines and numbers of rows are kept apart; a relation goes with what hangs under it."""
 
 import numpy as np
 import pytest
