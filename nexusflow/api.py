@@ -14,17 +14,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from nexusflow.data.tables import Table, TableSet
 from nexusflow.data.task import Task
 from nexusflow.errors import DataError
-from nexusflow.explain.explanation import ROWS
+from nexusflow.explain.explanation import ROWS, Baseline
 from nexusflow.services import figures
+from nexusflow.services.attributing import ATTRIBUTED
 from nexusflow.services.explained import ExplainedRow, explain_row, find_row
 from nexusflow.services.opening import Opened, open_model
 from nexusflow.services.project_run import read, train
+from nexusflow.services.relation_paths import relation_paths
 from nexusflow.services.report import AT_RANDOM, WORST, Steps, gather, unit
 from nexusflow.services.report_html import (
     CELLS_SHOWN,
@@ -33,6 +34,8 @@ from nexusflow.services.report_html import (
     to_html,
 )
 from nexusflow.services.storage import home, write_bytes
+from nexusflow.services.values import plain_values
+from nexusflow.services.views import ColumnAttribution
 from nexusflow.services.words import cell_words, plain
 
 if TYPE_CHECKING:
@@ -45,7 +48,12 @@ Tables = TableSet | Mapping[str, pd.DataFrame | Table | Path | str] | Path | str
 
 
 def explain(
-    model: "Path | str | TrainedModel", tables: Tables | None = None, *, as_of: str | None = None
+    model: "Path | str | TrainedModel",
+    tables: Tables | None = None,
+    *,
+    as_of: str | None = None,
+    baseline: str = Baseline.MISSING,
+    attributed: int = ATTRIBUTED,
 ) -> "Explanation":
     """The reasons of a model for what it says of these tables.
 
@@ -53,9 +61,17 @@ def explain(
     table, or a folder of files named as the tables; a run of the workbench needs none. With the tables that it was
     trained on, its test rows are looked at and the figures are those of the Interpret page; with others, all of their
     rows, for a question over time as of `as_of` (such as 2024-01-31; default: where the data end).
+    `baseline` is what the scores of columns and cells start from: "missing" (every cell), "mean" (of training rows) or
+    "rows" (some training rows in turn); those of columns are of `attributed` rows. A report starts from missing.
     ArtifactError or DataError where something cannot be read or does not fit, with every missing table and column.
     """
-    return Explanation(open_model(model, tables, as_of=as_of))
+    if baseline not in list(Baseline):
+        raise DataError(f"There is no baseline {baseline!r}; there are: {', '.join(Baseline)}.")
+    if attributed < 1:
+        raise DataError(f"At least one row must be attributed; asked for were {attributed}.")
+    return Explanation(
+        open_model(model, tables, as_of=as_of), baseline=Baseline(baseline), attributed=attributed
+    )
 
 
 def run_folder(workspace_id: str, run_id: str) -> Path:
@@ -144,8 +160,11 @@ class Explanation:
 
     FIGURES = ("attention", "rollout", "columns", "masks", "faithfulness")
 
-    def __init__(self, opened: Opened) -> None:
+    def __init__(
+        self, opened: Opened, *, baseline: Baseline = Baseline.MISSING, attributed: int = ATTRIBUTED
+    ) -> None:
         self._opened, self.insight = opened, opened.insight
+        self.baseline, self.attributed = baseline, attributed
 
     @property
     def own(self) -> bool:
@@ -175,7 +194,21 @@ class Explanation:
     @cached_property
     def columns(self) -> pd.DataFrame:
         """Integrated gradients by column, strongest first: role, table, column, strength, direction."""
-        return self.insight.global_attribution().frame
+        return self._by_column.frame
+
+    @property
+    def gap(self) -> float:
+        """The share of the output's difference from the baseline that they leave unexplained, the median over rows."""
+        return self._by_column.relative_gap
+
+    @cached_property
+    def _by_column(self) -> ColumnAttribution:
+        return self.insight.global_attribution(baseline=self.baseline, count=self.attributed)
+
+    @cached_property
+    def relation_paths(self) -> pd.DataFrame:
+        """What hiding each path of relations with all that hangs under it does: path, role, tables, change, cost."""
+        return relation_paths(self.insight)
 
     @cached_property
     def masks(self) -> pd.DataFrame:
@@ -212,7 +245,8 @@ class Explanation:
 
     def row(self, key_or_number: object) -> RowExplanation:
         """One row by its key, or by its number in the entity table (from 0); DataError where there is none."""
-        return RowExplanation(self, explain_row(self.insight, find_row(self.insight, key_or_number)))
+        row = find_row(self.insight, key_or_number)
+        return RowExplanation(self, explain_row(self.insight, row, baseline=self.baseline))
 
     def figure(self, name: str) -> "Figure":
         """One of `FIGURES` as a matplotlib figure; `masks` is of the first table where there are several."""
@@ -282,6 +316,7 @@ class Explanation:
             "attention": attention,
             "rollout": self.rollout,
             "faithfulness": self.faithfulness,
+            "relation_paths": self.relation_paths,
             "columns": self.columns,
             "masks": self.masks,
         }
@@ -305,23 +340,4 @@ class Explanation:
         )
 
 
-def plain_values(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """A line per row with Python's own values: floats as they are, nothing for missing, times as ISO text."""
-    names = [str(name) for name in frame.columns]
-    return [
-        dict(zip(names, map(_plain_value, line), strict=True))
-        for line in frame.itertuples(index=False, name=None)
-    ]
-
-
-def _plain_value(value: Any) -> Any:
-    if value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
-        return None
-    if isinstance(value, np.generic):
-        return _plain_value(value.item())
-    if isinstance(value, float) and np.isinf(value):
-        return str(value)
-    return value.isoformat() if hasattr(value, "isoformat") else value
-
-
-__all__ = ["Explanation", "RowExplanation", "explain", "read", "run_folder", "train"]
+__all__ = ["Explanation", "RowExplanation", "explain", "plain_values", "read", "run_folder", "train"]

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from nexusflow.cli_shared import AsJson, UsageError, err, give, out, read_tables, say, tell, told_plainly
+from nexusflow.explain.explanation import Baseline
 
 if TYPE_CHECKING:
     from nexusflow.api import Explanation, RowExplanation
@@ -53,6 +54,17 @@ def explain(
             "with the tables of its training, the dates of that.",
         ),
     ] = None,
+    baseline: Annotated[
+        Baseline,
+        typer.Option(
+            "--baseline",
+            help="What the scores of columns and cells start from: every cell missing, the mean of training rows, or "
+            "some training rows in turn. A report starts from missing.",
+        ),
+    ] = Baseline.MISSING,
+    attributed: Annotated[
+        int, typer.Option("--attributed", min=1, help="How many rows the scores of columns are a mean over.")
+    ] = 64,
     as_json: AsJson = False,
 ) -> None:
     """Tell which tables, columns and cells a model's answers come from, and how far that can be trusted.
@@ -69,7 +81,7 @@ def explain(
 
         tables = read_tables(table) if table else None
         with err.status("Scoring every row"):
-            explanation = explain_model(model, tables, as_of=as_of)
+            explanation = explain_model(model, tables, as_of=as_of, baseline=baseline, attributed=attributed)
         tell(explanation.problems)
         keys = [*(row or ()), *_some(explanation, rows)]
         if as_json:
@@ -117,6 +129,8 @@ def _print(explanation: "Explanation") -> None:
         column = "(how many, how recent)" if line.column == ROWS else str(line.column)
         columns.add_row(escape(plain(line.role)), escape(plain(column)), f"{line.strength:.4f}")
     out.print(columns)
+    gap = f"The scores leave {explanation.gap:.2%} of the output unexplained (median)."
+    out.print(gap, style="dim" if explanation.gap <= 0.01 else "red", soft_wrap=True, highlight=False)
 
 
 def _print_row(row: "RowExplanation") -> None:

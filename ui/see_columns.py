@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from nexusflow.explain.explanation import ROWS
+from nexusflow.explain.explanation import ROWS, Baseline
 from nexusflow.services.columns import column_trust
 from nexusflow.services.insight import Insight
+from nexusflow.services.views import ColumnAttribution
 from ui import state
 from ui.charts import bars, height_for
 from ui.escape import code
@@ -14,19 +15,40 @@ from ui.palette import current_palette
 from ui.results import unit
 from ui.see_check import show_check
 
-HIDING = "Hiding one column after the other…"
+HIDING, COMPARING = "Hiding columns, and shaking cells…", "Comparing rows…"
 SHOWN = 20
+# Above this, scores say as much of chance as of the row.
+STEADY = 0.5
+STARTS = {
+    Baseline.MISSING: "Nothing: every cell missing",
+    Baseline.MEAN: "The mean of training rows",
+    Baseline.ROWS: "Eight training rows in turn",
+}
+FROM = {
+    Baseline.MISSING: "from one in which everything is missing",
+    Baseline.MEAN: "from the mean of training rows",
+    Baseline.ROWS: "from each of eight training rows (twice as long)",
+}
+# How many rows can be chosen, with what they take.
+TAKES = {
+    64: "It takes up to a minute",
+    200: "It takes a few minutes at most",
+    500: "It takes several minutes at most",
+}
 
 
 def show_columns(insight: Insight) -> None:
     """The mean strength of every column, computed on request and kept with the run."""
-    wanted = f"columns:{insight.run_id}"
+    baseline, count = choose(insight)
+    wanted = f"columns:{insight.run_id}:{baseline}:{count}"
+    # A place of its own, which is emptied: what is no longer drawn would else stay until the end of the computation.
+    place = st.empty()
     if not state.is_wanted(wanted):
-        with st.container(border=True, horizontal_alignment="center"):
+        with place.container(border=True, horizontal_alignment="center"):
             st.markdown("**Which columns move the answers?**", text_alignment="center")
             st.caption(
-                "Integrated gradients fill in a row cell by cell, from one in which everything is missing, and "
-                "credit each cell with what it changes. It takes up to a minute and is kept with the run.",
+                f"Integrated gradients fill in a row cell by cell, {FROM[baseline]}, and credit each cell with what it "
+                f"changes. {TAKES[count]} and is kept with the run.",
                 text_alignment="center",
             )
             st.button(
@@ -38,11 +60,8 @@ def show_columns(insight: Insight) -> None:
                 icon=":material/calculate:",
             )
         return
-    bar = st.progress(0.0, text="Comparing rows…")
-    found = insight.global_attribution(
-        on_progress=lambda share: bar.progress(min(share, 1.0), text="Comparing rows…")
-    )
-    bar.empty()
+    place.empty()
+    found = computed(insight, baseline, count, wanted)
     columns = found.frame["column"].replace({ROWS: "(how many, how recent)"})
     frame = found.frame.assign(name=found.frame["role"] + ": " + columns)
     top = frame.head(SHOWN)
@@ -70,14 +89,52 @@ def show_columns(insight: Insight) -> None:
         f"{gap_words(found.relative_gap, 'The scores leave {} of the output unexplained (median).')}"
     )
     with st.container(border=True):
-        trust(insight)
+        trust(insight, baseline, count)
 
 
-def trust(insight: Insight) -> None:
+def choose(insight: Insight) -> tuple[Baseline, int]:
+    """What the scores start from, and how many rows they are a mean over."""
+    left, right = st.columns([2, 1])
+    baseline = left.selectbox(
+        "Start from", list(Baseline), format_func=STARTS.__getitem__, key="columns_baseline"
+    )
+    available = len(insight.rows(part=insight.sampled_part))
+    # A choice that a smaller one covers already is none.
+    counts = [n for n, before in zip(TAKES, (0, *TAKES), strict=False) if before < available]
+    count = right.selectbox("Rows", counts, format_func=lambda n: f"{min(n, available)}", key="columns_rows")
+    return baseline, count
+
+
+def computed(insight: Insight, baseline: Baseline, count: int, wanted: str) -> ColumnAttribution:
+    """The attributions, with a bar and a button that ends it: a click runs the page again, which the bar gives way
+    to."""
+    shown = st.empty()
+    with shown.container(horizontal=True, vertical_alignment="center"):
+        bar = st.progress(0.0, text=COMPARING)
+        st.button(
+            "Stop",
+            key="stop_columns",
+            icon=":material/stop_circle:",
+            on_click=state.unwant,
+            args=(wanted,),
+        )
+    found = insight.global_attribution(
+        baseline=baseline, count=count, on_progress=lambda share: bar.progress(share, text=COMPARING)
+    )
+    shown.empty()
+    return found
+
+
+def trust(insight: Insight, baseline: Baseline, count: int) -> None:
     """Whether the scores foresee what hiding columns does."""
     st.markdown("**Can this be trusted?**")
     bar = st.progress(0.0, text=HIDING)
-    found = column_trust(insight, on_progress=lambda share: bar.progress(share, text=HIDING))
+    found = column_trust(
+        insight,
+        baseline=baseline,
+        count=count,
+        on_progress=lambda share: bar.progress(share, text=HIDING),
+    )
     bar.empty()
     show_check(found.check, key="columns_check", what="column")
     good = found.infidelity < found.infidelity_random / 2
@@ -87,3 +144,10 @@ def trust(insight: Insight) -> None:
         f"random the same scores have {found.infidelity_random:.2f}; 0 is perfect. Hiding a "
         "column hides its cells and all that is summed up from them."
     )
+    if found.sensitivity == found.sensitivity:
+        steady = found.sensitivity <= STEADY
+        st.caption(
+            f"{'' if steady else ':material/warning: '}Sensitivity {found.sensitivity:.2f}: how far the scores of a "
+            "row go at most when its cells are shaken by 2 % of their usual size, as a share of the scores (median). "
+            "0 is perfect."
+        )

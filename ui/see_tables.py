@@ -14,6 +14,7 @@ from ui.row_list import row_list
 from ui.see_check import show_check
 from ui.see_moved import moved_map
 from ui.see_pairs import pair_map
+from ui.see_relations import relation_card
 from ui.see_segments import Chosen, choose_rows
 
 AVERAGE = 0
@@ -34,6 +35,10 @@ def show_tables(insight: Insight) -> None:
         draws_on(insight, chosen)
     with right:
         trust(insight)
+    # Where nothing hangs under a related table, a relation is its table.
+    if any(role.hops > 1 for role in insight.reader.layout.roles):
+        with st.container(border=True):
+            relation_card(insight)
     if len(insight.roles) >= FEWEST_RANKED:
         agreement(insight)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,16 @@ Floats = npt.NDArray[np.floating[Any]]
 ROWS = "(rows)"
 # A change of more cells than these is no small one.
 MOST_CELLS = 6
+# Outputs (log-odds, or standard deviations) nearer to each other than this hardly differ.
+HARDLY = 0.05
+
+
+class Baseline(StrEnum):
+    """What attributions start from: every cell missing, the mean of training rows, or some training rows in turn."""
+
+    MISSING = "missing"
+    MEAN = "mean"
+    ROWS = "rows"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +78,8 @@ class Attribution:
 
     `frame` has the columns example, role, table, column, statistic (None for a cell, else what of the related rows),
     slot, row (uploaded row from 0; -1 for a summary), value (text) and score. Per example: `output` and
-    `baseline_output` are f(x) and f(baseline), and `gap` is |sum of scores - (f(x) - f(baseline))|.
+    `baseline_output` are f(x) and f(baseline), a mean where there are several baselines, and `gap` is |sum of scores -
+    (f(x) - f(baseline))|. `steps` is the largest number of gradients that an example took.
     """
 
     frame: pd.DataFrame
@@ -78,8 +90,15 @@ class Attribution:
 
     @property
     def relative_gap(self) -> Floats:
-        """The gap as a share of |f(x) - f(baseline)|."""
-        return self.gap / np.maximum(np.abs(self.output - self.baseline_output), 1e-9)
+        """The gap as a share of |f(x) - f(baseline)|.
+
+        An answer that hardly differs from the baseline's has nothing to explain, and any gap would be a large share of
+        it: no difference counts as less than a tenth of the root mean square of the differences of all examples, or
+        less than 0.05, which is one percent in a probability near a half.
+        """
+        difference = np.abs(self.output - self.baseline_output)
+        usual = float(np.sqrt((difference**2).mean())) if len(difference) else 0.0
+        return self.gap / np.maximum(difference, max(HARDLY, usual / 10))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,6 +61,18 @@ def roles(reader: Reader) -> Roles:
     return Roles(names=tuple(role.name for role in layout), hides_GT=np.eye(len(layout), dtype=bool))
 
 
+def relation_paths(reader: Reader) -> Roles:
+    """Every role but the row itself, with all roles that are reached through it: what goes if its relation does."""
+    layout = reader.layout.roles
+    hides_GT = np.zeros((len(layout) - 1, len(layout)), dtype=bool)
+    for t in range(1, len(layout)):
+        above = t
+        while above:
+            hides_GT[above - 1, t] = True
+            above = layout[above].parent
+    return Roles(names=tuple(role.name for role in layout[1:]), hides_GT=hides_GT)
+
+
 def columns(reader: Reader) -> Columns:
     """Every column that the model reads as cells or summaries, by table in the layout's order."""
     layout = reader.layout

@@ -6,38 +6,52 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from nexusflow.explain.explanation import DeletionCheck
+from nexusflow.explain.explanation import Baseline, DeletionCheck
+from nexusflow.services.attributing import ATTRIBUTED, sample_name
 from nexusflow.services.insight import Insight, OnProgress, ShouldStop, never, silent
 from nexusflow.services.keeping import kept_array, kept_check
 from nexusflow.services.storage import write_bytes
 
 # Rows that every column is hidden from: fewer than elsewhere, because columns are many.
 ROWS_HIDDEN = 128
+# Rows whose scores are found again a few times over, with their cells shaken.
+ROWS_SHAKEN = 16
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnTrust:
     """How well integrated gradients agree with hiding columns: the check, and the infidelity of these scores and of the
-    same scores dealt out at random (0 is perfect, 1 is what scores of zero get)."""
+    same scores dealt out at random (0 is perfect, 1 is what scores of zero get).
+
+    `sensitivity` is the median of how far the scores of a row go when its cells are shaken by 2 % of their usual size,
+    as a share of the scores; NaN where they are all zero.
+    """
 
     check: DeletionCheck
     infidelity: float
     infidelity_random: float
+    sensitivity: float
 
 
 def column_trust(
-    insight: Insight, *, should_stop: ShouldStop = never, on_progress: OnProgress = silent
+    insight: Insight,
+    *,
+    baseline: Baseline = Baseline.MISSING,
+    count: int = ATTRIBUTED,
+    should_stop: ShouldStop = never,
+    on_progress: OnProgress = silent,
 ) -> ColumnTrust:
     """Whether the picture of columns can be trusted; its attributions are made where they are not kept."""
     from nexusflow.explain.faithfulness import deletion_check
     from nexusflow.explain.hiding import columns
     from nexusflow.explain.infidelity import infidelity, scores_of
+    from nexusflow.explain.sensitivity import sensitivity
 
-    rows, found = insight.attributions(should_stop=should_stop)
+    rows, found = insight.attributions(baseline=baseline, count=count, should_stop=should_stop)
     groups, trained, reader = columns(insight.reader), insight.trained, insight.reader
-    scores_NG = scores_of(found, groups)
+    scores_NG, name = scores_of(found, groups), sample_name(baseline, count)
     check = kept_check(
-        insight.folder / "hiding-columns-shown.json",
+        insight.folder / f"hiding-columns-shown{name}.json",
         lambda: deletion_check(
             trained,
             reader,
@@ -46,15 +60,32 @@ def column_trust(
             # As the picture ranks them: by the mean size of a row's sum.
             np.abs(scores_NG).mean(axis=0),
             should_stop=should_stop,
-            on_progress=on_progress,
+            on_progress=lambda share: on_progress(share / 2),
         ),
     )
-    path = insight.folder / "infidelity.json"
+    path = insight.folder / f"infidelity{name}.json"
     if not path.is_file():
-        measured = infidelity(trained, reader, rows, groups, scores_NG, should_stop=should_stop)
+        # What hiding takes of many rows takes long to ask, and of a few says as much.
+        few = slice(None, None, -(-len(rows) // ATTRIBUTED) or 1)
+        measured = infidelity(trained, reader, rows[few], groups, scores_NG[few], should_stop=should_stop)
         write_bytes(path, json.dumps(measured).encode())
     mine, dealt = json.loads(path.read_text(encoding="utf-8"))
-    return ColumnTrust(check=check, infidelity=mine, infidelity_random=dealt)
+    some = slice(None, None, -(-len(rows) // ROWS_SHAKEN) or 1)
+    shaken_N = kept_array(
+        insight.folder / f"sensitivity{name}.npy",
+        lambda: sensitivity(
+            trained,
+            reader,
+            rows[some],
+            groups,
+            scores_NG[some],
+            baseline=baseline,
+            should_stop=should_stop,
+            on_progress=lambda share: on_progress((1 + share) / 2),
+        ),
+    )
+    sensitive = float(np.nanmedian(shaken_N)) if not np.isnan(shaken_N).all() else float("nan")
+    return ColumnTrust(check=check, infidelity=mine, infidelity_random=dealt, sensitivity=sensitive)
 
 
 def column_ablation(

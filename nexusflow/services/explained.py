@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from nexusflow.errors import DataError
+from nexusflow.explain.explanation import Baseline
 from nexusflow.services.insight import Insight
 from nexusflow.services.views import Contributions, RowAttribution
 
@@ -24,7 +25,7 @@ class ExplainedRow:
     attribution: RowAttribution
 
 
-def explain_row(insight: Insight, row: int) -> ExplainedRow:
+def explain_row(insight: Insight, row: int, *, baseline: Baseline = Baseline.MISSING) -> ExplainedRow:
     """Contributions and integrated gradients of a row; DataError where the model was not asked about it."""
     frame = insight.rows()
     found = frame[frame["row"] == row]
@@ -36,7 +37,7 @@ def explain_row(insight: Insight, row: int) -> ExplainedRow:
         key=str(outcome["key"]),
         outcome=outcome,
         contributions=insight.contributions(row),
-        attribution=insight.attribution(row),
+        attribution=insight.attribution(row, baseline=baseline),
     )
 
 

@@ -15,7 +15,9 @@ import pandas as pd
 from nexusflow.data.index import STATIC
 from nexusflow.data.task import Part
 from nexusflow.errors import ArtifactError, DataError
-from nexusflow.services.keeping import kept_attribution, kept_check, kept_in
+from nexusflow.explain.explanation import Baseline
+from nexusflow.services.attributing import ATTRIBUTED, attributed, of_baseline, sample_name
+from nexusflow.services.keeping import kept_check, kept_in
 from nexusflow.services.run_reader import run_reader
 from nexusflow.services.runner import has_model, model_path, predictions
 from nexusflow.services.storage import RunStore
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from nexusflow.explain.explanation import AttentionMaps, Attribution, DeletionCheck, Flow, MaskSummary
     from nexusflow.explain.flow import Pieces
 
-SAMPLE, ATTRIBUTED, MASKED = 256, 64, 256
+SAMPLE, MASKED = 256, 256
 ShouldStop = Callable[[], bool]
 OnProgress = Callable[[float], None]
 
@@ -165,9 +167,12 @@ class Insight:
             self._masks = tabnet_masks(self.trained, self.reader, self.sample(MASKED)) if wanted else {}
         return self._masks
 
-    def attribution(self, row: int, *, should_stop: ShouldStop = never) -> RowAttribution:
+    def attribution(
+        self, row: int, *, baseline: Baseline = Baseline.MISSING, should_stop: ShouldStop = never
+    ) -> RowAttribution:
         """Integrated gradients of one row."""
-        found = self._attributed("row", np.array([row]), should_stop, silent)
+        name = f"row{of_baseline(baseline)}-{row}"
+        found = attributed(self, name, np.array([row]), baseline, should_stop, silent)
         frame = found.frame.drop(columns="example")
         order = frame["score"].abs().sort_values(ascending=False, kind="stable").index
         return RowAttribution(
@@ -185,19 +190,32 @@ class Insight:
         return (self.folder / "global.json").is_file()
 
     def attributions(
-        self, *, should_stop: ShouldStop = never, on_progress: OnProgress = silent
+        self,
+        *,
+        baseline: Baseline = Baseline.MISSING,
+        count: int = ATTRIBUTED,
+        should_stop: ShouldStop = never,
+        on_progress: OnProgress = silent,
     ) -> tuple[npt.NDArray[np.int64], "Attribution"]:
-        """A sample of rows, and their integrated gradients."""
-        rows = self.sample(ATTRIBUTED)
-        return rows, self._attributed("global", rows, should_stop, on_progress)
+        """A sample of so many rows, and their integrated gradients."""
+        rows = self.sample(count)
+        name = f"global{sample_name(baseline, count)}"
+        return rows, attributed(self, name, rows, baseline, should_stop, on_progress)
 
     def global_attribution(
-        self, *, should_stop: ShouldStop = never, on_progress: OnProgress = silent
+        self,
+        *,
+        baseline: Baseline = Baseline.MISSING,
+        count: int = ATTRIBUTED,
+        should_stop: ShouldStop = never,
+        on_progress: OnProgress = silent,
     ) -> ColumnAttribution:
-        """Integrated gradients per column over a sample."""
+        """Integrated gradients per column over a sample of so many rows."""
         from nexusflow.explain.attribution import by_column
 
-        rows, found = self.attributions(should_stop=should_stop, on_progress=on_progress)
+        rows, found = self.attributions(
+            baseline=baseline, count=count, should_stop=should_stop, on_progress=on_progress
+        )
         gap = float(np.median(found.relative_gap))
         return ColumnAttribution(frame=by_column(found), rows=len(rows), relative_gap=gap)
 
@@ -288,19 +306,6 @@ class Insight:
         index = self.sample() if rows is None else np.asarray(rows, dtype=np.int64)
         return kept_in(
             self._maps, index.tobytes().hex(), lambda: attention_maps(self.trained, self.reader, index)
-        )
-
-    def _attributed(
-        self, name: str, rows: npt.NDArray[np.int64], should_stop: ShouldStop, on_progress: OnProgress
-    ) -> "Attribution":
-        """Attributions, made where they are not kept."""
-        from nexusflow.explain.attribution import integrated_gradients
-
-        return kept_attribution(
-            self.folder / (f"{name}-{rows[0]}" if name == "row" else name),
-            lambda: integrated_gradients(
-                self.trained, self.reader, rows, should_stop=should_stop, on_progress=on_progress
-            ),
         )
 
 
