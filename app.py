@@ -8,6 +8,7 @@ from nexusflow.services.jobs import in_background
 from ui import state
 from ui.checklist import show_checklist
 from ui.navigation import sections
+from ui.theme_watch import watch_theme
 
 PICTURES = Path(__file__).parent / "ui"
 
@@ -30,4 +31,5 @@ state.begin_frame()
 page.run()
 with st.sidebar:
     show_checklist(workspace)
+    watch_theme()
 warm_up_training()

@@ -299,7 +299,7 @@ def chart_frame(title: str, palette: Palette) -> Option:
 
 def _toolbox(palette: Palette) -> Mapping[str, object]:
     save = {
-        "title": "Save as PNG",
+        "title": "Save picture",
         "pixelRatio": 2,
         "backgroundColor": palette.card,
         "iconStyle": {"borderColor": palette.quiet},

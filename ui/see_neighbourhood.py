@@ -17,7 +17,7 @@ from nexusflow.services.neighbourhood import (
 )
 from nexusflow.services.words import short_value
 from ui.escape import code, codes, counted, shorten
-from ui.figure import csv_button
+from ui.figure import csv_button, renderer
 from ui.grid import printable
 from ui.palette import current_palette
 from ui.results import unit
@@ -56,6 +56,7 @@ def graph(insight: Insight, task: Task, row: int, found: Neighbourhood, said: Sa
         height=neighbourhood_height(shown),
         width="stretch",
         on_select="rerun",
+        renderer=renderer(),
     )
     csv_button(flat(found.nodes), key="neighbourhood", label="CSV of all rows")
     st.caption(caption(insight, task, found, shown))
@@ -144,6 +145,7 @@ def timeline(insight: Insight, row: int, found: Neighbourhood, said: Says) -> No
         height=timeline_height(found),
         width="stretch",
         on_select="rerun",
+        renderer=renderer(),
     )
     csv_button(flat(events), key="timeline")
     asked = (
