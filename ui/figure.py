@@ -8,13 +8,14 @@ import streamlit as st
 from nexusflow.services.prediction import safe_csv
 from ui import state
 from ui.charts import Option
+from ui.palette import current_palette
 
 
 def show_chart(
     option: Option, *, key: str, alt: str, frame: pd.DataFrame | None = None, height: int = 320
 ) -> None:
     """Draw the chart; `frame` is what it draws, offered as CSV. The picture is saved from its corner."""
-    st.echarts_chart(option, key=key, alt=alt, height=height, width="stretch", renderer=renderer())
+    st.echarts_chart(grounded(option), key=key, alt=alt, height=height, width="stretch", renderer=renderer())
     if frame is not None:
         csv_button(frame, key=key)
 
@@ -24,7 +25,13 @@ def clickable_chart(
 ) -> int | None:
     """Draw the chart and give the place of the clicked item in its first series, None where none is."""
     event = st.echarts_chart(
-        option, key=key, alt=alt, height=height, width="stretch", on_select="rerun", renderer=renderer()
+        grounded(option),
+        key=key,
+        alt=alt,
+        height=height,
+        width="stretch",
+        on_select="rerun",
+        renderer=renderer(),
     )
     csv_button(frame, key=key)
     return clicked_place(event)
@@ -41,6 +48,11 @@ def clicked_place(event: object) -> int | None:
 def renderer() -> Literal["canvas", "svg"]:
     """What draws the charts, which is also what they are saved as: pixels (PNG), or shapes (SVG)."""
     return "svg" if state.pictures() == "SVG" else "canvas"
+
+
+def grounded(option: Option) -> Option:
+    """The chart on the page's own ground where it is saved as shapes: else bright letters would be saved on nothing."""
+    return {**option, "backgroundColor": current_palette().page} if renderer() == "svg" else option
 
 
 def choose_pictures() -> None:

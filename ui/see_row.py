@@ -155,7 +155,7 @@ def cells(insight: Insight, row: int, meaning: str) -> None:
             title="The cells that move this answer most",
             palette=current_palette(),
             signed=True,
-            label_length=64,
+            label_length=48,
         ),
         key="cells",
         alt="Integrated gradients of the strongest cells of this row",
