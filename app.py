@@ -9,6 +9,7 @@ from ui import state
 from ui.checklist import show_checklist
 from ui.navigation import sections
 from ui.project import show_project
+from ui.theme_watch import watch_theme
 
 PICTURES = Path(__file__).parent / "ui"
 
@@ -32,4 +33,5 @@ page.run()
 with st.sidebar:
     show_checklist(workspace)
     show_project(workspace)
+    watch_theme()
 warm_up_training()

@@ -134,8 +134,8 @@ def _print(explanation: "Explanation") -> None:
 
 
 def _print_row(row: "RowExplanation") -> None:
-    from nexusflow.services.report import direction, unit
-    from nexusflow.services.words import cell_words, number_words, plain
+    from nexusflow.services.report import unit
+    from nexusflow.services.words import cell_words, direction, number_words, plain
 
     said = f"predicted {number_words(row.prediction)}, was {number_words(row.outcome['target'])}"
     grid = Grid(title=escape(plain(f"{row.key}: {said}")))

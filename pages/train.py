@@ -154,8 +154,10 @@ def outcome(run: Run) -> None:
     show = st.success if found.ahead else st.info if found.ahead is None else st.warning
     show(md_escape(found.sentence), icon=":material/balance:")
     frame = results_table(run)
-    numbers = {name: st.column_config.NumberColumn(format="%.4f") for name in frame.columns[1:]}
-    st.dataframe(frame, hide_index=True, column_config=numbers, key="results")
+    # Models side by side: there are more metrics than a narrow window has room for.
+    shown = frame.set_index("Model").T.rename_axis("Metric").reset_index()
+    numbers = {name: st.column_config.NumberColumn(format="%.4f") for name in shown.columns[1:]}
+    st.dataframe(shown, hide_index=True, column_config=numbers, key="results")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         csv_button(frame, key="results")
         st.caption(f"On the test rows. Trained in {duration(run.seconds)}, best at epoch {run.best_epoch}.")

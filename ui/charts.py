@@ -1,5 +1,6 @@
 """Frames drawn as ECharts options: plain functions from data and colours to a dict."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
@@ -38,14 +39,18 @@ def heatmap(
     """
     row_names, column_names = distinct_labels(rows), distinct_labels(columns)
     most = float(np.nanmax(values)) if np.isfinite(values).any() else 1.0
+    # As many places as the largest needs for three digits; the colour is that of the number as it is printed.
+    places = 3 if most <= 0 else max(3, 2 - math.floor(math.log10(most)))
+    printed = np.round(values.astype(float), places)
+    most = round(most, places) or 1.0
     data = [
         {
-            "value": [column, row, None if np.isnan(v) else round(float(v), 3)],
-            "label": {"color": _ink(0.0 if np.isnan(v) else float(v) / (most or 1.0), palette)},
+            "value": [column, row, None if np.isnan(v) else float(v)],
+            "label": {"color": _ink(0.0 if np.isnan(v) else float(v) / most, palette)},
             "name": _pair(rows[row], columns[column]),
         }
-        for row in range(values.shape[0])
-        for column, v in enumerate(values[row])
+        for row in range(printed.shape[0])
+        for column, v in enumerate(printed[row])
     ]
     crowded = values.size > 150 or values.shape[1] > 14
     series: Option = {
@@ -68,7 +73,7 @@ def heatmap(
         "visualMap": {
             "show": False,
             "min": 0,
-            "max": most or 1.0,
+            "max": most,
             "dimension": 2,
             "inRange": {"color": list(palette.scale)},
         },
@@ -299,7 +304,7 @@ def chart_frame(title: str, palette: Palette) -> Option:
 
 def _toolbox(palette: Palette) -> Mapping[str, object]:
     save = {
-        "title": "Save as PNG",
+        "title": "Save picture",
         "pixelRatio": 2,
         "backgroundColor": palette.card,
         "iconStyle": {"borderColor": palette.quiet},

@@ -13,6 +13,7 @@ class Palette:
     quiet: str
     line: str
     card: str
+    page: str
     accent: str
     on_accent: str
     for_it: str
@@ -26,6 +27,7 @@ LIGHT = Palette(
     quiet="#667085",
     line="#d5d9e4",
     card="#ffffff",
+    page="#ffffff",
     accent="#4f46e5",
     on_accent="#ffffff",
     for_it="#4f46e5",
@@ -38,6 +40,7 @@ DARK = Palette(
     quiet="#98a2b3",
     line="#3a4152",
     card="#191d2a",
+    page="#11141d",
     accent="#6366f1",
     on_accent="#ffffff",
     for_it="#818cf8",

@@ -32,5 +32,5 @@ def moved_map(insight: Insight, chosen: Chosen) -> None:
             f"{said}, in {unit(insight.trained.preprocessing.task)}. Weights say where a table looked; this is what it "
             "took there and does not take from every row alike, times the slope of the output. Most was moved by what "
             f"{code(names[line])} took from {code(names[column])}. What a table says by itself is not in it: the chart "
-            "below counts both."
+            "of what predictions draw on, above, counts both."
         )

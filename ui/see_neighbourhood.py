@@ -17,7 +17,7 @@ from nexusflow.services.neighbourhood import (
 )
 from nexusflow.services.words import short_value
 from ui.escape import code, codes, counted, shorten
-from ui.figure import csv_button
+from ui.figure import csv_button, grounded, renderer
 from ui.grid import printable
 from ui.palette import current_palette
 from ui.results import unit
@@ -50,12 +50,17 @@ def graph(insight: Insight, task: Task, row: int, found: Neighbourhood, said: Sa
     """The row among the rows that it was read from."""
     shown = folded(found)
     event = st.echarts_chart(
-        neighbourhood_chart(shown, said, title="The rows that it was read from", palette=current_palette()),
+        grounded(
+            neighbourhood_chart(
+                shown, said, title="The rows that it was read from", palette=current_palette()
+            )
+        ),
         key=f"neighbourhood_{insight.run_id}_{row}",
         alt="The row in the middle, what is summed up to its left, the related rows that it was read from to its right",
         height=neighbourhood_height(shown),
         width="stretch",
         on_select="rerun",
+        renderer=renderer(),
     )
     csv_button(flat(found.nodes), key="neighbourhood", label="CSV of all rows")
     st.caption(caption(insight, task, found, shown))
@@ -138,12 +143,13 @@ def timeline(insight: Insight, row: int, found: Neighbourhood, said: Says) -> No
         return
     option, behind = timeline_chart(found, said, title="What happened when", palette=current_palette())
     event = st.echarts_chart(
-        option,
+        grounded(option),
         key=f"timeline_{insight.run_id}_{row}",
         alt="The related rows whose time is known, a lane per table, up to the cutoff",
         height=timeline_height(found),
         width="stretch",
         on_select="rerun",
+        renderer=renderer(),
     )
     csv_button(flat(events), key="timeline")
     asked = (

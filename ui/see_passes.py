@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from nexusflow.data.task import TaskKind
+from nexusflow.data.task import Task
 from nexusflow.services.insight import Insight
 from nexusflow.services.passes import PassesView, passes
+from nexusflow.services.words import moved_in, stops_in
 from ui.charts import columns
 from ui.escape import code, counted
 from ui.figure import show_chart
@@ -47,7 +48,7 @@ def histogram(insight: Insight, view: PassesView) -> None:
     )
     stop = (
         f"A row stops once its output moves by less than {view.threshold:g} from one pass to the next "
-        f"({_scale(insight)}), and after {counted(view.most, 'pass', 'passes')} at the latest."
+        f"({stops_in(_task(insight), code)}), and after {counted(view.most, 'pass', 'passes')} at the latest."
         if view.most > 1
         else "This network makes one pass; the most passes are set on the Model page."
     )
@@ -70,7 +71,7 @@ def curve(insight: Insight, view: PassesView, chosen: Chosen) -> None:
         height=280,
     )
     st.caption(
-        f"{chosen.told(len(view.rows))}, {_unit(insight)}. A row that had stopped counts as 0."
+        f"{chosen.told(len(view.rows))}, {moved_in(_task(insight), code)}. A row that had stopped counts as 0."
         + (" The range holds the middle 80 % of rows." if len(view.rows) > 1 else "")
     )
 
@@ -82,21 +83,11 @@ def slowest(insight: Insight, chosen: Chosen) -> None:
     order = kept_selectbox(left, "Order", list(ORDERS), "passes_order", ORDERS.__getitem__)
     found = passes(insight, chosen.rows, order=order).rows.head(LISTED)
     row_list(found, name="hardest", key=f"hardest_{order}_{chosen.key}", formats={"moved": "%.4g"})
-    st.caption(f"Moved: from the answer after the first pass to the last, {_unit(insight)}.")
+    st.caption(f"Moved: from the answer after the first pass to the last, {moved_in(_task(insight), code)}.")
 
 
-def _unit(insight: Insight) -> str:
-    task = insight.trained.preprocessing.task
-    if task.kind is TaskKind.REGRESSION:
-        return f"in units of {code(task.target_column)}"
-    return "in probability" + (", of the class that moved most" if task.kind is TaskKind.MULTICLASS else "")
-
-
-def _scale(insight: Insight) -> str:
-    task = insight.trained.preprocessing.task
-    if task.kind is TaskKind.REGRESSION:
-        return f"in standard deviations of {code(task.target_column)}"
-    return "in log-odds, before calibration"
+def _task(insight: Insight) -> Task:
+    return insight.trained.preprocessing.task
 
 
 def _mean_of(view: PassesView) -> str:

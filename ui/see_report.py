@@ -11,6 +11,7 @@ from nexusflow.services.notebook import to_notebook
 from nexusflow.services.report import gather
 from nexusflow.services.report_html import to_html
 from nexusflow.services.storage import write_bytes
+from ui.figure import choose_pictures
 from ui.results import duration
 
 FILE = "report.html"
@@ -58,6 +59,7 @@ def take_away(place: DeltaGenerator, insight: Insight) -> None:
             help=GOES_ON,
             on_click="ignore",
         )
+        choose_pictures()
         if not ready:
             st.caption(TAKES_LONG, width="content")
     if again:

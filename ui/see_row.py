@@ -5,7 +5,7 @@ import streamlit as st
 
 from nexusflow.data.task import PARTS, Part, Task, TaskKind
 from nexusflow.services.insight import Insight
-from nexusflow.services.words import cell_words
+from nexusflow.services.words import cell_words, direction
 from ui import state
 from ui.charts import bars, columns, height_for
 from ui.escape import code, counted, plain, shorten
@@ -41,7 +41,7 @@ def show_row(insight: Insight, task: Task) -> None:
         with right:
             trace(insight, task, row)
         with st.container(border=True):
-            cells(insight, row, direction(task, str(example["prediction"])))
+            cells(insight, row, direction(task, example["prediction"], code))
         show_neighbourhood(insight, task, row, str(example["prediction"]))
         with st.container(border=True):
             related(insight, row)
@@ -116,13 +116,6 @@ def positive_probability(task: Task, example: pd.Series) -> tuple[str, float]:
     return named, probability
 
 
-def direction(task: Task, predicted: str) -> str:
-    """What a score above 0 says."""
-    if task.kind is TaskKind.REGRESSION:
-        return "Above 0 raises the value."
-    return f"Above 0 speaks for {code(task.classes[-1] if task.kind is TaskKind.BINARY else predicted)}."
-
-
 def contributions(insight: Insight, task: Task, row: int, predicted: str) -> None:
     """What each role adds to the output."""
     found = insight.contributions(row)
@@ -143,7 +136,7 @@ def contributions(insight: Insight, task: Task, row: int, predicted: str) -> Non
         height=height_for(len(frame)),
     )
     st.caption(
-        f"{direction(task, predicted)} The bars sum to the output: {found.output:+.3f}, in {unit(task)}."
+        f"{direction(task, predicted, code)} The bars sum to the output: {found.output:+.3f}, in {unit(task)}."
     )
 
 
@@ -162,7 +155,7 @@ def cells(insight: Insight, row: int, meaning: str) -> None:
             title="The cells that move this answer most",
             palette=current_palette(),
             signed=True,
-            label_length=64,
+            label_length=48,
         ),
         key="cells",
         alt="Integrated gradients of the strongest cells of this row",

@@ -23,13 +23,10 @@ FEWEST_RANKED = 3
 
 
 def show_tables(insight: Insight) -> None:
-    """The attention map with its drill-down, what it moved, the pair state, and the rollout with its check."""
+    """How much answers draw on each table, and whether that can be trusted; below it, what the network looked at."""
     chosen = choose_rows(insight)
     if chosen is None:
         return
-    attention_map(insight, chosen)
-    moved_map(insight, chosen)
-    pair_map(insight, chosen)
     left, right = two_cards()
     with left:
         draws_on(insight, chosen)
@@ -41,6 +38,11 @@ def show_tables(insight: Insight) -> None:
             relation_card(insight)
     if len(insight.roles) >= FEWEST_RANKED:
         agreement(insight)
+    st.subheader("Between tables", anchor=False)
+    st.caption("What one table took from another, where it looked for it, and what it kept.")
+    moved_map(insight, chosen)
+    attention_map(insight, chosen)
+    pair_map(insight, chosen)
 
 
 def attention_map(insight: Insight, chosen: Chosen) -> None:

@@ -47,6 +47,8 @@ _CANVAS_PAGE = "schema"
 TABLE = "data_table"
 VIEW = "interpret_view"
 HIDDEN = "hidden_columns"
+PICTURES = "saved_pictures"
+PICTURE_KINDS = ("PNG", "SVG")
 VIEWS = ("Tables", "Columns", "TabNet masks", "Experts and passes", "One row")
 
 
@@ -201,6 +203,12 @@ def recall_choice(key: str, options: Sequence[Any]) -> None:
 def keep_choice(key: str, value: Any) -> None:
     """Remember what is chosen in such a field."""
     st.session_state.setdefault(_KEPT, {})[key] = value
+
+
+def pictures() -> str:
+    """What charts are saved as, one of PICTURE_KINDS."""
+    kept = st.session_state.get(_KEPT, {}).get(PICTURES, PICTURE_KINDS[0])
+    return str(st.session_state.get(PICTURES) or kept)
 
 
 def component_value(key: str, name: str) -> Any:

@@ -106,6 +106,22 @@ def curves(frame: pd.DataFrame, *, x: str, title: str, unit: str) -> "Figure":
     return figure
 
 
+def movement(frame: pd.DataFrame, *, title: str) -> "Figure":
+    """The mean movement at each pass, in the range from `low` to `high`."""
+    figure, axes = _figure(2.9, title)
+    mean = frame["mean"].to_numpy(dtype=np.float64)
+    low, high = (frame[end].to_numpy(dtype=np.float64) for end in ("low", "high"))
+    axes.vlines(frame["pass"], low, high, color=FOR_IT, linewidth=6, alpha=0.25)
+    axes.plot(frame["pass"], mean, color=FOR_IT, linewidth=1.8, marker="o", markersize=4)
+    for place, value in zip(frame["pass"], mean.tolist(), strict=True):
+        axes.annotate(
+            f"{value:.3g}", (place, value), (8, 4), textcoords="offset points", color=QUIET, fontsize=8.5
+        )
+    axes.set(xlabel="pass", xlim=(frame["pass"].min() - 0.5, frame["pass"].max() + 0.5))
+    _whole_numbers(axes)
+    return figure
+
+
 def reliability(frame: pd.DataFrame, *, title: str) -> "Figure":
     """Stated chances against the share that came true, with its 95 % range; the dashed line is where both agree."""
     figure, axes = _figure(3.6, title)

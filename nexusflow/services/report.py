@@ -10,8 +10,10 @@ import pandas as pd
 import nexusflow
 from nexusflow.data.schema import Schema
 from nexusflow.data.task import Part, Task, TaskKind
+from nexusflow.services.experts import ExpertsView, experts
 from nexusflow.services.explained import ExplainedRow, explain_row
-from nexusflow.services.insight import Insight, OnProgress
+from nexusflow.services.insight import Insight, OnProgress, ShouldStop, never
+from nexusflow.services.passes import PassesView, passes
 from nexusflow.services.trust import IntervalCheck, Reliability, intervals_of, reliability_of
 from nexusflow.services.verdict import duration, results_table, verdict
 from nexusflow.services.views import AttentionView, ColumnAttribution
@@ -22,8 +24,12 @@ if TYPE_CHECKING:
 
 WORST, AT_RANDOM = 3, 3
 # What a step costs beside the others, measured on the samples: gradients of a row against those of 64.
-ATTENTION, CHECK, COLUMNS, MASKS, ROW = 1.0, 2.0, 12.0, 1.0, 1.0
+ATTENTION, CHECK, COLUMNS, MASKS, PASSES, ROW = 1.0, 2.0, 12.0, 1.0, 0.2, 1.0
 Steps = Callable[[float, str], None]
+
+
+class ReportStopped(Exception):
+    """Raised inside a report that was asked to stop."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +37,8 @@ class Report:
     """A run as a report tells it, in the order in which it is read.
 
     `own`: of the tables that the run was trained on; else `part` is of new tables, whose rows were looked at. Frames of
-    facts have the columns `what` and `is`. `rows` are pairs of why a row is shown, and the row.
+    facts have the columns `what` and `is`. `experts` and `passes` are None where the network has no experts or
+    makes one pass. `rows` are pairs of why a row is shown, and the row.
     """
 
     made: str
@@ -57,7 +64,14 @@ class Report:
     check: "DeletionCheck"
     columns: ColumnAttribution
     masks: "dict[str, MaskSummary]"
+    experts: ExpertsView | None
+    passes: PassesView | None
     rows: tuple[tuple[str, ExplainedRow], ...]
+
+    @property
+    def looked_at(self) -> str:
+        """What the rows are whose pictures these are, in plain text."""
+        return f"{self.part} rows" if self.own else "rows of the new tables"
 
 
 def gather(
@@ -68,24 +82,28 @@ def gather(
     worst: int = WORST,
     at_random: int = AT_RANDOM,
     on_step: Steps = lambda share, what: None,
+    should_stop: ShouldStop = never,
     now: datetime | None = None,
 ) -> Report:
     """All of it, what is kept with the run read and the rest computed; integrated gradients take most of the time.
 
     `rows` are row numbers that are explained besides the worst errors and some at random. `on_step` is told the share
-    done, 0 to 1, and what comes next.
+    done, 0 to 1, and what comes next. ReportStopped where it was asked to stop.
     """
     run, task = insight.store.load(insight.run_id), insight.trained.preprocessing.task
     chosen = list(_chosen(insight, rows, worst, at_random))
-    steps = _Progress(ATTENTION + CHECK + COLUMNS + MASKS + ROW * len(chosen), on_step)
+    whole = ATTENTION + CHECK + COLUMNS + MASKS + PASSES + ROW * len(chosen)
+    steps = _Progress(whole, on_step, should_stop)
     with steps.next("Looking at the tables", ATTENTION):
         attention, rollout = insight.attention(), insight.rollout()
-    with steps.next("Hiding one table after the other", CHECK):
-        check = insight.faithfulness()
+    with steps.next("Hiding one table after the other", CHECK) as within:
+        check = insight.faithfulness(on_progress=within)
     with steps.next("Comparing the columns", COLUMNS) as within:
         columns = insight.global_attribution(on_progress=within)
     with steps.next("Reading the masks", MASKS):
         masks = insight.masks()
+    with steps.next("Following the passes", PASSES):
+        served, settled = experts(insight), passes(insight)
     explained = []
     for why, row in chosen:
         with steps.next("Explaining single rows", ROW):
@@ -119,6 +137,8 @@ def gather(
         check=check,
         columns=columns,
         masks=masks,
+        experts=served,
+        passes=settled if settled.most > 1 else None,
         rows=tuple(explained),
     )
 
@@ -140,10 +160,13 @@ def _chosen(insight: Insight, rows: tuple[int, ...], worst: int, at_random: int)
 
 
 class _Progress:
-    """Steps of a known weight, of which the share done is told; each step may tell its own share within."""
+    """Steps of a known weight, of which the share done is told; each step may tell its own share within.
 
-    def __init__(self, whole: float, on_step: Steps) -> None:
-        self.whole, self.on_step = whole, on_step
+    Where it is told, the work can be stopped.
+    """
+
+    def __init__(self, whole: float, on_step: Steps, should_stop: ShouldStop) -> None:
+        self.whole, self.on_step, self.should_stop = whole, on_step, should_stop
         self.done = self.weight = 0.0
         self.what = ""
 
@@ -160,6 +183,8 @@ class _Progress:
         self.done += self.weight
 
     def _tell(self, share: float) -> None:
+        if self.should_stop():
+            raise ReportStopped
         self.on_step(min(1.0, (self.done + share * self.weight) / self.whole), self.what)
 
 
@@ -267,10 +292,3 @@ def unit(task: Task) -> str:
     if task.kind is TaskKind.REGRESSION:
         return f"standard deviations of {task.target_column}"
     return "log-odds"
-
-
-def direction(task: Task, predicted: object) -> str:
-    """What a part of the output above 0 says, in plain text."""
-    if task.kind is TaskKind.REGRESSION:
-        return "Above 0 raises the value."
-    return f"Above 0 speaks for {task.classes[-1] if task.kind is TaskKind.BINARY else predicted}."

@@ -17,11 +17,13 @@ import pandas as pd
 from nexusflow.data.task import Task
 from nexusflow.explain.explanation import ROWS
 from nexusflow.services import figures
+from nexusflow.services.experts import ExpertsView
 from nexusflow.services.explained import ExplainedRow
+from nexusflow.services.passes import PassesView
 from nexusflow.services.prediction import safe_csv
-from nexusflow.services.report import Report, direction, unit
+from nexusflow.services.report import Report, unit
 from nexusflow.services.schema_figure import schema_figure
-from nexusflow.services.words import cell_words, number_words, plain
+from nexusflow.services.words import cell_words, direction, moved_in, number_words, plain, stops_in
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -52,6 +54,8 @@ def to_html(report: Report) -> bytes:
         script=script,
         script_digest=digest,
         unit=unit(report.task),
+        moved_in=moved_in(report.task),
+        stops_in=stops_in(report.task),
         rows=[_row(number, why, one, report.task) for number, (why, one) in enumerate(report.rows)],
         much=MUCH,
     )
@@ -86,6 +90,10 @@ def charts(report: Report) -> Iterator[Chart]:
     for number, (table, mask) in enumerate(report.masks.items()):
         frame = figures.mask_frame(mask.columns, mask.step_GC, mask.aggregate_C)
         yield masks_chart(f"masks-{number}", table, frame)
+    if report.experts is not None:
+        yield from experts_charts(report.experts)
+    if report.passes is not None:
+        yield from passes_charts(report.passes)
     for number, (_, one) in enumerate(report.rows):
         yield contributions_chart(f"contributions-{number}", one, unit(report.task))
         yield cells_chart(f"cells-{number}", one, unit(report.task))
@@ -126,6 +134,29 @@ def masks_chart(name: str, table: str, frame: pd.DataFrame) -> Chart:
     title = f"What each step picks in {plain(table)}"
     shown = figures.heatmap(frame, title=title)
     return chart(name, title, shown, frame.rename_axis("column").reset_index())
+
+
+def experts_charts(view: ExpertsView) -> Iterator[Chart]:
+    """Which expert serves which table, and how the work is shared."""
+    title = "Which expert serves which table"
+    shown = figures.heatmap(view.shares, title=title)
+    yield chart("experts", title, shown, view.shares.rename_axis("table").reset_index())
+    title = f"How the work is shared (an even share is {view.even:.2f})"
+    shown = figures.bars(view.load, label="expert", value="share", title=title)
+    yield chart("expert-load", title, shown, view.load)
+
+
+def passes_charts(view: PassesView) -> Iterator[Chart]:
+    """How many rows used how many passes, and how far each pass still moved the answers."""
+    title = "How many rows used how many passes"
+    named = view.histogram.assign(
+        name=[f"{n} {'pass' if n == 1 else 'passes'}" for n in view.histogram["passes"]]
+    )
+    shown = figures.bars(named, label="name", value="rows", title=title, unit="rows")
+    yield chart("passes", title, shown, view.histogram)
+    if len(view.curve):
+        title = "How far each pass still moved the predictions"
+        yield chart("movement", title, figures.movement(view.curve, title=title), view.curve)
 
 
 def contributions_chart(name: str, one: ExplainedRow, measured_in: str) -> Chart:

@@ -4,6 +4,7 @@ Segments of a split are disjoint and cover the looked-at part. What is shown of 
 the same every time and whatever their order.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,8 @@ FEW = 20
 GROUPS, VALUES = 4, 6
 THIRDS = ("Lowest third", "Middle third", "Highest third")
 WORST_SHARE = 0.1
+# So many digits tell any two numbers apart.
+EXACT = 17
 MISSING, OTHERS = "(missing)", "(all other values)"
 Rows = npt.NDArray[np.int64]
 
@@ -147,11 +150,13 @@ def quantile_groups(values: npt.NDArray[np.float64], count: int) -> Groups:
         cuts = np.unique(np.quantile(seen, np.arange(1, count) / count))
     number = np.searchsorted(cuts[cuts < distinct.max(initial=-np.inf)], values, side="left")
     number = np.where(np.isnan(values), -1, number)
-    groups: Groups = []
-    for group in np.unique(number[number >= 0]):
-        mask = number == group
-        ends = _number(float(values[mask].min())), _number(float(values[mask].max()))
-        groups.append((ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}", mask))
+    masks = [number == group for group in np.unique(number[number >= 0])]
+    ends = [(float(values[mask].min()), float(values[mask].max())) for mask in masks]
+    named = distinct_numbers({end for pair in ends for end in pair})
+    groups: Groups = [
+        (named[low] if low == high else f"{named[low]} to {named[high]}", mask)
+        for (low, high), mask in zip(ends, masks, strict=True)
+    ]
     return groups + ([(MISSING, number < 0)] if (number < 0).any() else [])
 
 
@@ -163,7 +168,16 @@ def _by_value(names: pd.Series) -> Groups:
     groups: Groups = [(str(name), (names == name).to_numpy(dtype=bool)) for name in kept]
     other = (names.notna() & ~names.isin(kept)).to_numpy(dtype=bool)
     missing = names.isna().to_numpy(dtype=bool)
-    return groups + [(name, mask) for name, mask in ((OTHERS, other), (MISSING, missing)) if mask.any()]
+    return groups + [
+        (_free(name, kept), mask) for name, mask in ((OTHERS, other), (MISSING, missing)) if mask.any()
+    ]
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """A name of our own that no value has."""
+    while name in taken:
+        name = f"({name})"
+    return name
 
 
 def _drawn(rows: Rows) -> Rows:
@@ -172,6 +186,18 @@ def _drawn(rows: Rows) -> Rows:
     return np.sort(np.random.default_rng(0).choice(rows, SAMPLE, replace=False))
 
 
-def _number(value: float) -> str:
-    whole = value.is_integer() and abs(value) < 1e12
-    return f"{value:,.0f}" if whole else f"{value:,.4g}"
+def distinct_numbers(values: Collection[float]) -> dict[float, str]:
+    """The numbers as text, in as few digits (at least four) as leave no two of them alike."""
+    for digits in range(4, EXACT + 1):
+        named = {value: _number(value, digits) for value in values}
+        if len(set(named.values())) == len(named):
+            break
+    return named
+
+
+def _number(value: float, digits: int) -> str:
+    small = abs(value) < 1e12
+    if value.is_integer() and small:
+        return f"{value:,.0f}"
+    # What stands before the point is never rounded away.
+    return f"{value:,.{max(digits, len(f'{abs(value):.0f}') if small else 0)}g}"

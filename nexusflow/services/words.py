@@ -2,9 +2,12 @@
 
 import math
 import re
+from collections.abc import Callable
 from numbers import Integral, Real
 
 import pandas as pd
+
+from nexusflow.data.task import Task, TaskKind
 
 # Control characters, marks that turn the reading direction, and what no XML may hold.
 _INVISIBLE = re.compile(
@@ -52,3 +55,24 @@ def number_words(value: object) -> str:
         number = float(value)
         return "–" if math.isnan(number) else f"{number:,.4g}"
     return "–" if value is None or value is pd.NaT else plain(value)
+
+
+def direction(task: Task, predicted: object, named: Callable[[object], str] = plain) -> str:
+    """What a part of the output above 0 says; `named` writes a user's word as the reader's medium needs it."""
+    if task.kind is TaskKind.REGRESSION:
+        return "Above 0 raises the value."
+    return f"Above 0 speaks for {named(task.classes[-1] if task.kind is TaskKind.BINARY else predicted)}."
+
+
+def moved_in(task: Task, named: Callable[[object], str] = plain) -> str:
+    """What a movement of answers from pass to pass is measured in."""
+    if task.kind is TaskKind.REGRESSION:
+        return f"in units of {named(task.target_column)}"
+    return "in probability" + (", of the class that moved most" if task.kind is TaskKind.MULTICLASS else "")
+
+
+def stops_in(task: Task, named: Callable[[object], str] = plain) -> str:
+    """What the threshold at which a row stops is measured in."""
+    if task.kind is TaskKind.REGRESSION:
+        return f"in standard deviations of {named(task.target_column)}"
+    return "in log-odds, before calibration"

@@ -27,7 +27,7 @@ def hostile_frames() -> dict:
 
 
 def trained_shop(
-    folder, column: str = "left", *, hostile: bool = False, baselines: bool = False
+    folder, column: str = "left", *, hostile: bool = False, baselines: bool = False, experts: int = 0
 ) -> tuple[Workspace, str]:
     """A workspace with one finished run, and the run's id; TabNet reads the orders."""
     shop, manager = ready_workspace("shop-0001", folder), JobManager()
@@ -42,7 +42,8 @@ def trained_shop(
     encoders = shop.encoders()
     encoders["orders"] = replace(encoders["orders"], transformer_type="tabnet", num_decision_steps=2)
     training = shop.training().model_copy(update={"baselines": baselines})
-    shop.save_model_settings(encoders=encoders, architecture=SMALL, training=training)
+    network = SMALL.model_copy(update={"use_moe": True, "num_experts": experts}) if experts else SMALL
+    shop.save_model_settings(encoders=encoders, architecture=network, training=training)
     shop.save_task(shop_task(column))
     try:
         run_id = start_training(shop, manager)

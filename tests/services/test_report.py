@@ -2,6 +2,7 @@
 
 import base64
 import re
+from dataclasses import replace
 from datetime import datetime
 from html.parser import HTMLParser
 
@@ -11,7 +12,7 @@ from report_shop import IMAGE, SCRIPT, TAIL, trained_shop
 
 from nexusflow.services.insight import Insight
 from nexusflow.services.prediction import safe_csv
-from nexusflow.services.report import gather
+from nexusflow.services.report import ReportStopped, gather
 from nexusflow.services.report_html import charts, to_html
 from nexusflow.services.words import plain
 
@@ -131,6 +132,30 @@ def test_rows_are_the_worst_some_at_random_and_those_asked_for(insight):
     assert np.array_equal([one.outcome["error"] for _, one in rows[1:3]], worst)
 
 
+def test_experts_are_told_only_where_there_are_some_and_passes_where_there_are_several(report):
+    drawn = {chart.name for chart in charts(report)}
+    assert "experts" not in drawn and b'id="experts"' not in to_html(report)
+    assert {"passes", "movement"} <= drawn and b'id="passes"' in to_html(report)
+    histogram = report.passes.histogram
+    assert histogram["rows"].sum() == len(report.passes.rows) == report.attention.rows
+    once = to_html(replace(report, passes=None))
+    assert b'id="passes"' not in once and b'href="#passes"' not in once
+
+
+def test_rows_are_called_what_they_are(report):
+    own, new = (to_html(replace(report, own=own)).decode() for own in (True, False))
+    assert "test rows; each line" in own and "rows of the new tables" not in own
+    assert "rows of the new tables; each line" in new
+    assert "test rows" not in new[new.index('<section id="tables">') :]
+
+
+def test_a_report_that_is_asked_to_stop_stops_at_the_next_thing_it_tells(insight):
+    told: list[float] = []
+    with pytest.raises(ReportStopped):
+        gather(insight, on_step=lambda share, what: told.append(share), should_stop=lambda: len(told) > 1)
+    assert len(told) == 2
+
+
 def test_progress_only_grows_and_ends_at_one(insight):
     told: list[float] = []
     gather(insight, worst=1, at_random=1, on_step=lambda share, what: told.append(share))
@@ -141,7 +166,8 @@ def test_progress_only_grows_and_ends_at_one(insight):
     ("column", "there", "absent"), [("spend", "intervals", "reliability"), ("size", "rollout", "reliability")]
 )
 def test_values_and_several_classes_are_told_too(tmp_path, column, there, absent):
-    report = gather(Insight.open(*trained_shop(tmp_path, column)), worst=1, at_random=0)
+    report = gather(Insight.open(*trained_shop(tmp_path, column, experts=3)), worst=1, at_random=0)
+    assert report.experts is not None and report.experts.sentence.encode() in to_html(report)
     drawn = {chart.name for chart in charts(report)}
-    assert there in drawn and absent not in drawn
+    assert {there, "experts", "expert-load"} <= drawn and absent not in drawn
     assert b"No baseline was trained beside this run." in to_html(report)

@@ -142,6 +142,30 @@ def test_quantile_groups_part_any_numbers_in_order_with_equals_together(values, 
     assert np.isnan(values).any() == (groups[-1][0] == MISSING)
 
 
+narrow = st.builds(
+    lambda base, step, count: [base + step * n for n in range(count)],
+    st.sampled_from([0.0, 0.1, 1.0, 12345.5, -99999.25, 1e6, 1e15, 1e-9]),
+    st.sampled_from([1e-12, 1e-7, 1e-4, 0.5, 1.0, 1e5]),
+    st.integers(1, 40),
+)
+
+
+@given(st.one_of(numbers, narrow, st.lists(st.floats(allow_nan=True, allow_infinity=False), min_size=1)))
+def test_ranges_of_numbers_are_told_apart_and_named_truly(values):
+    values = np.array(values)
+    groups = [(name, values[mask]) for name, mask in engine.quantile_groups(values, 4) if name != MISSING]
+    assert len({name for name, _ in groups}) == len(groups)
+    for name, held in groups:
+        ends = [float(end.replace(",", "")) for end in name.split(" to ")]
+        np.testing.assert_allclose(ends, sorted({held.min(), held.max()}), rtol=6e-4)
+
+
+@given(st.lists(st.sampled_from([MISSING, OTHERS, f"({OTHERS})", *"abcdefgh", None]), min_size=1))
+def test_no_value_passes_for_a_group_of_ours(values):
+    groups = engine._by_value(pd.Series(values, dtype="object"))
+    assert len({name for name, _ in groups}) == len(groups)
+
+
 @given(st.lists(st.sampled_from([*"abcdefghij", "(missing)", None]), min_size=1))
 def test_values_part_any_column_and_rare_ones_are_put_together(values):
     groups = engine._by_value(pd.Series(values, dtype="object"))

@@ -33,6 +33,19 @@ def test_labels_are_short_and_never_alike(given_names: list[str]) -> None:
     assert all(0 < len(label) <= charts.LABEL_LENGTH + 6 for label in labels)
 
 
+@given(st.floats(1e-9, 1e6), st.sampled_from([LIGHT, DARK]))
+def test_small_numbers_of_a_heatmap_keep_three_digits_and_their_ink(most: float, palette: Palette) -> None:
+    values = np.array([[most, 0.5 * most], [0.0, np.nan]])
+    option = charts.heatmap(values, rows=["a", "b"], columns=["a", "b"], title="t", palette=palette)
+    cells = option["series"][0]["data"]
+    assert cells[0]["value"][2] == pytest.approx(most, rel=6e-3)
+    assert option["visualMap"]["max"] == cells[0]["value"][2]
+    assert cells[3]["value"][2] is None
+    alike = charts.heatmap(values / most, rows=["a", "b"], columns=["a", "b"], title="t", palette=palette)
+    inks = [[cell["label"]["color"] for cell in one["series"][0]["data"]] for one in (option, alike)]
+    assert inks[0][0] == inks[1][0] and inks[0][2:] == inks[1][2:]
+
+
 @given(st.integers(min_value=0, max_value=5000))
 def test_thinned_keeps_first_and_last_and_the_limit(length: int) -> None:
     kept = charts.thinned(length)
