@@ -20,9 +20,11 @@ ROOMS = [
     "explain",
     "services",
     "api",
+    "serving",
     "cli_progress",
     "cli_shared",
     "cli_explain",
+    "cli_serve",
     "cli",
     "__main__",
 ]

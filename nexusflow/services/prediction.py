@@ -228,8 +228,8 @@ def _disarm(value: object) -> object:
     return f"'{text}" if text is not None and text.startswith(_FORMULA_STARTS) else value
 
 
-def _needed(preprocessing: "Preprocessing", *, dated: bool) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Every table that must be given, and the columns of it."""
+def needed(preprocessing: "Preprocessing", *, dated: bool = False) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Every table that must be given, and the columns of it; `dated` where a date is given to ask on."""
     schema, task = preprocessing.schema, preprocessing.task
     asking = needed_for_asking(task.over_time, dated=dated) if task.over_time else {}
     yield from ((name, columns) for name, columns in asking.items() if name not in schema.tables)
@@ -254,7 +254,7 @@ def _key_columns(schema: Schema, table: str) -> list[str]:
 
 def _missing(preprocessing: "Preprocessing", tables: TableSet, *, dated: bool) -> list[Problem]:
     found = []
-    for name, columns in _needed(preprocessing, dated=dated):
+    for name, columns in needed(preprocessing, dated=dated):
         if name not in tables.tables:
             message = "The model was trained with this table, and it was not given."
             others = [given for given in tables if given not in preprocessing.schema.tables]
