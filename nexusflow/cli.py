@@ -10,6 +10,7 @@ from nexusflow.cli_inspect import inspect
 from nexusflow.cli_models import baseline, models
 from nexusflow.cli_predict import evaluate, predict
 from nexusflow.cli_project import init, start_app
+from nexusflow.cli_serve import serve
 from nexusflow.cli_shared import out
 from nexusflow.cli_train import search, train
 
@@ -30,6 +31,7 @@ app.command(name="app", rich_help_panel=PROJECT)(start_app)
 app.command(rich_help_panel=MODEL)(evaluate)
 app.command(rich_help_panel=MODEL)(predict)
 app.command(rich_help_panel=MODEL)(explain)
+app.command(rich_help_panel=MODEL)(serve)
 
 
 def main() -> None:

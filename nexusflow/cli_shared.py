@@ -4,7 +4,6 @@ import json
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -111,13 +110,9 @@ def models_folder(config: Path) -> Path:
     return beside
 
 
-def read_tables(given: Sequence[str]) -> "TableSet":
-    """The tables that `--table NAME=FILE` names; every file that cannot be read is told at once."""
-    from nexusflow.data.load import only, read_file
-    from nexusflow.data.tables import Table, TableSet
-
-    tables: dict[str, Table] = {}
-    problems: list[Problem] = []
+def table_files(given: Sequence[str]) -> dict[str, Path]:
+    """The files that `--table NAME=FILE` names, by table; ConfigError where one is not there."""
+    files: dict[str, Path] = {}
     for text in given:
         name, equals, path = text.partition("=")
         if not (name and equals and path):
@@ -126,14 +121,15 @@ def read_tables(given: Sequence[str]) -> "TableSet":
             )
         if not Path(path).is_file():
             raise ConfigError(f"There is no file {path} for the table {name!r}. Paths start at {Path.cwd()}.")
-        table, found = only(Path(path).name, read_file(Path(path)), name)
-        problems += found
-        if table is not None:
-            tables[name] = replace(table, name=name)
-    errors = [p for p in problems if p.severity is Severity.ERROR]
-    if errors:
-        raise NexusFlowError(*errors)
-    return TableSet(tables=tables, problems=tuple(problems))
+        files[name] = Path(path)
+    return files
+
+
+def read_tables(given: Sequence[str]) -> "TableSet":
+    """The tables that `--table NAME=FILE` names; every file that cannot be read is told at once."""
+    from nexusflow.services.opening import as_tables
+
+    return as_tables(table_files(given), ())
 
 
 def tell(problems: Sequence[Problem]) -> None:

@@ -27,6 +27,7 @@ ROOMS = [
     "services",
     "api",
     "models",
+    "serving",
     "cli_progress",
     "cli_shared",
     "cli_results",
@@ -36,6 +37,7 @@ ROOMS = [
     "cli_predict",
     "cli_project",
     "cli_train",
+    "cli_serve",
     "cli",
     "__main__",
 ]

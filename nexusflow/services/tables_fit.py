@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nexusflow.data.reader import Reader
 
 
-def _needed(preprocessing: "Preprocessing", *, dated: bool) -> Iterator[tuple[str, tuple[str, ...]]]:
+def needed(preprocessing: "Preprocessing", *, dated: bool = False) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Every table that must be given, and the columns of it."""
     schema, task = preprocessing.schema, preprocessing.task
     asking = needed_for_asking(task.over_time, dated=dated) if task.over_time else {}
@@ -46,7 +46,7 @@ def _key_columns(schema: Schema, table: str) -> list[str]:
 def missing_parts(preprocessing: "Preprocessing", tables: TableSet, *, dated: bool) -> list[Problem]:
     """An error for every table and column that the model reads and these tables lack, or have twice."""
     found = []
-    for name, columns in _needed(preprocessing, dated=dated):
+    for name, columns in needed(preprocessing, dated=dated):
         if name not in tables.tables:
             message = "The model was trained with this table, and it was not given."
             others = [given for given in tables if given not in preprocessing.schema.tables]
