@@ -186,13 +186,17 @@ class DatasetConfig(_Settings):
 
 
 class ArchitectureConfig(_Settings):
-    """NexusFormer: `global_embed_dim` is D, `refinement_iterations` the most passes, `rows_per_key` is K (and S)."""
+    """NexusFormer: `global_embed_dim` is D, `refinement_iterations` the most passes, `rows_per_key` is K (and S).
+
+    Without `cross_attention` no table's summary reads another's.
+    """
 
     global_embed_dim: int = Field(default=64, ge=8, le=1024, multiple_of=8)
     num_blocks: int = Field(default=2, ge=1, le=8)
     num_heads: int = Field(default=4, ge=1, le=16)
     refinement_iterations: int = Field(default=2, ge=1, le=12)
     convergence_threshold: float = Field(default=0.01, ge=0)
+    cross_attention: bool = True
     use_moe: bool = False
     num_experts: int = Field(default=4, ge=2, le=32)
     hops: int = Field(default=2, ge=0, le=3)

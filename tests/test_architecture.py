@@ -20,6 +20,7 @@ ROOMS = [
     "explain",
     "services",
     "api",
+    "public",
     "cli_progress",
     "cli_shared",
     "cli_explain",

@@ -54,7 +54,16 @@ def load_project(config_path: Path) -> tuple[RunConfig, TableSet, Schema, Task]:
     the tables; what else is odd is among the tables' problems.
     """
     config = load_config(config_path)
-    tables = _load_tables(config, config_path)
+    return config, *asked_of(config, _load_tables(config, config_path))
+
+
+def asked_of(config: RunConfig, tables: TableSet) -> tuple[TableSet, Schema, Task]:
+    """These tables, the schema and the task as the configuration has them; see `load_project`."""
+    missing = [dataset.name for dataset in config.datasets if dataset.table not in tables]
+    if missing:
+        raise DataError(
+            f"Tables are missing: {', '.join(missing)}. Given were: {', '.join(tables) or 'none'}."
+        )
     try:
         schema = schema_from_config(config, tables, propose(tables).schema)
         found = check_schema(tables, schema)
@@ -65,7 +74,7 @@ def load_project(config_path: Path) -> tuple[RunConfig, TableSet, Schema, Task]:
         # A column is often missing because its file was misread.
         raise type(error)(*error.problems, *tables.problems) from None
     tables = replace(tables, problems=(*tables.problems, *found))
-    return config, *asked_tables(tables, schema, task), task
+    return *asked_tables(tables, schema, task), task
 
 
 def schema_from_config(config: RunConfig, tables: TableSet, proposed: Schema) -> Schema:
