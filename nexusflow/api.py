@@ -2,7 +2,7 @@
 
 from nexusflow.api import explain
 
-explanation = explain("runs/20261123-181502-ab12/model", {"customers": "customers.csv", "orders": frame})
+explanation = explain("runs/20261123-181502-ab12/model.nxf", {"customers": "customers.csv", "orders": frame})
 explanation.rollout
 explanation.row("c017").contributions
 explanation.figure("columns")
@@ -48,7 +48,7 @@ def explain(
 ) -> "Explanation":
     """The reasons of a model for what it says of these tables.
 
-    `model` is the folder of a model or of its run, or a loaded model. `tables` are frames or files by the name of the
+    `model` is a model file, the folder of its run, or a loaded model. `tables` are frames or files by the name of the
     table, or a folder of files named as the tables; a run of the workbench needs none. With the tables that it was
     trained on, its test rows are looked at and the figures are those of the Interpret page; with others, all of their
     rows, for a question over time as of `as_of` (such as 2024-01-31; default: where the data end).

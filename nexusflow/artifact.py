@@ -1,29 +1,35 @@
-"""A finished model as a folder of JSON and safetensors. Loading verifies checksums and runs no code."""
+"""A finished model as one file, model.nxf: JSON and safetensors in a zip. Loading verifies it and runs no code.
 
-import hashlib
+The file follows from what a run was given: what differs between two runs of one seed (its id, when it ran and for how
+long) stays in the run's own record. docs/nxf.md tells the format.
+"""
+
 import json
-import os
-import shutil
-import tempfile
+import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from nexusflow import __version__
 from nexusflow.config import RunConfig, parse_config
 from nexusflow.data.preprocessing import Preprocessing
 from nexusflow.errors import ArtifactError, NexusFlowError
 from nexusflow.nn.nexusformer import NexusFormer
 from nexusflow.nn.unfilled import Unfilled
+from nexusflow.nxf import AGAIN, ENDING, check_tensors, pack, read_json, sha256, unpack, whole
+from nexusflow.nxf_folder import LAST_FORMAT, old_json, read_folder
 from nexusflow.train.calibrate import Calibration
 from nexusflow.train.interval import Interval
 from nexusflow.train.run import Run
 
-FORMAT = 3
+FORMAT = LAST_FORMAT + 1
 # Format 1 knew no calibration: its models are as sure as training left them. Before format 3 no row modulated what its
-# tables say.
-READ = tuple(range(1, FORMAT + 1))
+# tables say. Up to format 3 a model was a folder.
 NEW_IN = {"calibration.": 2, "modulation.": 3}
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 MANIFEST, CONFIG, PREPROCESSING, CARD, WEIGHTS = (
@@ -33,6 +39,11 @@ MANIFEST, CONFIG, PREPROCESSING, CARD, WEIGHTS = (
     "model.json",
     "weights.safetensors",
 )
+MEMBERS = (CONFIG, PREPROCESSING, CARD, WEIGHTS)
+MODEL_FILE, OLD_FOLDER = f"model{ENDING}", "model"
+# What two runs of one seed differ in; and an epoch's or a trial's seconds.
+OF_ONE_RUN = ("id", "created", "seconds", "error")
+MOST_HOPS, MOST_SLOTS = 3, 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,62 +67,162 @@ def build_model(config: RunConfig, preprocessing: Preprocessing) -> NexusFormer:
 
 
 def save_model(
-    folder: Path, *, model: NexusFormer, preprocessing: Preprocessing, config: RunConfig, run: Run
+    path: Path, *, model: NexusFormer, preprocessing: Preprocessing, config: RunConfig, run: Run
 ) -> None:
-    """Write the model into `folder`, whole or not at all; only an older model there is replaced.
+    """Write the model as the file `path`, whole or not at all; only an older model there is replaced.
 
-    ArtifactError where the folder holds something that is no model.
+    ArtifactError where `path` does not end in .nxf, or is something that is no model.
     """
-    from safetensors.torch import save_file
-
-    if folder.exists() and not (folder / MANIFEST).is_file() and any(folder.iterdir()):
-        raise ArtifactError(f"{folder.name} holds files that are no model; choose an empty or a new folder.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".saving-"))
-    try:
-        _write_json(work / CONFIG, config.model_dump(mode="json"))
-        _write_json(work / PREPROCESSING, preprocessing.to_dict())
-        _write_json(work / CARD, run.to_dict())
-        save_file(_weights(model), work / WEIGHTS)
-        files = {name: _sha256(work / name) for name in (CONFIG, PREPROCESSING, CARD, WEIGHTS)}
-        _write_json(work / MANIFEST, {"format": FORMAT, "files": files})
-        _put_in_place(work, folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    if path.suffix != ENDING:
+        raise ArtifactError(f"A model file ends in {ENDING}; {path.name!r} does not.")
+    if path.exists() and (not path.is_file() or path.open("rb").read(4) not in (b"PK\3\4", b"")):
+        raise ArtifactError(f"{path.name} is there already and is no model; choose another name.")
+    content = model_bytes(model=model, preprocessing=preprocessing, config=config, run=run)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole(path, content)
 
 
-def load_model(folder: Path) -> TrainedModel:
-    """Read what `save_model` wrote; ArtifactError where a file is missing, changed, or of another format."""
+def model_bytes(*, model: NexusFormer, preprocessing: Preprocessing, config: RunConfig, run: Run) -> bytes:
+    """The content of the model's file; the same for the same model, to the bit."""
+    from safetensors.torch import save
+
+    weights = _weights(model)
+    lost = _not_finite(weights)
+    if lost:
+        raise ArtifactError(
+            f"The network has no numbers in {lost}: the training diverged. Lower its learning rate."
+        )
+    members = {
+        CONFIG: _json(config.model_dump(mode="json")),
+        PREPROCESSING: _json(preprocessing.to_dict()),
+        CARD: _json(card(run)),
+        WEIGHTS: save(weights),
+    }
+    listed = {name: {"sha256": sha256(content), "bytes": len(content)} for name, content in members.items()}
+    manifest = {"format": FORMAT, "nexusflow": __version__, "members": listed}
+    return pack({MANIFEST: _json(manifest), **members})
+
+
+def load_model(path: Path) -> TrainedModel:
+    """Read what `save_model` wrote, or a model's folder of before; ArtifactError says what is wrong with any other."""
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
     try:
-        number = _verify(folder)
-        config = parse_config(_read_json(folder / CONFIG), source=CONFIG)
-        preprocessing = Preprocessing.from_dict(_read_json(folder / PREPROCESSING))
-        run = Run.from_dict(_read_json(folder / CARD))
-        interval = Calibration.from_dict(run.calibration).interval
-        with Unfilled():
-            model = build_model(config, preprocessing)
-        weights = load_file(folder / WEIGHTS)
-        if weights.keys() != _stored(model, number):
-            raise ArtifactError(
-                f"The model in {folder.name} cannot be read: {WEIGHTS} belongs to another network. "
-                "Copy the folder again, or train again."
-            )
-        if number < NEW_IN["modulation."]:
-            model.modulation.make_neutral()
-        model.load_state_dict(weights, strict=False)
+        if path.is_dir():
+            number, members = read_folder(path, MEMBERS)
+            return _built(number, members, old_json)
+        if not path.exists():
+            raise ArtifactError(f"There is no model {path}. Choose a {ENDING} file.")
+        number, members = _read_file(path)
+        return _built(number, members, read_json)
     except ArtifactError:
         raise
     except (*UNREADABLE, SafetensorError) as error:
         reason = error.problems[0].message if isinstance(error, NexusFlowError) else type(error).__name__
+        raise ArtifactError(f"The model {path.name} cannot be read ({reason}). {AGAIN}") from error
+
+
+def find_model(place: Path) -> Path:
+    """The model file or folder that is meant by itself or by the folder of its run; ArtifactError where none is."""
+    if place.is_file():
+        return place
+    for inside in (place / MODEL_FILE, place / OLD_FOLDER / MANIFEST, place / MANIFEST):
+        if inside.is_file():
+            return inside if inside.suffix == ENDING else inside.parent
+    raise ArtifactError(
+        f"There is no model in {place}. Give the {ENDING} file that `nexusflow train` printed, or its run's folder."
+    )
+
+
+def card(run: Run) -> dict[str, Any]:
+    """The record of a run without what is of that one run alone; a loss that is no number is None."""
+    data = {name: value for name, value in run.to_dict().items() if name not in OF_ONE_RUN}
+    for name in ("history", "trials"):
+        data[name] = [{k: _number(v) for k, v in each.items() if k != "seconds"} for each in data[name]]
+    return data
+
+
+def same_run(one: Run, other: Run) -> bool:
+    """Whether two records tell of the same training, whatever they are called."""
+    first, second = (json.loads(_json({**card(run), "name": ""})) for run in (one, other))
+    return bool(first == second)
+
+
+def _read_file(path: Path) -> tuple[int, dict[str, bytes]]:
+    members = unpack(path, (MANIFEST, *MEMBERS))
+    manifest = read_json(members.pop(MANIFEST), MANIFEST)
+    if not isinstance(manifest, dict):
+        raise ArtifactError(f"{MANIFEST} says nothing of a model. {AGAIN}")
+    number = manifest.get("format")
+    if type(number) is int and number > FORMAT:
         raise ArtifactError(
-            f"The model in {folder.name} cannot be read ({reason}). Copy the folder again, or train again."
-        ) from error
+            f"The model is of format {number}, and this is NexusFlow {__version__}, which reads formats up to "
+            f"{FORMAT}. It needs {_needed(manifest)}."
+        )
+    if number != FORMAT or type(number) is not int:
+        raise ArtifactError(
+            f"The model is of format {str(number)[:40]!r}, and there is no such format. {AGAIN}"
+        )
+    listed = manifest.get("members")
+    if not isinstance(listed, dict) or set(listed) != set(members):
+        raise ArtifactError(f"{MANIFEST} does not list the members of a model. {AGAIN}")
+    for name, content in members.items():
+        if listed[name] != {"sha256": sha256(content), "bytes": len(content)}:
+            raise ArtifactError(f"{name} has been changed since the model was saved. {AGAIN}")
+    return FORMAT, members
+
+
+def _needed(manifest: Mapping[str, Any]) -> str:
+    """The version that wrote it, where it says so in a few numbers."""
+    said = str(manifest.get("nexusflow"))
+    return (
+        f"NexusFlow {said} or newer"
+        if re.fullmatch(r"\d{1,4}(\.\d{1,4}){1,3}", said)
+        else "a newer NexusFlow"
+    )
+
+
+def _built(number: int, members: Mapping[str, bytes], parse: Any) -> TrainedModel:
+    """The network that the members describe, in evaluation mode."""
+    from safetensors.torch import load
+
+    config = parse_config(parse(members[CONFIG], CONFIG), source=CONFIG)
+    preprocessing = Preprocessing.from_dict(parse(members[PREPROCESSING], PREPROCESSING))
+    if not (0 <= preprocessing.hops <= MOST_HOPS and 1 <= preprocessing.slots <= MOST_SLOTS):
+        raise ArtifactError(
+            f"{PREPROCESSING} asks for more hops or rows than there are in any model. {AGAIN}"
+        )
+    run = _run(parse(members[CARD], CARD), members)
+    interval = Calibration.from_dict(run.calibration).interval
+    check_tensors(members[WEIGHTS], WEIGHTS)
+    weights = load(members[WEIGHTS])
+    with Unfilled():
+        model = build_model(config, preprocessing)
+    if weights.keys() != _stored(model, number):
+        raise ArtifactError(f"The model cannot be read: {WEIGHTS} belongs to another network. {AGAIN}")
+    if lost := _not_finite(weights):
+        raise ArtifactError(f"{WEIGHTS} holds no numbers (NaN) in {lost}. {AGAIN}")
+    if number < NEW_IN["modulation."]:
+        model.modulation.make_neutral()
+    model.load_state_dict(weights, strict=False)
     return TrainedModel(
         model=model.eval(), preprocessing=preprocessing, config=config, run=run, interval=interval
     )
+
+
+def _run(data: dict[str, Any], members: Mapping[str, bytes]) -> Run:
+    """The record of the run; a file says nothing of its id, so that the content gives it one."""
+    if "id" not in data:
+        digest = sha256("".join(sha256(content) for content in members.values()).encode())
+        data = {**data, "id": f"model-{digest[:12]}", "created": "", "seconds": 0.0}
+        for name in ("history", "trials"):
+            data[name] = [{**each, "seconds": 0.0} for each in data[name]]
+        losses = ("train_loss", "val_loss")
+        data["history"] = [
+            {k: math.nan if v is None and k in losses else v for k, v in each.items()}
+            for each in data["history"]
+        ]
+    return Run.from_dict(data)
 
 
 def _weights(model: NexusFormer) -> dict[str, Tensor]:
@@ -129,53 +240,14 @@ def _stored(model: NexusFormer, number: int) -> set[str]:
     return {name for name in _weights(model) if not name.startswith(later)}
 
 
-def _put_in_place(work: Path, folder: Path) -> None:
-    """Move `work` to `folder`; the model that stood there is put back where that fails."""
-    if not folder.exists():
-        os.replace(work, folder)
-        return
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".replaced-") as old:
-        os.replace(folder, Path(old) / "model")
-        try:
-            os.replace(work, folder)
-        except OSError:
-            os.replace(Path(old) / "model", folder)
-            raise
+def _not_finite(weights: Mapping[str, Tensor]) -> str:
+    """The first weights that hold something else than numbers; empty where none do."""
+    return next((name for name, value in weights.items() if not torch.isfinite(value).all()), "")
 
 
-def _verify(folder: Path) -> int:
-    """The number of the format, once every file is found to be as it was written."""
-    if not (folder / MANIFEST).is_file():
-        raise ArtifactError(f"There is no model in {folder}: {MANIFEST} is missing. Choose a model folder.")
-    manifest = _read_json(folder / MANIFEST)
-    found = manifest.get("format") if isinstance(manifest, dict) else None
-    if not isinstance(manifest, dict) or found not in READ:
-        raise ArtifactError(
-            f"The model is of format {found!r}; this version reads formats 1 to {FORMAT}. Train again, or "
-            "open it with the version that saved it."
-        )
-    files = manifest.get("files")
-    if not isinstance(files, dict) or set(files) != {CONFIG, PREPROCESSING, CARD, WEIGHTS}:
-        raise ArtifactError(f"{MANIFEST} does not list the files of a model. Train or copy the model again.")
-    for name, digest in files.items():
-        if not (folder / name).is_file():
-            raise ArtifactError(f"{name} is missing from the model. Copy the whole folder again.")
-        if _sha256(folder / name) != digest:
-            raise ArtifactError(f"{name} has been changed since the model was saved. Copy the folder again.")
-    return int(manifest["format"])
+def _number(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write_json(path: Path, data: Any) -> None:
-    path.write_text(json.dumps(data, indent=1), encoding="utf-8")
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"{path.name} is not readable: {error}. Copy the folder again.") from error
+def _json(data: Any) -> bytes:
+    return json.dumps(data, indent=1, allow_nan=False).encode("ascii")

@@ -99,7 +99,9 @@ def search(
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(help="The folder of a trained model.", metavar="MODEL_DIR")],
+    model: Annotated[
+        Path, typer.Argument(help="A model file (.nxf), or the folder of its run.", metavar="MODEL")
+    ],
     table: Annotated[
         list[str],
         typer.Option(
@@ -189,7 +191,7 @@ def _train(
     from nexusflow.services.projects import load_project
     from nexusflow.services.search import search_within
     from nexusflow.services.storage import RunStore, new_run_id
-    from nexusflow.services.training import has_model, model_folder, new_run, run_training, unread_tables
+    from nexusflow.services.training import has_model, model_path, new_run, run_training, unread_tables
 
     learn = search_within(minutes) if minutes else None
     settings, tables, schema, task = load_project(config)
@@ -212,7 +214,7 @@ def _train(
         )
     _print_metrics(run)
     if has_model(store, run_id):
-        out.print(f"Model: {escape(str(model_folder(store, run_id)))}", soft_wrap=True, highlight=False)
+        out.print(f"Model: {escape(str(model_path(store, run_id)))}", soft_wrap=True, highlight=False)
     keep(run)
     if should_stop():
         raise typer.Exit(CANCELLED)

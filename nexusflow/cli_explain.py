@@ -19,7 +19,7 @@ COLUMNS_SHOWN, CELLS_SHOWN = 10, 5
 
 def explain(
     model: Annotated[
-        Path, typer.Argument(help="The folder of a trained model, or of its run.", metavar="MODEL_DIR")
+        Path, typer.Argument(help="A model file (.nxf), or the folder of its run.", metavar="MODEL")
     ],
     table: Annotated[
         list[str],

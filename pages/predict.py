@@ -10,7 +10,7 @@ from nexusflow.data.question import Question
 from nexusflow.data.question_words import short
 from nexusflow.data.tables import TableSet
 from nexusflow.services.prediction import Prediction, bound_names, predict, safe_csv
-from nexusflow.services.training import has_model, model_folder
+from nexusflow.services.training import has_model, model_path
 from nexusflow.services.trust import level_of
 from nexusflow.services.workspace import Workspace
 from nexusflow.train.run import Run
@@ -73,7 +73,7 @@ def score(workspace: Workspace, run: Run, tables: TableSet, as_of: str | None) -
         bar = st.progress(0.0, text="Reading the tables…")
         with problems_shown():
             found = predict(
-                model_folder(workspace.runs, run.id),
+                model_path(workspace.runs, run.id),
                 tables,
                 as_of=as_of,
                 on_progress=lambda share: bar.progress(share, text="Scoring…"),

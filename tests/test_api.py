@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from model_files import as_folder
 from report_shop import trained_shop
 from small_shop import as_files, shop_frames
 
@@ -37,8 +38,8 @@ def ways(shop) -> dict:
     paths = {name: files / f"{name}.csv" for name in ("customers", "orders")}
     return {
         "workspace": (folder, None),
-        "model folder and files": (folder / "model", paths),
-        "folder of files": (folder / "model", files),
+        "model file and files": (folder / "model.nxf", paths),
+        "folder of files": (folder / "model.nxf", files),
         "frames of read_csv": (folder, {name: pd.read_csv(path) for name, path in paths.items()}),
         "frames with times": (folder, {name: shop_frames()[name] for name in paths}),
     }
@@ -46,7 +47,7 @@ def ways(shop) -> dict:
 
 @pytest.mark.parametrize(
     "way",
-    ["workspace", "model folder and files", "folder of files", "frames of read_csv", "frames with times"],
+    ["workspace", "model file and files", "folder of files", "frames of read_csv", "frames with times"],
 )
 def test_every_way_says_what_interpret_says_to_the_bit(shop, way):
     insight, explanation = shop[0], explain(*ways(shop)[way])
@@ -73,8 +74,9 @@ def test_every_way_says_what_interpret_says_to_the_bit(shop, way):
 
 def test_a_model_that_was_copied_away_looks_at_the_same_rows(shop, tmp_path):
     insight, folder, files = shop
-    shutil.copytree(folder / "model", tmp_path / "copy")
-    for model in (tmp_path / "copy", load_model(tmp_path / "copy")):
+    (tmp_path / "copy.nxf").write_bytes((folder / "model.nxf").read_bytes())
+    old = as_folder(folder / "model.nxf", tmp_path / "old")
+    for model in (tmp_path / "copy.nxf", load_model(tmp_path / "copy.nxf"), old):
         explanation = explain(model, files)
         assert explanation.own and not (tmp_path / "insight").exists()
         assert explanation.rollout.equals(insight.rollout())
@@ -140,12 +142,12 @@ def test_figures_and_what_a_notebook_shows(shop):
         ("model", {"customers": 3}, DataError, "must be a frame or a file"),
         ("model", 3, DataError, "frames or files by name"),
         ("model", {"customers": shop_frames()["customers"].drop(columns=["age"])}, NexusFlowError, "orders"),
-        ("copy", None, DataError, "Tables are needed"),
+        ("copy.nxf", None, DataError, "Tables are needed"),
     ],
 )
 def test_what_does_not_fit_is_told(shop, tmp_path, model, tables, error, words):
-    shutil.copytree(shop[1] / "model", tmp_path / "copy")
-    folder = shop[1] / "model" if model == "model" else tmp_path / model
+    shutil.copy(shop[1] / "model.nxf", tmp_path / "copy.nxf")
+    folder = shop[1] / "model.nxf" if model == "model" else tmp_path / model
     with pytest.raises(error, match=words):
         explain(folder, tables)
 

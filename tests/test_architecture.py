@@ -12,10 +12,12 @@ ROOT = Path(__file__).parents[1]
 ROOMS = [
     "errors",
     "config_problems",
+    "nxf",
     "config",
     "data",
     "nn",
     "train",
+    "nxf_folder",
     "artifact",
     "explain",
     "services",

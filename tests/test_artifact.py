@@ -1,9 +1,8 @@
-"""A saved model gives the same bits when loaded, and nothing but ArtifactError when anything is wrong with it."""
+"""A saved model gives the same bits when loaded, is the same file for the same run, and older ones are still read."""
 
 import hashlib
 import json
 import os
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -11,18 +10,25 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from model_files import (
+    FILES,
+    MEMBERS,
+    as_folder,
+    changed,
+    put_together,
+    seal_folder,
+    sealed,
+    taken_apart,
+)
 from owners_and_pets import tables, train
 
-from nexusflow import artifact
-from nexusflow.artifact import load_model, save_model
+from nexusflow.artifact import find_model, load_model, model_bytes, save_model
 from nexusflow.data.reader import Reader
 from nexusflow.data.task import TaskKind
 from nexusflow.errors import ArtifactError
 from nexusflow.train.calibrate import Calibration
 from nexusflow.train.interval import Interval
 from nexusflow.train.predictor import predict_logits
-
-FILES = ("manifest.json", "config.json", "preprocessing.json", "model.json", "weights.safetensors")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,15 +45,16 @@ def made():
 
 
 @pytest.fixture(scope="module")
-def pristine(made, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models") / "model"
-    save_model(folder, **made[1])
-    return folder
+def content(made):
+    return model_bytes(**made[1])
 
 
 @pytest.fixture
-def saved(pristine, tmp_path):
-    return shutil.copytree(pristine, tmp_path / "model")
+def saved(content, tmp_path):
+    path = tmp_path / "models" / "model.nxf"
+    path.parent.mkdir()
+    path.write_bytes(content)
+    return path
 
 
 KINDS = [
@@ -61,9 +68,9 @@ KINDS = [
 def test_a_loaded_model_predicts_the_same_bits(tmp_path, kind, encoder, architecture):
     reader, given = train(kind, encoder, **architecture)
     given["model"].calibration.fill(0.7, 0.0 if kind is TaskKind.REGRESSION else -0.3)
-    save_model(tmp_path / "model", **given)
+    save_model(tmp_path / "model.nxf", **given)
     state = torch.get_rng_state()
-    loaded = load_model(tmp_path / "model")
+    loaded = load_model(tmp_path / "model.nxf")
     # A training beside it draws from the same generator.
     assert torch.equal(torch.get_rng_state(), state)
     assert not loaded.model.training
@@ -76,30 +83,67 @@ def test_a_loaded_model_predicts_the_same_bits(tmp_path, kind, encoder, architec
     assert np.array_equal(*values)
 
 
-@pytest.mark.parametrize(("number", "unknown"), [(1, ("calibration.", "modulation.")), (2, ("modulation.",))])
-def test_a_model_of_an_older_format_says_what_it_said(made, saved, number, unknown):
+def test_a_run_again_under_another_id_at_another_time_gives_the_same_file(made, content):
+    _, again = train(TaskKind.BINARY)
+    history = tuple(replace(record, seconds=99.0) for record in again["run"].history)
+    run = replace(again["run"], id="other", created="2031-05-05", seconds=7.0, history=history)
+    assert model_bytes(**{**again, "run": run}) == content
+
+
+def test_what_a_run_was_given_and_what_it_found_changes_the_file(made, content):
+    for change in ({"seed": 5}, {"best_epoch": 9}, {"data_sha256": {"owners": "x"}}):
+        assert model_bytes(**{**made[1], "run": replace(made[1]["run"], **change)}) != content
+
+
+def test_a_file_saved_again_from_what_was_loaded_is_the_same(saved, tmp_path):
+    loaded = load_model(saved)
+    parts = {name: getattr(loaded, name) for name in ("model", "preprocessing", "config", "run")}
+    save_model(tmp_path / "again.nxf", **parts)
+    assert (tmp_path / "again.nxf").read_bytes() == saved.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("number", "unknown"), [(1, ("calibration.", "modulation.")), (2, ("modulation.",)), (3, ())]
+)
+def test_a_model_of_an_older_format_says_what_it_said(made, saved, tmp_path, number, unknown):
     """Saved before there was a calibration, or a modulation: neither its weights nor its record hold one."""
     from safetensors.torch import load_file, save_file
 
-    weights = load_file(saved / "weights.safetensors")
-    old = {name: value for name, value in weights.items() if not name.startswith(unknown)}
+    folder = as_folder(saved, tmp_path / "old")
+    weights = load_file(folder / "weights.safetensors")
+    old = {name: value for name, value in weights.items() if not name.startswith(unknown or ("none",))}
     assert len(old) == len(weights) - 2 * len(unknown)
-    save_file(old, saved / "weights.safetensors")
+    save_file(old, folder / "weights.safetensors")
+    record = json.loads((folder / "model.json").read_text())
     if number < 2:
-        rewrite(saved, "model.json", lambda run: {k: v for k, v in run.items() if k != "calibration"})
-    seal(saved)
-    with pytest.raises(ArtifactError, match="another network"):
-        load_model(saved)
-    rewrite(saved, "manifest.json", lambda manifest: manifest | {"format": number})
-    loaded = load_model(saved)
+        del record["calibration"]
+    # What JSON does not know was written then.
+    record["history"][0]["val_loss"] = float("nan")
+    (folder / "model.json").write_text(json.dumps(record))
+    seal_folder(folder, 3)
+    if unknown:
+        with pytest.raises(ArtifactError, match="another network"):
+            load_model(folder)
+    seal_folder(folder, number)
+    loaded, model = load_model(folder), made[1]["model"]
+    assert loaded.run.id == "r-01" and np.isnan(loaded.run.history[0].val_loss)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
     if number < 2:
         assert (float(loaded.model.calibration.scale), float(loaded.model.calibration.shift)) == (1.0, 0.0)
         assert loaded.interval is None
-        made[1]["model"].calibration.fill(1.0, 0.0)
-    made[1]["model"].modulation.make_neutral()
+        model.calibration.fill(1.0, 0.0)
+    if number < 3:
+        model.modulation.make_neutral()
     rows = np.arange(len(made[0]))
-    before, after = (predict_logits(model, made[0], rows) for model in (made[1]["model"], loaded.model))
-    assert before.tobytes() == after.tobytes()
+    said = [predict_logits(each, made[0], rows).tobytes() for each in (model, loaded.model)]
+    model.load_state_dict(before)
+    assert said[0] == said[1]
+
+
+def test_a_loss_that_is_no_number_is_kept_as_one(made, tmp_path):
+    history = (replace(made[1]["run"].history[0], val_loss=float("nan")),)
+    save_model(tmp_path / "a.nxf", **{**made[1], "run": replace(made[1]["run"], history=history)})
+    assert np.isnan(load_model(tmp_path / "a.nxf").run.history[0].val_loss)
 
 
 def test_the_interval_of_values_is_loaded_and_nothing_else_in_its_place(made, saved):
@@ -108,96 +152,105 @@ def test_the_interval_of_values_is_loaded_and_nothing_else_in_its_place(made, sa
     run = replace(made[1]["run"], calibration=calibration)
     save_model(saved, **{**made[1], "run": run})
     assert load_model(saved).interval == interval
-    rewrite(saved, "model.json", lambda data: data | {"calibration": {"interval": 3}})
-    seal(saved)
+    changed(saved, "model.json", lambda data: data | {"calibration": {"interval": 3}})
     with pytest.raises(ArtifactError, match="cannot be read"):
         load_model(saved)
 
 
-def test_everything_beside_the_weights_is_kept(made, saved):
+def test_everything_beside_the_weights_is_kept_but_what_is_of_one_run(made, saved):
     loaded, given = load_model(saved), made[1]
-    assert (loaded.config, loaded.run) == (given["config"], given["run"])
+    kept = {"id": "", "created": "", "seconds": 0.0, "history": (), "error": None}
+    assert loaded.config == given["config"]
+    assert replace(loaded.run, **kept) == replace(given["run"], **kept)
+    seconds = [replace(record, seconds=0.0) for record in given["run"].history]
+    assert list(loaded.run.history) == seconds and loaded.run.id.startswith("model-")
     assert loaded.preprocessing.to_dict() == given["preprocessing"].to_dict()
     assert loaded.preprocessing.layout == given["preprocessing"].layout
 
 
 def test_the_manifest_is_as_others_would_compute_it(saved):
-    manifest = json.loads((saved / "manifest.json").read_text())
-    assert sorted(p.name for p in saved.iterdir()) == sorted(FILES)
-    assert manifest == {
-        "format": 3,
-        "files": {name: hashlib.sha256((saved / name).read_bytes()).hexdigest() for name in FILES[1:]},
+    members = taken_apart(saved)
+    assert tuple(members) == FILES
+    assert json.loads(members["manifest.json"]) == {
+        "format": 4,
+        "nexusflow": "0.1.0",
+        "members": {
+            name: {"sha256": hashlib.sha256(members[name]).hexdigest(), "bytes": len(members[name])}
+            for name in MEMBERS
+        },
     }
 
 
-@pytest.mark.parametrize("name", FILES[1:])
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(share=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-def test_any_flipped_bit_is_found(saved, name, share, bit):
-    path = saved / name
-    before = path.read_bytes()
-    content = bytearray(before)
-    content[int(share * len(content))] ^= 1 << bit
-    path.write_bytes(content)
-    with pytest.raises(ArtifactError, match=name):
+@pytest.mark.parametrize("version", [0, 3, -1, "4", 4.0, True, None, [1], "x" * 500])
+def test_a_format_that_never_was_is_refused(saved, version):
+    put_together(saved, sealed(taken_apart(saved), format=version))
+    with pytest.raises(ArtifactError, match="there is no such format") as caught:
         load_model(saved)
-    path.write_bytes(before)
-
-
-@pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
-def test_a_truncated_file_is_found(saved, name, share):
-    content = (saved / name).read_bytes()
-    (saved / name).write_bytes(content[: int(share * len(content))])
-    with pytest.raises(ArtifactError, match=name):
-        load_model(saved)
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_a_missing_file_is_found(saved, name):
-    (saved / name).unlink()
-    with pytest.raises(ArtifactError, match=name):
-        load_model(saved)
-
-
-@pytest.mark.parametrize("content", [b"[" * 200_000, b"\xff", b"[]", b"null", b""])
-def test_a_manifest_that_is_none_is_told(saved, content):
-    (saved / "manifest.json").write_bytes(content)
-    with pytest.raises(ArtifactError, match="again"):
-        load_model(saved)
-
-
-@pytest.mark.parametrize("place", ["nowhere", "model/config.json"])
-def test_what_is_no_model_folder_is_told(saved, place):
-    with pytest.raises(ArtifactError, match="Choose a model folder"):
-        load_model(saved.parent / place)
-
-
-@pytest.mark.parametrize("version", [0, 4, "1", None, [1]])
-def test_another_format_is_refused_with_the_way_out(saved, version):
-    rewrite(saved, "manifest.json", lambda manifest: manifest | {"format": version})
-    with pytest.raises(ArtifactError, match="reads formats 1 to 3.*Train again"):
-        load_model(saved)
+    assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize(
-    "files", [{}, None, [], {"config.json": ""}, dict.fromkeys([*FILES[1:], "../../secret"], "")]
+    ("said", "words"),
+    [
+        ("1.4.0", "It needs NexusFlow 1.4.0 or newer"),
+        ("<b>x</b>", "a newer NexusFlow"),
+        (None, "a newer NexusFlow"),
+    ],
 )
-def test_a_manifest_that_lists_other_files_is_refused(saved, files):
-    rewrite(saved, "manifest.json", lambda manifest: manifest | {"files": files})
-    with pytest.raises(ArtifactError, match="manifest"):
+def test_a_newer_format_says_which_version_reads_it(saved, said, words):
+    put_together(saved, sealed(taken_apart(saved), format=5, nexusflow=said))
+    with pytest.raises(ArtifactError, match=words):
         load_model(saved)
 
 
-def rewrite(folder, name, change):
-    path = folder / name
-    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+@pytest.mark.parametrize("version", [0, 4, "1", None, [1], True])
+def test_a_folder_of_another_format_is_refused_with_the_way_out(saved, tmp_path, version):
+    folder = as_folder(saved, tmp_path / "old")
+    seal_folder(folder, version)
+    with pytest.raises(ArtifactError, match="in formats 1 to 3.*Train again"):
+        load_model(folder)
 
 
-def seal(folder):
-    """Make the manifest fit the files, as someone would who changes them on purpose."""
-    digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES[1:]}
-    rewrite(folder, "manifest.json", lambda manifest: manifest | {"files": digests})
+@pytest.mark.parametrize(
+    "files", [{}, None, [], {"config.json": ""}, dict.fromkeys([*MEMBERS, "../../secret"], "")]
+)
+def test_a_manifest_that_lists_other_members_is_refused(saved, tmp_path, files):
+    put_together(saved, sealed(taken_apart(saved), members=files))
+    with pytest.raises(ArtifactError, match="manifest"):
+        load_model(saved)
+    folder = tmp_path / "old"
+    folder.mkdir()
+    (folder / "manifest.json").write_text(json.dumps({"format": 3, "files": files}))
+    with pytest.raises(ArtifactError, match="manifest"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("damage", ["missing", "cut", "flipped"])
+def test_a_damaged_folder_is_found(saved, tmp_path, name, damage):
+    folder = as_folder(saved, tmp_path / "old")
+    before = (folder / name).read_bytes()
+    half = len(before) // 2
+    after = {"cut": before[:half], "flipped": before[:half] + b"\xff" + before[half + 1 :], "missing": b""}
+    (folder / name).write_bytes(after[damage])
+    if damage == "missing":
+        (folder / name).unlink()
+    with pytest.raises(ArtifactError, match=name):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("place", ["nowhere.nxf", "nowhere"])
+def test_what_is_not_there_is_told(tmp_path, place):
+    with pytest.raises(ArtifactError, match="There is no model"):
+        load_model(tmp_path / place)
+    with pytest.raises(ArtifactError, match="There is no model in"):
+        find_model(tmp_path)
+
+
+def test_a_model_is_found_by_itself_and_by_its_runs_folder(saved, tmp_path):
+    assert find_model(saved) == find_model(saved.parent) == saved
+    old = as_folder(saved, tmp_path / "run" / "model")
+    assert find_model(old) == find_model(old.parent) == old
 
 
 def paths(data, here=()):
@@ -217,105 +270,101 @@ def replaced(data, path, value):
 @pytest.mark.parametrize("name", ["config.json", "preprocessing.json", "model.json"])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_content_changed_on_purpose_loads_or_is_an_artifact_error(saved, name, data):
+def test_content_changed_on_purpose_loads_or_is_an_artifact_error(content, saved, name, data):
     """The checksums fit, the content may not: nothing else may come out."""
-    path = saved / name
-    before = path.read_bytes()
-    where = data.draw(st.sampled_from(paths(json.loads(before))))
-    value = data.draw(st.sampled_from([None, 0, -1, 1.5, "x", "", [], {}, [None], {"x": 1}, True]))
-    path.write_text(json.dumps(replaced(json.loads(before), where, value)))
-    seal(saved)
+    saved.write_bytes(content)
+    where = data.draw(st.sampled_from(paths(json.loads(taken_apart(saved)[name]))))
+    value = data.draw(st.sampled_from([None, 0, -1, 1.5, "x", "", [], {}, [None], {"x": 1}, True, 10**9]))
+    changed(saved, name, lambda found: replaced(found, where, value))
     try:
         load_model(saved)
     except ArtifactError as error:
         assert "again" in str(error)
-    path.write_bytes(before)
 
 
 @pytest.mark.parametrize("part", ["featurizers", "schema", "task", "summaries"])
 @pytest.mark.parametrize("value", [[], [1], "x", 3, None, {"x": 1}])
 def test_a_part_of_another_type_is_an_artifact_error(saved, part, value):
-    rewrite(saved, "preprocessing.json", lambda data: data | {part: value})
-    seal(saved)
+    changed(saved, "preprocessing.json", lambda data: data | {part: value})
     with pytest.raises(ArtifactError, match="cannot be read"):
         load_model(saved)
 
 
-@pytest.mark.parametrize("content", [b"", b"not tensors", b"\x80\x04K\x01.", b"\xff" * 64])
-def test_weights_that_are_no_safetensors_are_refused(saved, content):
-    (saved / "weights.safetensors").write_bytes(content)
-    seal(saved)
-    with pytest.raises(ArtifactError, match="cannot be read"):
+@pytest.mark.parametrize("part", ["hops", "slots"])
+def test_more_hops_or_rows_than_a_model_can_have_are_refused(saved, part):
+    changed(saved, "preprocessing.json", lambda data: data | {part: 10**9})
+    with pytest.raises(ArtifactError, match="more hops or rows"):
         load_model(saved)
 
 
 def test_what_tabnet_shares_between_steps_is_stored_once_and_shared_again(tmp_path):
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
     _, given = train(TaskKind.BINARY, "tabnet")
-    save_model(tmp_path / "model", **given)
-    loaded = load_model(tmp_path / "model").model
+    save_model(tmp_path / "model.nxf", **given)
+    loaded = load_model(tmp_path / "model.nxf").model
     assert len(loaded.state_dict()) > len(list(given["model"].parameters()))
-    stored = load_file(tmp_path / "model" / "weights.safetensors")
+    stored = load(taken_apart(tmp_path / "model.nxf")["weights.safetensors"])
     values = [*given["model"].parameters(), *given["model"].calibration.buffers()]
     assert sum(v.numel() for v in stored.values()) == sum(v.numel() for v in values)
     for name, value in given["model"].state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value)
 
 
-@pytest.mark.parametrize("change", ["shape", "lacking", "extra"])
+@pytest.mark.parametrize("change", ["shape", "lacking", "extra", "nan"])
 def test_weights_of_another_network_are_refused(made, saved, change):
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     weights = dict(made[1]["model"].state_dict())
     name = next(iter(weights))
     if change == "lacking":
         del weights[name]
+    elif change == "nan":
+        weights[name] = torch.full_like(weights[name], float("nan"))
     else:
         weights[name if change == "shape" else "extra"] = torch.zeros(3)
-    save_file(weights, saved / "weights.safetensors")
-    seal(saved)
-    with pytest.raises(ArtifactError, match="cannot be read"):
+    put_together(saved, sealed({**taken_apart(saved), "weights.safetensors": save(weights)}))
+    with pytest.raises(ArtifactError, match="NaN" if change == "nan" else "cannot be read"):
         load_model(saved)
 
 
+def test_a_network_that_diverged_is_not_saved(tmp_path):
+    _, given = train(TaskKind.BINARY)
+    next(given["model"].parameters()).data.fill_(float("inf"))
+    with pytest.raises(ArtifactError, match="diverged"):
+        save_model(tmp_path / "model.nxf", **given)
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_older_model_is_replaced_and_nothing_is_left_beside(made, saved):
-    (saved / "weights.safetensors").write_bytes(b"old")
-    save_model(saved, **made[1])
-    load_model(saved)
-    assert [p.name for p in saved.parent.iterdir()] == ["model"]
+    save_model(saved, **{**made[1], "run": replace(made[1]["run"], seed=9)})
+    assert load_model(saved).run.seed == 9
+    assert [p.name for p in saved.parent.iterdir()] == ["model.nxf"]
 
 
-def test_a_folder_of_other_things_is_not_replaced(made, tmp_path):
-    folder = tmp_path / "thesis"
-    folder.mkdir()
-    (folder / "chapter.txt").write_text("years of work")
-    with pytest.raises(ArtifactError, match="empty or a new folder"):
-        save_model(folder, **made[1])
-    assert (folder / "chapter.txt").read_text() == "years of work"
-    assert [p.name for p in tmp_path.iterdir()] == ["thesis"]
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("thesis.nxf", "is no model"), ("folder.nxf", "is no model"), ("a.zip", "ends in .nxf")],
+)
+def test_what_is_no_model_is_not_replaced(made, tmp_path, name, words):
+    (tmp_path / "thesis.nxf").write_text("years of work")
+    (tmp_path / "folder.nxf").mkdir()
+    with pytest.raises(ArtifactError, match=words):
+        save_model(tmp_path / name, **made[1])
+    assert (tmp_path / "thesis.nxf").read_text() == "years of work"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder.nxf", "thesis.nxf"]
 
 
-def test_an_empty_folder_is_filled(made, tmp_path):
-    (tmp_path / "model").mkdir()
-    save_model(tmp_path / "model", **made[1])
-    load_model(tmp_path / "model")
-
-
-@pytest.mark.parametrize("step", ["writing", "moving"])
+@pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_a_save_that_breaks_leaves_the_old_model_and_nothing_beside(made, saved, monkeypatch, step):
-    before = {name: (saved / name).read_bytes() for name in FILES}
+    before = saved.read_bytes()
 
     def broken(*args):
         raise OSError("No space left on device")
 
-    real = os.replace
-    if step == "writing":
-        monkeypatch.setattr(artifact, "_sha256", broken)
-    else:
-        monkeypatch.setattr(os, "replace", lambda a, b: broken() if ".saving-" in str(a) else real(a, b))
+    monkeypatch.setattr(os, step, broken)
     with pytest.raises(OSError, match="No space"):
-        save_model(saved, **made[1])
+        save_model(saved, **{**made[1], "run": replace(made[1]["run"], seed=9)})
     monkeypatch.undo()
-    assert {name: (saved / name).read_bytes() for name in FILES} == before
-    assert [p.name for p in saved.parent.iterdir()] == ["model"]
+    assert saved.read_bytes() == before
+    assert [p.name for p in saved.parent.iterdir()] == ["model.nxf"]

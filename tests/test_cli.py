@@ -75,7 +75,7 @@ def trained(project):
 
 def test_train_shows_the_model_beside_its_baselines_and_where_it_is(trained):
     result, folder = trained
-    for words in ("NexusFormer", "LightGBM on aggregates", "auroc", "Test rows", str(folder / "model")):
+    for words in ("NexusFormer", "LightGBM on aggregates", "auroc", "Test rows", str(folder / "model.nxf")):
         assert words in result.stdout
     assert "epoch 1/1" in result.stderr
     record = Run.load(folder / "run.json")
@@ -100,7 +100,7 @@ def test_predict_scores_every_row(project, trained, tmp_path):
     tables = ["--table", f"people={project / 'people.csv'}", "--table", f"visits={project / 'visits.csv'}"]
     outputs = [tmp_path / "new" / "scores.csv", tmp_path / "scores.parquet"]
     for output in outputs:
-        result = run("predict", trained[1] / "model", *tables, "--out", output)
+        result = run("predict", trained[1] / "model.nxf", *tables, "--out", output)
         assert result.exit_code == 0, result.output
         assert f"{ROWS} rows" in result.stdout
     text, exact = pd.read_csv(outputs[0]), pd.read_parquet(outputs[1])
@@ -143,7 +143,7 @@ def test_a_search_without_optuna_tells_the_way_out_and_leaves_no_run(project, tm
 def test_the_file_may_have_another_name_than_the_table(project, trained, tmp_path):
     (tmp_path / "january.csv").write_bytes((project / "people.csv").read_bytes())
     tables = ["--table", f"people={tmp_path / 'january.csv'}", "--table", f"visits={project / 'visits.csv'}"]
-    assert run("predict", trained[1] / "model", *tables, "--out", tmp_path / "out.csv").exit_code == 0
+    assert run("predict", trained[1] / "model.nxf", *tables, "--out", tmp_path / "out.csv").exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,8 @@ def test_bad_input_is_told_on_stderr_and_ends_with_2(project, trained, arguments
     write(project / "unnamed.yaml", {**config, "datasets": [people, {"path": "visits.csv"}]})
     write(project / "lost.yaml", {**config, "datasets": [*config["datasets"], {"name": "visit"}]})
     given = [
-        each.replace("{model}", str(trained[1] / "model")).replace("{}", str(project)) for each in arguments
+        each.replace("{model}", str(trained[1] / "model.nxf")).replace("{}", str(project))
+        for each in arguments
     ]
     result = run(*given)
     assert result.exit_code == 2
@@ -266,5 +267,5 @@ def test_ctrl_c_stops_within_a_batch_and_keeps_the_best_weights(project, tmp_pat
     assert process.returncode == 130, err
     (folder,) = tmp_path.iterdir()
     assert Run.load(folder / "run.json").status is RunStatus.CANCELLED
-    assert (folder / "model" / "manifest.json").is_file()
-    assert re.search(r"best weights so far are kept", err) and str(folder / "model") in out
+    assert (folder / "model.nxf").is_file()
+    assert re.search(r"best weights so far are kept", err) and str(folder / "model.nxf") in out

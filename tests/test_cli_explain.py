@@ -24,7 +24,7 @@ def shop(tmp_path_factory):
     for name, content in as_files(shop_frames()):
         (files / name).write_bytes(content)
     tables = [f"--table={name}={files / name}.csv" for name in ("customers", "orders")]
-    return Insight.open(workspace, run_id), workspace.runs.folder(run_id) / "model", tables
+    return Insight.open(workspace, run_id), workspace.runs.folder(run_id) / "model.nxf", tables
 
 
 def run(*arguments: object):

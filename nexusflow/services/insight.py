@@ -17,7 +17,7 @@ from nexusflow.data.task import Part
 from nexusflow.errors import ArtifactError, DataError
 from nexusflow.services.keeping import kept_attribution, kept_check, kept_in
 from nexusflow.services.run_reader import run_reader
-from nexusflow.services.runner import has_model, model_folder, predictions
+from nexusflow.services.runner import has_model, model_path, predictions
 from nexusflow.services.storage import RunStore
 from nexusflow.services.views import AttentionView, ColumnAttribution, Contributions, RowAttribution
 from nexusflow.services.workspace import Workspace
@@ -328,5 +328,5 @@ def _open(
     from nexusflow.artifact import load_model
 
     workspace = holder.workspace
-    trained = load_model(model_folder(workspace.runs, run_id))
+    trained = load_model(model_path(workspace.runs, run_id))
     return Insight(workspace.runs, run_id, trained, run_reader(trained, workspace.tables()))

@@ -15,18 +15,17 @@ from nexusflow.data.schema import Kind
 from nexusflow.data.tables import Table, TableSet
 from nexusflow.data.task import TaskKind
 from nexusflow.data.times import parse_times
-from nexusflow.errors import ArtifactError, DataError, NexusFlowError, Problem, Severity
+from nexusflow.errors import DataError, NexusFlowError, Problem, Severity
 from nexusflow.services.insight import Insight
 from nexusflow.services.prediction import answers, cutoff_times, read_new, score_rows
 from nexusflow.services.run_reader import run_reader
 from nexusflow.services.runner import PREDICTIONS_FILE, entity_keys
 from nexusflow.services.storage import RUN_FILE, RunStore, write_bytes
+from nexusflow.train.run import Run
 
 if TYPE_CHECKING:
     from nexusflow.artifact import TrainedModel
     from nexusflow.data.reader import Reader
-
-MANIFEST, MODEL = "manifest.json", "model"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,17 +44,17 @@ class Opened:
 def open_model(
     model: "Path | str | TrainedModel", tables: object = None, *, as_of: str | None = None
 ) -> Opened:
-    """A model folder, a run's folder or a loaded model, with its tables.
+    """A model file, a run's folder or a loaded model, with its tables.
 
     `tables` are frames or files by name, or a folder of files named as the tables; a run of a workspace needs none.
     Tables equal to those that the run was trained on, with the run's folder around the model, give what the Interpret
     page shows, to the bit. ArtifactError or DataError where the model or a table cannot be read, or does not fit.
     """
-    from nexusflow.artifact import TrainedModel, load_model
+    from nexusflow.artifact import TrainedModel, find_model, load_model
 
-    folder = None if isinstance(model, TrainedModel) else model_folder_of(Path(model))
-    trained = model if isinstance(model, TrainedModel) else load_model(folder)  # type: ignore[arg-type]
-    run_folder = _run_folder(folder, trained)
+    path = None if isinstance(model, TrainedModel) else find_model(Path(model))
+    trained = model if isinstance(model, TrainedModel) else load_model(path)  # type: ignore[arg-type]
+    run_folder = _run_folder(path, trained)
     given = _workspace_tables(run_folder) if tables is None else as_tables(tables, _wanted(trained))
     given = as_loaded(trained, given)
     if as_of is None and is_own(trained, given):
@@ -66,16 +65,6 @@ def open_model(
         return _scored(trained, reader, given.problems, own=True)
     reader, problems = read_new(trained, given, as_of=as_of)
     return _scored(trained, reader, (*given.problems, *problems), own=False)
-
-
-def model_folder_of(folder: Path) -> Path:
-    """The model in this folder, or of the run whose folder this is; ArtifactError where there is none."""
-    for place in (folder, folder / MODEL):
-        if (place / MANIFEST).is_file():
-            return place
-    raise ArtifactError(
-        f"There is no model in {folder}. Give the folder that `nexusflow train` printed, or that of its run."
-    )
 
 
 def as_tables(given: object, wanted: Collection[str]) -> TableSet:
@@ -167,12 +156,14 @@ def _as_table(name: str, value: object) -> tuple[Table | None, tuple[Problem, ..
     return (None if table is None else replace(table, name=name)), tuple(found)
 
 
-def _run_folder(folder: Path | None, trained: "TrainedModel") -> Path | None:
+def _run_folder(path: Path | None, trained: "TrainedModel") -> Path | None:
     """The folder of the run that the model still lies in, None for a model that was copied away."""
-    if folder is None:
+    from nexusflow.artifact import same_run
+
+    around = None if path is None else path.resolve().parent
+    if around is None or not (around / RUN_FILE).is_file():
         return None
-    around = folder.resolve().parent
-    return around if (around / RUN_FILE).is_file() and around.name == trained.run.id else None
+    return around if same_run(Run.load(around / RUN_FILE), trained.run) else None
 
 
 def _workspace_tables(run_folder: Path | None) -> TableSet:

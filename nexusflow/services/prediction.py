@@ -45,7 +45,7 @@ class Prediction:
 
 
 def predict(
-    model_folder: Path,
+    model_path: Path,
     tables: TableSet,
     *,
     as_of: str | None = None,
@@ -56,9 +56,9 @@ def predict(
     A model of a question over time scores its entities as of a date, or, without one, as of where the data end.
     ArtifactError names every table and column that the model reads and these tables lack.
     """
-    from nexusflow.artifact import load_model
+    from nexusflow.artifact import find_model, load_model
 
-    return predict_with(load_model(model_folder), tables, as_of=as_of, on_progress=on_progress)
+    return predict_with(load_model(find_model(model_path)), tables, as_of=as_of, on_progress=on_progress)
 
 
 def predict_with(

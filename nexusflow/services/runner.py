@@ -33,17 +33,24 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PREDICTIONS_FILE = "predictions.parquet"
+MODEL_FILE, OLD_FOLDER = "model.nxf", "model"
 OUT_OF_MEMORY = "Memory ran out. Choose a smaller batch size, embedding width or number of rows per key."
 
 
-def model_folder(store: RunStore, run_id: str) -> Path:
-    """Where a run's model lies."""
-    return store.folder(run_id) / "model"
+def model_path(store: RunStore, run_id: str) -> Path:
+    """Where a run's model lies: its file, or the folder that it is in since before there were model files."""
+    folder = store.folder(run_id)
+    return folder / OLD_FOLDER if _old(folder) else folder / MODEL_FILE
 
 
 def has_model(store: RunStore, run_id: str) -> bool:
     """Whether the run got as far as saving a model."""
-    return (model_folder(store, run_id) / "manifest.json").is_file()
+    folder = store.folder(run_id)
+    return (folder / MODEL_FILE).is_file() or _old(folder)
+
+
+def _old(folder: Path) -> bool:
+    return (folder / OLD_FOLDER / "manifest.json").is_file() and not (folder / MODEL_FILE).is_file()
 
 
 def predictions(store: RunStore, run_id: str) -> pd.DataFrame | None:
@@ -223,8 +230,8 @@ class _Training:
         from nexusflow.artifact import save_model
 
         run = replace(self.record.run, status=status)
-        folder = model_folder(self.record.store, run.id)
-        save_model(folder, model=model, preprocessing=preprocessing, config=self.config, run=run)
+        path = self.record.store.folder(run.id) / MODEL_FILE
+        save_model(path, model=model, preprocessing=preprocessing, config=self.config, run=run)
 
 
 def _outcomes(reader: "Reader", logit_NO: Logits, interval: "Interval | None") -> pd.DataFrame:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nexusflow.errors import TrainingError
+from nexusflow.nxf import whole
 from nexusflow.train.events import Event, event_from_dict, event_to_dict
 from nexusflow.train.run import Run, RunStatus
 
@@ -44,15 +45,7 @@ def new_run_id(now: datetime | None = None) -> str:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole: a reader, or a crash, sees the old content or the new, never a part."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    whole(path, content)
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:

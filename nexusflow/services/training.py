@@ -10,7 +10,7 @@ from nexusflow.data.task import Task
 from nexusflow.errors import NexusFlowError, Problem, Severity, TrainingError
 from nexusflow.services.collector import spare_the_living
 from nexusflow.services.jobs import JobManager, JobState, JobView, OnEvent, ShouldStop
-from nexusflow.services.runner import has_model, model_folder, new_run, predictions, run_training
+from nexusflow.services.runner import has_model, model_path, new_run, predictions, run_training
 from nexusflow.services.search import search_within
 from nexusflow.services.storage import new_run_id
 from nexusflow.services.workspace import Workspace
@@ -22,7 +22,7 @@ __all__ = [
     "Progress",
     "cancel_training",
     "has_model",
-    "model_folder",
+    "model_path",
     "new_run",
     "predictions",
     "progress",

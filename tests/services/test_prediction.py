@@ -11,7 +11,7 @@ from small_shop import SCHEMA, SHORT, as_tables, shop_config, shop_frames, shop_
 from nexusflow.artifact import load_model
 from nexusflow.errors import ArtifactError, Severity
 from nexusflow.services.prediction import predict, predict_with, safe_csv
-from nexusflow.services.runner import model_folder, new_run, predictions, run_training
+from nexusflow.services.runner import model_path, new_run, predictions, run_training
 from nexusflow.services.storage import RunStore
 
 FRAMES = shop_frames()
@@ -41,7 +41,7 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(store):
-    return load_model(model_folder(store, "r-01"))
+    return load_model(model_path(store, "r-01"))
 
 
 @pytest.mark.parametrize("column", ["left", "size", "spend"])
@@ -50,7 +50,7 @@ def test_the_runs_own_predictions_come_again_to_the_bit(tmp_path, column):
     kept = predictions(store, "r-01")
     # Of validation rows a run keeps what the network said before it learned from them.
     kept = kept[kept["part"] != "validation"]
-    frame = predict(model_folder(store, "r-01"), as_tables(FRAMES)).frame
+    frame = predict(model_path(store, "r-01"), as_tables(FRAMES)).frame
     again = frame.set_index("id").loc[kept["key"]]
     assert again["prediction"].tolist() == kept["prediction"].tolist()
     if column == "spend":

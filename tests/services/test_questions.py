@@ -29,7 +29,7 @@ from nexusflow.errors import ArtifactError, ConfigError, DataError, Severity, Ta
 from nexusflow.services.insight import Insight
 from nexusflow.services.prediction import predict
 from nexusflow.services.projects import load_project
-from nexusflow.services.training import model_folder, new_run, predictions, readiness, run_training
+from nexusflow.services.training import model_path, new_run, predictions, readiness, run_training
 from nexusflow.services.workspace import Workspace
 from nexusflow.train.run import Run
 
@@ -182,7 +182,7 @@ def test_a_question_trains_predicts_and_is_explained(workspace: Workspace) -> No
     assert insight.roles[:2] == ("customers_as_of", "customers")
     assert len(insight.reader) == len(workspace.asked()[0]["customers_as_of"])
 
-    folder, tables = model_folder(workspace.runs, "run"), workspace.tables()
+    folder, tables = model_path(workspace.runs, "run"), workspace.tables()
     at = "2024-06-01"
     explanation = explain(folder, tables)
     assert explanation.own and explanation.rollout.equals(insight.rollout())

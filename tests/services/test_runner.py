@@ -1,11 +1,13 @@
 """A training end to end on a tiny shop: what it leaves on disk when it ends well, is stopped, or fails."""
 
+import shutil
 import time
 from dataclasses import replace
 
 import hostile
 import numpy as np
 import pytest
+from model_files import as_folder
 from sklearn import metrics
 from small_shop import SCHEMA, SHORT, as_tables, shop_config, shop_frames, shop_task
 
@@ -13,7 +15,7 @@ from nexusflow.errors import NexusFlowError, TaskError, TrainingError
 from nexusflow.services import runner
 from nexusflow.services.learn import Given, reached
 from nexusflow.services.prediction import predict
-from nexusflow.services.runner import has_model, model_folder, new_run, predictions, run_training
+from nexusflow.services.runner import has_model, model_path, new_run, predictions, run_training
 from nexusflow.services.storage import RunStore
 from nexusflow.train.events import BatchDone, EpochEnded, Note, RunFailed, RunFinished, RunStarted
 from nexusflow.train.run import RunStatus
@@ -60,6 +62,28 @@ def test_a_finished_run_tells_everything_about_itself(finished):
     assert all(set(parts) == {"validation", "test"} for parts in run.baselines.values())
     assert set(run.leads) == set(run.baselines) and all(low <= high for low, high in run.leads.values())
     assert has_model(store, "r-01")
+
+
+def test_two_runs_of_one_seed_give_the_same_file(finished, tmp_path):
+    """Baselines and all, under another id and at another time; and another seed another file."""
+    again, _ = train(tmp_path / "again", training=COMPARED, run_id="r-02")
+    other, _ = train(tmp_path / "other", training=COMPARED.model_copy(update={"seed": 1}), run_id="r-02")
+    first = model_path(finished[0], "r-01").read_bytes()
+    assert model_path(again, "r-02").read_bytes() == first
+    assert model_path(other, "r-02").read_bytes() != first
+
+
+def test_a_model_folder_of_before_is_still_the_runs_model(finished, tmp_path):
+    store, _ = finished
+    shutil.copytree(store.root, tmp_path / "runs")
+    old = RunStore(tmp_path / "runs")
+    run = old.load("r-01").to_dict()
+    own = {name: run[name] for name in ("id", "created", "seconds", "error", "history")}
+    as_folder(model_path(store, "r-01"), old.folder("r-01") / "model", run=own)
+    model_path(old, "r-01").unlink()
+    assert has_model(old, "r-01") and model_path(old, "r-01").is_dir()
+    frames = [predict(model_path(each, "r-01"), TABLES).frame for each in (store, old)]
+    assert frames[0].equals(frames[1])
 
 
 def test_events_that_last_are_on_disk_in_the_order_they_came(finished):
@@ -124,7 +148,7 @@ def test_the_hostile_database_trains_and_is_scored(tmp_path):
         should_stop=lambda: False,
     )
     assert run.status is RunStatus.FINISHED
-    frame = predict(model_folder(store, "r-01"), tables).frame
+    frame = predict(model_path(store, "r-01"), tables).frame
     assert frame["customer"].tolist() == tables["customers"].frame["customer"].tolist()
     assert np.isfinite(frame["probability_yes"]).all()
     kept = predictions(store, "r-01")
