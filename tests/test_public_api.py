@@ -180,7 +180,7 @@ def test_y_may_be_given_by_itself(frames):
     X = {**frames, "customers": frames["customers"].drop(columns="churned")}
     fitted = NexusFlowClassifier("customers", settings=CHURN).fit(X, y)
     assert set(fitted.classes_) == {"leaves", "stays"}
-    expected = predict_with(fitted.artifact_.trained, RelationalDataOf(X)).frame
+    expected = predict_with(fitted.artifact_.trained, tables_of(X)).frame
     assert fitted.predict(X).tolist() == expected["prediction"].tolist()
     with pytest.raises(DataError, match="499 rows|shape"):
         NexusFlowClassifier("customers", settings=CHURN).fit(X, y[:-1])
@@ -188,7 +188,7 @@ def test_y_may_be_given_by_itself(frames):
         NexusFlowClassifier("customers", settings=CHURN).fit(X)
 
 
-def RelationalDataOf(frames):
+def tables_of(frames):
     from nexusflow.services.opening import as_tables
 
     return as_tables(frames, ())
