@@ -11,6 +11,7 @@ _PUBLIC = {
     "FTTransformerEncoder": "public.encoders",
     "StandardEncoder": "public.encoders",
     "TabNetEncoder": "public.encoders",
+    "CrossContextualAttention": "public.layers",
     "NexusFormer": "public.model",
     "NexusFlowTrainer": "public.trainer",
     "NexusFlowModelArtifact": "public.artifact",

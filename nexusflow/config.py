@@ -1,14 +1,21 @@
 """The settings of a run, as the YAML file and the app write them; every key has an effect or is refused."""
 
-import datetime
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from nexusflow.config_effects import effective, idle_problem, without, without_effect
+from nexusflow.config_lines import given_twice, told_by_line
 from nexusflow.config_problems import beside, refused, unreadable
+from nexusflow.config_question import (
+    QuestionConfig,
+    Settings,
+    date_text,
+    names,
+)
 from nexusflow.errors import ConfigError
 
 FILE_ENDINGS = (
@@ -20,93 +27,7 @@ TransformerType = Literal["ft_transformer", "tabnet", "standard"]
 Complexity = Literal["small", "medium", "large"]
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _names(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
-
-
-def _date_text(value: Any) -> Any:
-    """YAML reads 2024-01-31 as a date; here it is text."""
-    return str(value) if isinstance(value, datetime.date) else value
-
-
-class ConditionConfig(_Settings):
-    """Only events of which this holds count; `value` is a list for `in`, and nothing for `is missing`."""
-
-    column: str
-    comparison: Literal["=", "!=", "<", "<=", ">", ">=", "in", "is missing", "is not missing"] = "="
-    value: bool | int | float | str | tuple[bool | int | float | str, ...] | None = None
-
-    _texts = field_validator("value", mode="before")(_date_text)
-
-
-class PathStepConfig(_Settings):
-    """The foreign key of `table` with these columns, as a step from the events up to the entity."""
-
-    table: str
-    columns: tuple[str, ...]
-
-    _listed = field_validator("columns", mode="before")(_names)
-
-
-class DateSpanConfig(_Settings):
-    """The moments `first`, `first` + `every`, and so on up to `last`."""
-
-    first: str
-    every: str
-    last: str
-
-    _texts = field_validator("first", "last", mode="before")(_date_text)
-
-
-class AsOfConfig(_Settings):
-    """When the question is asked: spans and lists of dates, or each entity as of each of its own events."""
-
-    spans: tuple[DateSpanConfig, ...] = ()
-    dates: tuple[str, ...] = ()
-    each_event: bool = False
-
-    @field_validator("dates", mode="before")
-    @classmethod
-    def _texts(cls, value: Any) -> Any:
-        return [_date_text(date) for date in value] if isinstance(value, list) else value
-
-
-class EligibilityConfig(_Settings):
-    """Who is asked. `in window` looks into the future: only entities with an event in the window."""
-
-    who: Literal["known", "active", "in window"] = "known"
-    within: str | None = None
-    since: str | None = None
-
-
-class QuestionConfig(_Settings):
-    """A question over time: for each entity, the aggregate over its events in (date, date + horizon].
-
-    Lengths of time read like `30 days`. `path` is needed only where several foreign keys lead to the entity.
-    """
-
-    entity_table: str
-    event_table: str
-    aggregate: Literal["exists", "not exists", "count", "sum", "mean", "min", "max", "last"]
-    value_column: str | None = None
-    where: tuple[ConditionConfig, ...] = ()
-    comparison: Literal["=", "!=", "<", "<=", ">", ">="] | None = None
-    threshold: bool | int | float | str | None = None
-    horizon: str
-    as_of: AsOfConfig
-    eligibility: EligibilityConfig = EligibilityConfig()
-    path: tuple[PathStepConfig, ...] = ()
-    time_column: str | None = None
-    observed_until: str | None = None
-
-    _texts = field_validator("observed_until", mode="before")(_date_text)
-
-
-class TargetConfig(_Settings):
+class TargetConfig(Settings):
     """What to predict: a column, or a question over time.
 
     `kind` is read from the column where it is not given; a question has its own kind and dates.
@@ -120,7 +41,7 @@ class TargetConfig(_Settings):
     frozen_at: str | None = None
     hidden_columns: tuple[tuple[str, str], ...] = ()
 
-    _texts = field_validator("frozen_at", mode="before")(_date_text)
+    _texts = field_validator("frozen_at", mode="before")(date_text)
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -137,23 +58,23 @@ class TargetConfig(_Settings):
         return self
 
 
-class ForeignKeyConfig(_Settings):
+class ForeignKeyConfig(Settings):
     """A foreign key of the dataset that it stands under."""
 
     columns: tuple[str, ...]
     references_table: str
     references_columns: tuple[str, ...]
 
-    _listed = field_validator("columns", "references_columns", mode="before")(_names)
+    _listed = field_validator("columns", "references_columns", mode="before")(names)
 
 
-class DatasetConfig(_Settings):
+class DatasetConfig(Settings):
     """One table: where it lies, what its columns are, and which encoder reads it.
 
     `name` is the table's name or its file name; `path` is relative to the configuration file and defaults to
     `name` there or in `datasets/` beside it. Of a file of several tables (a workbook, a zip, a SQLite database)
     `table_in_file` says which is meant; it defaults to the table called `name`. Columns that are
-    not named here are typed from their values.
+    not named here are typed from their values. TabNet selects columns by itself and has no attention over them.
     """
 
     name: str
@@ -162,6 +83,10 @@ class DatasetConfig(_Settings):
     transformer_type: TransformerType = "ft_transformer"
     complexity: Complexity = "small"
     num_decision_steps: int | None = Field(default=None, ge=1, le=10)
+    feature_selection: bool | None = None
+    use_moe: bool = False
+    flash_attention: bool | None = None
+    gradient_checkpointing: bool = False
     primary_key: tuple[str, ...] = ()
     foreign_keys: tuple[ForeignKeyConfig, ...] = ()
     time_column: str | None = None
@@ -171,12 +96,18 @@ class DatasetConfig(_Settings):
     text_columns: tuple[str, ...] = ()
     ignored_columns: tuple[str, ...] = ()
 
-    _listed = field_validator("primary_key", mode="before")(_names)
+    _listed = field_validator("primary_key", mode="before")(names)
 
     @model_validator(mode="after")
-    def _steps_belong_to_tabnet(self) -> Self:
-        if self.num_decision_steps is not None and self.transformer_type != "tabnet":
-            raise ValueError("num_decision_steps has an effect only with transformer_type: tabnet")
+    def _fits_the_encoder(self) -> Self:
+        tabnet = self.transformer_type == "tabnet"
+        if self.num_decision_steps is not None and not tabnet:
+            raise without("num_decision_steps", "has an effect only with transformer_type: tabnet")
+        if self.flash_attention is not None and tabnet:
+            raise without("flash_attention", "has no effect: TabNet has no attention over columns")
+        if self.feature_selection is False and tabnet:
+            reason = "cannot be false: TabNet reads columns through its masks. Use ft_transformer or standard"
+            raise without("feature_selection", reason)
         return self
 
     @property
@@ -185,10 +116,12 @@ class DatasetConfig(_Settings):
         return Path(self.name).stem if Path(self.name).suffix.lower() in FILE_ENDINGS else self.name
 
 
-class ArchitectureConfig(_Settings):
+class ArchitectureConfig(Settings):
     """NexusFormer: `global_embed_dim` is D, `refinement_iterations` the most passes, `rows_per_key` is K (and S).
 
-    Without `cross_attention` no table's summary reads another's.
+    Without `cross_attention` no role's summary reads another's; with `top_k_contexts` each looks at no more than so
+    many roles. `use_flash_attn` is for the attention over columns of every dataset that says nothing of its own;
+    attention between roles has learned biases and is exact.
     """
 
     global_embed_dim: int = Field(default=64, ge=8, le=1024, multiple_of=8)
@@ -199,6 +132,8 @@ class ArchitectureConfig(_Settings):
     cross_attention: bool = True
     use_moe: bool = False
     num_experts: int = Field(default=4, ge=2, le=32)
+    use_flash_attn: bool = True
+    top_k_contexts: int | None = Field(default=None, ge=1)
     hops: int = Field(default=2, ge=0, le=3)
     rows_per_key: int = Field(default=8, ge=1, le=64)
     dropout: float = Field(default=0.1, ge=0, lt=1)
@@ -212,7 +147,7 @@ class ArchitectureConfig(_Settings):
         return self
 
 
-class OptimizerConfig(_Settings):
+class OptimizerConfig(Settings):
     """The optimizer; the rate warms up and falls along a cosine."""
 
     name: Literal["adamw", "adam", "sgd"] = "adamw"
@@ -220,7 +155,7 @@ class OptimizerConfig(_Settings):
     weight_decay: float = Field(default=1e-2, ge=0)
 
 
-class SplitConfig(_Settings):
+class SplitConfig(Settings):
     """Shares of the examples; `randomize: false` splits by time, `*_from` dates set the borders by hand.
 
     `seed` draws a random split; the training's own seed draws weights and batches.
@@ -234,10 +169,11 @@ class SplitConfig(_Settings):
     validation_from: str | None = None
     test_from: str | None = None
 
-    _listed = field_validator("group_by", mode="before")(_names)
+    _listed = field_validator("group_by", mode="before")(names)
+    _texts = field_validator("validation_from", "test_from", mode="before")(date_text)
 
 
-class TrainingConfig(_Settings):
+class TrainingConfig(Settings):
     """How to train. `patience` counts epochs without a lower validation loss.
 
     With `refit`, training goes on for a while with the validation rows once they have chosen the epoch.
@@ -246,6 +182,9 @@ class TrainingConfig(_Settings):
     Without `epochs` there are as many as the rows and tables leave time for, 4 to 30, and of very many rows each draws
     `rows_per_epoch`; `batch_size` follows the number of them (`nexusflow.train.budget`). `max_minutes` is for the
     whole run: the learning rate comes down within it.
+    With `use_advanced_preprocessing` numbers go through quantiles, without through mean and standard deviation;
+    `handle_missing` says whether a missing cell is told as missing (`advanced`) or read as the median or the most
+    frequent value (`simple`; text stays missing). Without `auto_detect_types` each column has to be named.
     """
 
     batch_size: int | None = Field(default=None, ge=1)
@@ -266,9 +205,23 @@ class TrainingConfig(_Settings):
     max_minutes: float | None = Field(default=None, gt=0)
     baselines: bool = True
     interval: float = Field(default=0.9, ge=0.5, le=0.99)
+    use_advanced_preprocessing: bool = True
+    auto_detect_types: bool = True
+    handle_missing: Literal["simple", "advanced"] = "advanced"
+    feature_tokenization: bool = True
+
+    @field_validator("feature_tokenization")
+    @classmethod
+    def _tokens(cls, value: bool) -> bool:
+        if not value:
+            raise ValueError(
+                "cannot be false: every encoder reads one token per column. To leave columns out, name them in "
+                "ignored_columns; to let the encoder choose among them, set feature_selection"
+            )
+        return value
 
 
-class RunConfig(_Settings):
+class RunConfig(Settings):
     """The whole truth of a run."""
 
     project_name: str = "nexusflow"
@@ -287,8 +240,11 @@ class RunConfig(_Settings):
         )
 
     def to_yaml(self) -> str:
-        """The configuration as YAML, defaults included, so that the file tells the whole run."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        """The configuration as YAML, defaults included, so that the file tells the whole run.
+
+        A value that has no effect beside the others is set back to its default.
+        """
+        return yaml.safe_dump(effective(self), sort_keys=False, allow_unicode=True)
 
 
 def parse_config(data: Mapping[str, Any], *, source: str = "configuration") -> RunConfig:
@@ -300,7 +256,10 @@ def parse_config(data: Mapping[str, Any], *, source: str = "configuration") -> R
 
 
 def read_config(text: str, *, source: str) -> RunConfig:
-    """The settings in YAML text; `source` is the name of its file."""
+    """The settings in YAML text; `source` is the name of its file.
+
+    ConfigError names the line too; besides what `parse_config` refuses, a key given twice and one without effect.
+    """
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -310,7 +269,13 @@ def read_config(text: str, *, source: str) -> RunConfig:
         raise ConfigError(
             f"{source} must hold keys and values, such as `project_name: churn`; it holds {found}."
         )
-    return parse_config(data, source=source)
+    with told_by_line(text, source):
+        if twice := given_twice(text):
+            raise ConfigError(*twice)
+        config = parse_config(data, source=source)
+        if idle := without_effect(config):
+            raise ConfigError(*[idle_problem(setting, why) for setting, why in idle.items()])
+    return config
 
 
 def load_config(path: Path) -> RunConfig:

@@ -1,6 +1,7 @@
 """What is wrong with a configuration file, in words: where, what was found, and what it should be."""
 
 import difflib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from nexusflow.config_effects import NO_EFFECT
 from nexusflow.errors import Problem, Severity
 
 
@@ -42,27 +44,51 @@ def _path(place: tuple[int | str, ...], data: Any) -> str:
 
 def refused(model: type[BaseModel], error: Any, data: Any, source: str) -> Problem:
     """What pydantic found wrong in `data` of a file, as a problem with the way out."""
-    path = _path(error["loc"], data)
-    fix = ""
+    place, context = tuple(error["loc"]), error.get("ctx", {})
+    if error["type"] == NO_EFFECT:
+        place = (*place, context["setting"])
+    path, fix = _path(place, data), ""
     if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(error["loc"][-1]), _known_keys(model), n=1)
         message = f"{path} is not a setting."
-        fix = f"Did you mean {near[0]!r}?" if near else "Remove it: it would have no effect."
+        fix = _meant(model, place)
+    elif error["type"] == NO_EFFECT:
+        message = f"{path} {context['reason']}."
     else:
         given = "" if isinstance(error["input"], dict | list) else f" (found {error['input']!r})"
         said = error["msg"].removeprefix("Value error, ")
         told = f"{path}: {said}{given}.".replace(": Input should be", " must be")
         message = told.replace(": Field required", " is missing")
-    return Problem(severity=Severity.ERROR, message=message, fix=fix, file=source)
+    if error["type"] == "literal_error":
+        allowed = re.findall(r"'([^']*)'", context["expected"])
+        near = difflib.get_close_matches(str(error["input"]), allowed, n=1)
+        fix = f"Did you mean {near[0]!r}?" if near else ""
+    setting = ".".join(str(part) for part in place)
+    return Problem(severity=Severity.ERROR, message=message, fix=fix, file=source, setting=setting)
 
 
-def _known_keys(model: type[BaseModel]) -> list[str]:
-    keys: list[str] = []
+def _meant(model: type[BaseModel], place: tuple[int | str, ...]) -> str:
+    """The setting that an unknown one was likely meant to be: of the same place, else of another, which is named."""
+    keys = _known_keys(model)
+    around = tuple(part for part in place[:-1] if isinstance(part, str))
+    beside_it = [key for where, key in keys if where == around]
+    near = difflib.get_close_matches(str(place[-1]), beside_it, n=1)
+    if near:
+        return f"Did you mean {near[0]!r}?"
+    near = difflib.get_close_matches(str(place[-1]), [key for _, key in keys], n=1)
+    if near:
+        where = next(".".join(where) for where, key in keys if key == near[0])
+        return f"Did you mean {near[0]!r}" + (f", which stands under {where}?" if where else "?")
+    return "Remove it: it would have no effect."
+
+
+def _known_keys(model: type[BaseModel], where: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], str]]:
+    """Every key with the keys that it stands under, outermost first."""
+    keys: list[tuple[tuple[str, ...], str]] = []
     for name, field in model.model_fields.items():
-        keys.append(name)
+        keys.append((where, name))
         for inner in (field.annotation, *getattr(field.annotation, "__args__", ())):
             if isinstance(inner, type) and issubclass(inner, BaseModel):
-                keys += _known_keys(inner)
+                keys += _known_keys(inner, (*where, name))
     return keys
 
 

@@ -17,7 +17,8 @@ class Problem:
     """One thing found in what the user gave.
 
     `message` says what is wrong and what was found, `fix` the way out; `row` counts data rows from 1,
-    the header not counted. `code` names the finding for programs, such as `orphans`; it is not shown.
+    the header not counted, and `line` those of a text file. `code` names the finding for programs, such as `orphans`,
+    and `setting` the place in a configuration, in dots; they are not shown.
     """
 
     severity: Severity
@@ -28,6 +29,8 @@ class Problem:
     column: str | None = None
     row: int | None = None
     code: str = ""
+    line: int | None = None
+    setting: str = ""
 
     @property
     def place(self) -> str:
@@ -36,6 +39,7 @@ class Problem:
             f"{kind} {value}"
             for kind, value in (
                 ("file", self.file),
+                ("line", self.line),
                 ("table", self.table),
                 ("column", self.column),
                 ("row", self.row),

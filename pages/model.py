@@ -6,6 +6,7 @@ from nexusflow.errors import ConfigError, NexusFlowError
 from nexusflow.services.workspace import EncoderChoice, Workspace
 from ui import state
 from ui.config_file import config_file
+from ui.encoder_settings import encoder_details
 from ui.escape import code
 from ui.model_settings import architecture_inputs, training_inputs
 from ui.navigation import go_to
@@ -53,7 +54,12 @@ def encoder_cards(workspace: Workspace) -> dict[str, EncoderChoice]:
                 steps = st.number_input(
                     "Decision steps", 1, 10, before.num_decision_steps or STEPS_USUAL, key=f"steps_{place}"
                 )
-            chosen[name] = EncoderChoice(transformer_type=kind, complexity=size, num_decision_steps=steps)
+            chosen[name] = EncoderChoice(
+                transformer_type=kind,
+                complexity=size,
+                num_decision_steps=steps,
+                **encoder_details(before, kind, place),
+            )
     return chosen
 
 
@@ -76,7 +82,8 @@ def main() -> None:
     encoders = encoder_cards(workspace)
     try:
         with st.expander("Network", icon=":material/hub:"):
-            architecture = architecture_inputs(workspace.architecture())
+            mixed = any(choice.use_moe for choice in encoders.values())
+            architecture = architecture_inputs(workspace.architecture(), table_experts=mixed)
         with st.expander("Training", icon=":material/fitness_center:", expanded=True):
             training = training_inputs(workspace.training())
     except ConfigError as error:

@@ -11,9 +11,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = [
     "errors",
+    "config_effects",
+    "config_lines",
     "config_problems",
     "nxf",
+    "config_question",
     "config",
+    "config_schema",
     "data",
     "nn",
     "train",

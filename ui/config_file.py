@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from nexusflow.config import read_config
 from nexusflow.errors import ConfigError
+from nexusflow.services.adopting import adopt_yaml
 from nexusflow.services.workspace import Workspace
 from ui import state
 from ui.navigation import go_to
@@ -46,4 +46,4 @@ def adopt(workspace: Workspace, name: str, content: bytes) -> None:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{name} is not UTF-8 text: {error}.") from None
-    workspace.adopt(read_config(text, source=name))
+    adopt_yaml(workspace, text, source=name)

@@ -8,8 +8,11 @@ from ui.settings import checked
 DEVICES = {"auto": "Whatever is there", "cpu": "Processor", "cuda": "Graphics card"}
 
 
-def architecture_inputs(now: ArchitectureConfig) -> ArchitectureConfig:
-    """The settings of the network."""
+MISSING = {"advanced": "Told as missing", "simple": "Filled with the usual value"}
+
+
+def architecture_inputs(now: ArchitectureConfig, *, table_experts: bool = False) -> ArchitectureConfig:
+    """The settings of the network; with `table_experts` some table's encoder has experts of its own."""
     one, two, three = st.columns(3)
     values = {
         "global_embed_dim": one.number_input(
@@ -78,14 +81,32 @@ def architecture_inputs(now: ArchitectureConfig) -> ArchitectureConfig:
         ),
     }
     experts = three.container()
-    use_moe = st.toggle(
+    left, right, _ = st.columns(3)
+    use_moe = left.toggle(
         "Mixture of experts",
         now.use_moe,
         help="Several small networks in place of one per layer; each row goes through two of them.",
         key="use_moe",
     )
     values["num_experts"] = experts.number_input(
-        "Experts", 2, 32, now.num_experts, disabled=not use_moe, key="num_experts"
+        "Experts", 2, 32, now.num_experts, disabled=not (use_moe or table_experts), key="num_experts"
+    )
+    values["use_flash_attn"] = right.toggle(
+        "Flash attention over columns",
+        now.use_flash_attn,
+        help="Never holds the weights between all pairs of columns: memory grows with the number of columns and not "
+        "with its square. The numbers are the same but for rounding. A table's card may say otherwise.",
+        key="use_flash_attn",
+    )
+    values["top_k_contexts"] = one.number_input(
+        "Context tables",
+        1,
+        100,
+        now.top_k_contexts,
+        placeholder="All",
+        help="Each table looks at no more than so many tables, itself counted: those that it scores highest. Left "
+        "empty: at all of them.",
+        key="top_k_contexts",
     )
     return checked(ArchitectureConfig, now, {**values, "use_moe": use_moe})
 
@@ -217,7 +238,24 @@ def training_inputs(now: TrainingConfig) -> TrainingConfig:
         help="Trains LightGBM and the plain majority or mean too, for comparison.",
         key="baselines",
     )
+    missing = one.selectbox(
+        "Missing cells",
+        list(MISSING),
+        index=list(MISSING).index(now.handle_missing),
+        format_func=MISSING.__getitem__,
+        help="Told as missing: the network learns what it means that a cell is empty. Filled: the median, the most "
+        "frequent category or the median moment stands in for it. Text stays missing.",
+        key="handle_missing",
+    )
+    advanced = two.toggle(
+        "Numbers by quantiles",
+        now.use_advanced_preprocessing,
+        help="Neither outliers nor skew distort them. Off: by mean and standard deviation.",
+        key="use_advanced_preprocessing",
+    )
     extra = {
+        "handle_missing": missing,
+        "use_advanced_preprocessing": advanced,
         "device": device,
         "optimizer": optimizer,
         "max_minutes": minutes or None,

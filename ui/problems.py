@@ -19,6 +19,7 @@ def problem_text(problem: Problem) -> str:
     source = "database" if _ADDRESS.match(problem.file or "") else "file"
     named = (
         (source, problem.file),
+        ("line", problem.line),
         ("table", problem.table),
         ("column", problem.column),
         ("row", problem.row),

@@ -13,7 +13,7 @@ import pandas as pd
 
 from nexusflow.data.layout import TEXT_FEATURES, TableLayout
 from nexusflow.data.numbers import parse_numbers
-from nexusflow.data.quantiles import QuantileScale
+from nexusflow.data.quantiles import QuantileScale, StandardScale
 from nexusflow.data.schema import Kind, TableSchema
 from nexusflow.data.tables import Table
 from nexusflow.data.times import parse_times
@@ -38,13 +38,23 @@ class EncodedTable:
 
 @dataclass(frozen=True, kw_only=True)
 class TableFeaturizer:
-    """How one table's columns become numbers; JSON-able. `vocabulary` lists the categories in code order from FIRST."""
+    """How one table's columns become numbers; JSON-able. `vocabulary` lists the categories in code order from FIRST.
+
+    With `usual_time` (the median moment of each timestamp column, M of them) a missing cell is read as the usual one;
+    without, as missing.
+    """
 
     table: str
     numeric: Mapping[str, QuantileScale] = field(default_factory=dict)
     vocabulary: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     timestamp: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
+    usual_time: tuple[int, ...] | None = None
+
+    @property
+    def fills(self) -> bool:
+        """Whether the usual value stands in for a missing one."""
+        return self.usual_time is not None
 
     @property
     def layout(self) -> TableLayout:
@@ -81,6 +91,7 @@ class TableFeaturizer:
             "vocabulary": {c: list(words) for c, words in self.vocabulary.items()},
             "timestamp": list(self.timestamp),
             "text": list(self.text),
+            **({} if self.usual_time is None else {"usual_time": list(self.usual_time)}),
         }
 
     @classmethod
@@ -92,16 +103,34 @@ class TableFeaturizer:
             vocabulary={c: tuple(words) for c, words in data["vocabulary"].items()},
             timestamp=tuple(data["timestamp"]),
             text=tuple(data["text"]),
+            usual_time=tuple(data["usual_time"]) if "usual_time" in data else None,
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Treatment:
+    """How numbers are scaled, by quantiles or by mean and deviation, and whether missing cells are filled."""
+
+    quantiles: bool = True
+    fill: bool = False
+
+    def scale(self, values: npt.NDArray[np.floating[Any]]) -> QuantileScale:
+        """The scale of these values."""
+        return QuantileScale.fit(values) if self.quantiles else StandardScale.fit(values)
+
+
 def fit_table(
-    table: Table, schema: TableSchema, hidden: frozenset[str], rows: npt.NDArray[np.int64]
+    table: Table,
+    schema: TableSchema,
+    hidden: frozenset[str],
+    rows: npt.NDArray[np.int64],
+    treatment: Treatment | None = None,
 ) -> tuple[TableFeaturizer, tuple[Problem, ...]]:
     """The featurizer of a table, fitted on these rows alone, and what was found on the way.
 
     Keys, ignored and hidden columns are no features; nor are columns that are empty in all training rows.
     """
+    treatment = treatment or Treatment()
     numeric: dict[str, QuantileScale] = {}
     vocabulary: dict[str, tuple[str, ...]] = {}
     problems: list[Problem] = []
@@ -118,7 +147,7 @@ def fit_table(
                 problems.append(
                     _note(table.name, column.name, f"holds {infinite} infinite values, read as missing.")
                 )
-            numeric[column.name] = QuantileScale.fit(np.where(np.isinf(numbers), np.nan, numbers))
+            numeric[column.name] = treatment.scale(np.where(np.isinf(numbers), np.nan, numbers))
         elif column.kind is Kind.CATEGORICAL:
             vocabulary[column.name], dropped = _vocabulary(values)
             if dropped:
@@ -134,7 +163,12 @@ def fit_table(
         else:
             texts.append(column.name)
     featurizer = TableFeaturizer(
-        table=table.name, numeric=numeric, vocabulary=vocabulary, timestamp=tuple(times), text=tuple(texts)
+        table=table.name,
+        numeric=numeric,
+        vocabulary=vocabulary,
+        timestamp=tuple(times),
+        text=tuple(texts),
+        usual_time=tuple(_middle(table.column(c).iloc[rows]) for c in times) if treatment.fill else None,
     )
     return featurizer, tuple(problems)
 
@@ -176,6 +210,13 @@ def _codes(values: pd.Series, words: tuple[str, ...]) -> npt.NDArray[np.int32]:
 def _times(values: pd.Series) -> npt.NDArray[np.int64]:
     stamps = parse_times(values)
     return np.where(stamps.isna(), NO_TIME, stamps.to_numpy(dtype="datetime64[ns]").astype(np.int64))
+
+
+def _middle(values: pd.Series) -> int:
+    """The median moment, NO_TIME where none was seen."""
+    times = _times(values)
+    times = np.sort(times[times != NO_TIME])
+    return int(times[len(times) // 2]) if len(times) else int(NO_TIME)
 
 
 def _hashed(values: pd.Series) -> npt.NDArray[np.float32]:

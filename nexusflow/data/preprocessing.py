@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nexusflow.data.featurize import TableFeaturizer, fit_table
+from nexusflow.data.featurize import TableFeaturizer, Treatment, fit_table
 from nexusflow.data.index import RelationalIndex, build_index
 from nexusflow.data.keys import Rows
 from nexusflow.data.layout import Layout, RoleLayout
@@ -146,14 +146,22 @@ class Preprocessing:
 
 
 def fit_preprocessing(
-    tables: TableSet, schema: Schema, task: Task, examples: Examples, *, hops: int, rows_per_key: int
+    tables: TableSet,
+    schema: Schema,
+    task: Task,
+    examples: Examples,
+    *,
+    hops: int,
+    rows_per_key: int,
+    treatment: Treatment | None = None,
 ) -> Preprocessing:
     """Learn vocabularies, quantiles, look-backs and scales from the training examples and the rows they may read."""
     index = build_index(tables, schema)
     roles = find_roles(schema, task.entity_table, hops=hops)
     train = examples.part(Part.TRAIN)
     until = stale_until(task, examples, seed=0)[examples.part_N == str(Part.TRAIN)]
-    featurizers, found = _fit_tables(tables, schema, task, index, roles, train.row_N, until)
+    treatment = treatment or Treatment()
+    featurizers, found = _fit_tables(tables, schema, task, index, roles, train.row_N, until, treatment)
     encoded = {name: f.encode(tables[name]) for name, f in featurizers.items()}
     windows: dict[int, Windows | None] = {}
     raw: list[tuple[SummarySource, npt.NDArray[np.floating[Any]]]] = []
@@ -167,7 +175,7 @@ def fit_preprocessing(
         name = roles[t].table
         windows[t] = fit_windows(edges, anchors[:, anchor_of(roles, t)], train.cutoff_N)
         raw += RoleSummary(t, roles, edges, encoded[name], featurizers[name], windows[t], seeds).features()
-    fitted = [(source, QuantileScale.fit(values)) for source, values in raw]
+    fitted = [(source, treatment.scale(values)) for source, values in raw]
     kept = [(source, scale) for source, scale in fitted if not scale.constant][:MAX_SUMMARIES]
     regression = task.kind is TaskKind.REGRESSION
     return Preprocessing(
@@ -205,6 +213,7 @@ def _fit_tables(
     roles: tuple[Role, ...],
     row_N: Rows,
     until_N: Rows,
+    treatment: Treatment,
 ) -> tuple[dict[str, TableFeaturizer], list[Problem]]:
     """Featurizers fitted on the rows that training examples can read, and on no others."""
     used: dict[str, list[Rows]] = {role.table: [] for role in roles}
@@ -221,7 +230,7 @@ def _fit_tables(
         if name == task.entity_table:
             hidden.add(task.target_column)
         featurizers[name], problems = fit_table(
-            tables[name], schema[name], frozenset(hidden), rows[rows >= 0]
+            tables[name], schema[name], frozenset(hidden), rows[rows >= 0], treatment
         )
         found += problems
     return featurizers, found

@@ -1,4 +1,4 @@
-"""A monotone map of numbers to about a standard normal, by the quantiles of training rows."""
+"""Numbers to about unit scale, by what training rows showed: by their quantiles, or by mean and deviation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ from scipy.special import ndtri
 
 POINTS = 200
 EDGE = 1e-3
+# Of standard deviations.
+FARTHEST = 1e4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,11 @@ class QuantileScale:
         score = ndtri(np.clip((low + high) / 2, EDGE, 1 - EDGE))
         return np.where(np.isnan(values), 0.0, score).astype(np.float32)
 
+    @property
+    def middle(self) -> float:
+        """The median of the training values; 0 where none was seen."""
+        return float(np.median(self.reference)) if self.reference else 0.0
+
     def clip(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The values held within what training rows showed."""
         return np.clip(values, self.reference[0], self.reference[-1]) if self.reference else values
@@ -58,5 +65,45 @@ class QuantileScale:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "QuantileScale":
-        """The scale that `to_dict` wrote."""
+        """The scale that `to_dict` wrote, of whichever kind."""
+        if "mean" in data:
+            return StandardScale(
+                reference=tuple(data["reference"]), mean=data["mean"], deviation=data["deviation"]
+            )
         return cls(reference=tuple(data["reference"]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandardScale(QuantileScale):
+    """Numbers less the mean of training rows, in their standard deviations; what is far out stays far out.
+
+    The quantiles are kept beside, because they say which values training rows showed.
+    """
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def fit(cls, values: npt.NDArray[np.floating[Any]]) -> "StandardScale":
+        """The scale of these values; what is not finite is passed over."""
+        reference = QuantileScale.fit(values).reference
+        seen = values[np.isfinite(values)].astype(np.float64)
+        # Squares of the largest numbers would be infinite.
+        largest = float(np.abs(seen).max(initial=0.0)) or 1.0
+        seen = seen / largest
+        mean, deviation = (float(seen.mean()), float(seen.std())) if len(seen) else (0.0, 0.0)
+        return cls(reference=reference, mean=mean * largest, deviation=deviation * largest)
+
+    def transform(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+        """Standard scores, held within FARTHEST; 0 where missing or not finite."""
+        if self.constant or not self.deviation:
+            return np.zeros(len(values), dtype=np.float32)
+        values = np.where(np.isfinite(values), values, np.nan)
+        with np.errstate(over="ignore"):
+            score = values / self.deviation - self.mean / self.deviation
+        score = np.clip(score, -FARTHEST, FARTHEST)
+        return np.where(np.isnan(values), 0.0, score).astype(np.float32)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists and numbers, as `from_dict` reads them."""
+        return {**super().to_dict(), "mean": self.mean, "deviation": self.deviation}

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nexusflow.data.batch import Batch, TableBatch
-from nexusflow.data.featurize import FIRST, MISSING, NO_TIME, EncodedTable
+from nexusflow.data.featurize import FIRST, MISSING, NO_TIME, EncodedTable, TableFeaturizer
 from nexusflow.data.index import FOREVER, STATIC, RelationalIndex, build_index
 from nexusflow.data.keys import Rows
 from nexusflow.data.layout import TIME_FEATURES, Layout
@@ -200,12 +200,16 @@ class Reader:
         numeric_missing = absent[:, None] | np.isnan(encoded.raw_RN[at])
         time = np.where(absent[:, None], NO_TIME, encoded.time_RM[at])
         text = np.where(absent[:, None, None], 0, encoded.text_RXF[at]).astype(np.float32)
+        code = np.where(absent[:, None], MISSING, encoded.categorical_RK[at]).astype(np.int64)
+        featurizer = self.preprocessing.featurizers[name]
+        if featurizer.fills:
+            numeric, numeric_missing, code, time = _filled(
+                featurizer, absent, numeric, numeric_missing, code, time
+            )
         return TableBatch(
             numeric_RN=torch.from_numpy(numeric),
             numeric_missing_RN=torch.from_numpy(numeric_missing),
-            categorical_RK=torch.from_numpy(
-                np.where(absent[:, None], MISSING, encoded.categorical_RK[at]).astype(np.int64)
-            ),
+            categorical_RK=torch.from_numpy(code),
             time_RMF=torch.from_numpy(time_features(time, cutoffs)),
             time_missing_RM=torch.from_numpy(time == NO_TIME),
             text_RXF=torch.from_numpy(text),
@@ -252,6 +256,29 @@ def time_features(time_RM: npt.NDArray[np.int64], cutoff_R: Rows) -> Floats:
     features = np.stack(parts, axis=-1)
     assert features.shape[-1] == TIME_FEATURES
     return np.where(missing[..., None], 0.0, features).astype(np.float32)
+
+
+def _filled(
+    featurizer: TableFeaturizer,
+    absent: npt.NDArray[np.bool_],
+    numeric: Floats,
+    missing: npt.NDArray[np.bool_],
+    code: Rows,
+    time: Rows,
+) -> tuple[Floats, npt.NDArray[np.bool_], Rows, Rows]:
+    """The cells of rows that are there, with the median, the most frequent category and the median moment of the
+    training rows in place of what is missing."""
+    here = ~absent[:, None]
+    scales = featurizer.numeric.values()
+    usual = np.array([s.transform(np.array([s.middle]))[0] for s in scales], dtype=np.float32)
+    known = np.array([bool(words) for words in featurizer.vocabulary.values()], dtype=bool)
+    moment = np.array(featurizer.usual_time, dtype=np.int64)
+    return (
+        np.where(missing & here, usual, numeric),
+        missing & ~here,
+        np.where((code == MISSING) & here & known, FIRST, code),
+        np.where((time == NO_TIME) & here, moment, time),
+    )
 
 
 def _one_missing_row(encoded: EncodedTable) -> EncodedTable:

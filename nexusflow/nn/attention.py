@@ -1,5 +1,8 @@
 """Self-attention over the columns of a row, through PyTorch's fused kernels."""
 
+import math
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -7,8 +10,12 @@ from torch import Tensor, nn
 class SelfAttention(nn.Module):
     """Multi-head attention with separate query, key and value maps.
 
-    Without dropout inside and without a learned bias, so that the flash kernel may serve it on CPU too.
+    Without dropout inside and without a learned bias, so that the flash kernel may serve it on CPU too: it never holds
+    the weights [R, H, C, C], so that memory grows with C and not with its square (Dao et al. 2022). Not `fused`, the
+    weights are computed and kept for the gradient; the numbers are the same but for rounding.
     """
+
+    fused = True
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -23,5 +30,10 @@ class SelfAttention(nn.Module):
         rows, columns, width = x_RCd.shape
         shape = (rows, columns, self.heads, self.head_width)
         q, k, v = (m(x_RCd).view(shape).transpose(1, 2) for m in (self.query, self.key, self.value))
-        mixed = F.scaled_dot_product_attention(q, k, v)
+        mixed = F.scaled_dot_product_attention(q, k, v) if self.fused else _weighed(q, k, v)
         return self.out(mixed.transpose(1, 2).reshape(rows, columns, width))
+
+
+def _weighed(q_RHCa: Tensor, k_RHCa: Tensor, v_RHCa: Tensor) -> Tensor:
+    score = torch.einsum("rhia,rhja->rhij", q_RHCa, k_RHCa) / math.sqrt(q_RHCa.shape[-1])
+    return torch.softmax(score, dim=-1) @ v_RHCa

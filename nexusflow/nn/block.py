@@ -51,7 +51,7 @@ class Block(nn.Module):
         width, heads, dropout = config.global_embed_dim, config.num_heads, config.dropout
         self.slots = SlotAttention(width, heads, dropout)
         self.cross: CrossContextualAttention | NoCrossAttention = (
-            CrossContextualAttention(width, pair_width, heads, dropout)
+            CrossContextualAttention(width, pair_width, heads, dropout, config.top_k_contexts)
             if config.cross_attention
             else NoCrossAttention(heads)
         )

@@ -13,10 +13,17 @@ from torch import Tensor, nn
 
 
 class CrossContextualAttention(nn.Module):
-    """Exact attention over all roles that are present; the weights are part of the answer."""
+    """Exact attention over all roles that are present; the weights are part of the answer.
 
-    def __init__(self, width: int, pair_width: int, heads: int, dropout: float) -> None:
+    With `contexts` each role looks at no more than so many roles, itself counted: those with the highest scores on
+    average over the heads. The others get a weight of exactly zero.
+    """
+
+    def __init__(
+        self, width: int, pair_width: int, heads: int, dropout: float, contexts: int | None = None
+    ) -> None:
         super().__init__()
+        self.contexts = contexts
         self.heads, self.head_width = heads, width // heads
         self.norm = nn.LayerNorm(width)
         self.query = nn.Linear(width, width)
@@ -37,6 +44,8 @@ class CrossContextualAttention(nn.Module):
         score = torch.einsum("bihd,bjhd->bhij", q, k) / math.sqrt(self.head_width)
         score = score + self.pair_bias(z_BTTP).permute(0, 3, 1, 2)
         score = score.masked_fill(~present_BT[:, None, None, :], torch.finfo(score.dtype).min)
+        if self.contexts is not None and self.contexts < roles:
+            score = _highest(score, present_BT, self.contexts)
         weight = torch.softmax(score, dim=-1)
         mixed = torch.einsum("bhij,bjhd->bihd", weight, v).reshape(batch, roles, width)
         return self.dropout(self.out(torch.sigmoid(self.gate(m)) * mixed)), weight
@@ -67,3 +76,12 @@ class NoCrossAttention(nn.Module):
     def carried(self, m_BTD: Tensor, z_BTTP: Tensor, present_BT: Tensor, weight_BHTT: Tensor) -> Tensor:
         """Nothing [B, T, T, D]."""
         return torch.zeros_like(m_BTD).unsqueeze(2).expand(-1, -1, m_BTD.shape[1], -1)
+
+
+def _highest(score_BHTT: Tensor, present_BT: Tensor, contexts: int) -> Tensor:
+    """The scores with those beyond the highest per looking role put out of reach; absent roles are never chosen
+    before present ones."""
+    mean_BTT = score_BHTT.detach().mean(dim=1).masked_fill(~present_BT[:, None, :], -math.inf)
+    kept = torch.zeros_like(mean_BTT, dtype=torch.bool)
+    kept = kept.scatter(-1, mean_BTT.topk(contexts, dim=-1).indices, True)
+    return score_BHTT.masked_fill(~kept.unsqueeze(1), torch.finfo(score_BHTT.dtype).min)

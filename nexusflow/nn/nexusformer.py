@@ -55,7 +55,13 @@ class NexusFormer(nn.Module):
         self.layout, self.architecture, self.masking = layout, architecture, masking
         width, roles, drop = architecture.global_embed_dim, layout.roles, architecture.dropout
         encoders = {
-            name: build_encoder(datasets.get(name, DatasetConfig(name=name)), len(table.columns), drop)
+            name: build_encoder(
+                datasets.get(name, DatasetConfig(name=name)),
+                len(table.columns),
+                drop,
+                fused=architecture.use_flash_attn,
+                experts=architecture.num_experts,
+            )
             for name, table in layout.tables.items()
         }
         self.embeddings = nn.ModuleList(

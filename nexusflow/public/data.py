@@ -11,13 +11,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from nexusflow.config import FILE_ENDINGS, RunConfig, load_config, parse_config
+from nexusflow.data.asking import asked_tables
 from nexusflow.data.schema import Schema
 from nexusflow.data.tables import Table, TableSet
 from nexusflow.data.task import Part, Task
 from nexusflow.errors import ConfigError, DataError
 from nexusflow.services.learn import prepared, reached
 from nexusflow.services.opening import as_tables
-from nexusflow.services.projects import asked_of, load_project
+from nexusflow.services.projects import load_project, meaning
 
 if TYPE_CHECKING:
     from nexusflow.data.batch import Batch
@@ -60,8 +61,14 @@ class RelationalData:
         if not isinstance(config, RunConfig):
             named = {"datasets": [{"name": name} for name in tables], **config}
             config = parse_config(named)
-        tables, schema, task = asked_of(config, tables)
-        return cls(config=config, tables=tables, schema=schema, task=task)
+        missing = [dataset.name for dataset in config.datasets if dataset.table not in tables]
+        if missing:
+            given = ", ".join(tables) or "none"
+            raise DataError(f"Tables are missing: {', '.join(missing)}. Given were: {given}.")
+        schema, task, found = meaning(config, tables)
+        tables = replace(tables, problems=(*tables.problems, *found))
+        asked, schema = asked_tables(tables, schema, task)
+        return cls(config=config, tables=asked, schema=schema, task=task)
 
     def with_settings(self, **settings: object) -> "RelationalData":
         """The same data with other settings of the run, such as `architecture` or `datasets`."""

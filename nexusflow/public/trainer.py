@@ -14,7 +14,7 @@ from nexusflow.errors import ConfigError, TrainingError
 from nexusflow.public.artifact import NexusFlowModelArtifact
 from nexusflow.public.data import Loader, RelationalData
 from nexusflow.public.model import NexusFormer
-from nexusflow.services.runner import has_model, model_folder, new_run, run_training
+from nexusflow.services.runner import has_model, model_path, new_run, run_training
 from nexusflow.services.storage import RunStore, new_run_id
 from nexusflow.train.events import Event, OnEvent
 from nexusflow.train.run import Run
@@ -127,7 +127,7 @@ class NexusFlowTrainer:
         )
         if not has_model(store, run_id):
             raise TrainingError("No epoch ended, so there is no model. Give it more time.")
-        return read_model(model_folder(store, run_id))
+        return read_model(model_path(store, run_id))
 
 
 def _changed(config: RunConfig, part: str, update: Mapping[str, Any]) -> RunConfig:

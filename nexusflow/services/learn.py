@@ -117,13 +117,23 @@ def prepared(config: RunConfig, tables: TableSet, schema: Schema, task: Task) ->
     """The examples of a task, ready to be read, and an untrained network that fits them."""
     from nexusflow.artifact import build_model
     from nexusflow.data.examples import make_examples
+    from nexusflow.data.featurize import Treatment
     from nexusflow.data.preprocessing import fit_preprocessing
     from nexusflow.data.reader import Reader
 
     architecture = config.architecture
     examples = make_examples(tables, schema, task)
     preprocessing = fit_preprocessing(
-        tables, schema, task, examples, hops=architecture.hops, rows_per_key=architecture.rows_per_key
+        tables,
+        schema,
+        task,
+        examples,
+        hops=architecture.hops,
+        rows_per_key=architecture.rows_per_key,
+        treatment=Treatment(
+            quantiles=config.training.use_advanced_preprocessing,
+            fill=config.training.handle_missing == "simple",
+        ),
     )
     model = build_model(config, preprocessing)
     return Reader(preprocessing, tables, examples), model

@@ -1,7 +1,7 @@
 """A run's configuration and what it speaks of: from YAML to tables, schema and task, and back."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from nexusflow.config import (
@@ -16,7 +16,7 @@ from nexusflow.config import (
     TransformerType,
     load_config,
 )
-from nexusflow.config_problems import nearest
+from nexusflow.config_lines import told_by_line
 from nexusflow.data.asking import asked_tables, question_task
 from nexusflow.data.checks import check_schema
 from nexusflow.data.examples import resolve_task
@@ -27,24 +27,36 @@ from nexusflow.data.schema import ForeignKey, Kind, Schema, TableSchema
 from nexusflow.data.tables import Declared, Table, TableSet
 from nexusflow.data.task import Split, Task
 from nexusflow.errors import ConfigError, DataError, NexusFlowError, Problem, SchemaError, Severity
+from nexusflow.services.named import (
+    KIND_LISTS,
+    Place,
+    known_column,
+    known_dataset,
+    must_be_named,
+    named_kinds,
+)
 from nexusflow.services.questions import question_from_config, question_to_config
-
-_KIND_LISTS = {
-    "categorical_columns": Kind.CATEGORICAL,
-    "numerical_columns": Kind.NUMERIC,
-    "timestamp_columns": Kind.TIMESTAMP,
-    "text_columns": Kind.TEXT,
-    "ignored_columns": Kind.IGNORED,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderChoice:
-    """Which encoder reads a table, and how large it is; `num_decision_steps` is for TabNet only."""
+    """Which encoder reads a table, how large it is, and how it works; `num_decision_steps` is for TabNet only.
+
+    The names are those of `DatasetConfig`.
+    """
 
     transformer_type: TransformerType = "ft_transformer"
     complexity: Complexity = "small"
     num_decision_steps: int | None = None
+    feature_selection: bool | None = None
+    use_moe: bool = False
+    flash_attention: bool | None = None
+    gradient_checkpointing: bool = False
+
+    @classmethod
+    def of(cls, dataset: DatasetConfig) -> "EncoderChoice":
+        """What a dataset's settings say of it."""
+        return cls(**{each.name: getattr(dataset, each.name) for each in fields(cls)})
 
 
 def load_project(config_path: Path) -> tuple[RunConfig, TableSet, Schema, Task]:
@@ -54,27 +66,25 @@ def load_project(config_path: Path) -> tuple[RunConfig, TableSet, Schema, Task]:
     the tables; what else is odd is among the tables' problems.
     """
     config = load_config(config_path)
-    return config, *asked_of(config, _load_tables(config, config_path))
+    text = config_path.read_text(encoding="utf-8")
+    with told_by_line(text, str(config_path)):
+        tables = _load_tables(config, config_path)
+        schema, task, found = meaning(config, tables)
+    tables = replace(tables, problems=(*tables.problems, *found))
+    return config, *asked_tables(tables, schema, task), task
 
 
-def asked_of(config: RunConfig, tables: TableSet) -> tuple[TableSet, Schema, Task]:
-    """These tables, the schema and the task as the configuration has them; see `load_project`."""
-    missing = [dataset.name for dataset in config.datasets if dataset.table not in tables]
-    if missing:
-        raise DataError(
-            f"Tables are missing: {', '.join(missing)}. Given were: {', '.join(tables) or 'none'}."
-        )
+def meaning(config: RunConfig, tables: TableSet) -> tuple[Schema, Task, tuple[Problem, ...]]:
+    """Schema and task of a configuration, and what is odd; a NexusFlowError where it does not fit the tables."""
     try:
         schema = schema_from_config(config, tables, propose(tables).schema)
         found = check_schema(tables, schema)
         if errors := [p for p in found if p.severity is Severity.ERROR]:
             raise SchemaError(*errors)
-        task = task_from_config(config, tables, schema)
+        return schema, task_from_config(config, tables, schema), tuple(found)
     except NexusFlowError as error:
         # A column is often missing because its file was misread.
         raise type(error)(*error.problems, *tables.problems) from None
-    tables = replace(tables, problems=(*tables.problems, *found))
-    return *asked_tables(tables, schema, task), task
 
 
 def schema_from_config(config: RunConfig, tables: TableSet, proposed: Schema) -> Schema:
@@ -85,13 +95,20 @@ def schema_from_config(config: RunConfig, tables: TableSet, proposed: Schema) ->
     schema = proposed
     keys = proposed.foreign_keys
     if any("foreign_keys" in dataset.model_fields_set for dataset in config.datasets):
-        keys = tuple(_foreign_key(config, tables, d, key) for d in config.datasets for key in d.foreign_keys)
+        keys = tuple(
+            _foreign_key(config, tables, dataset, number)
+            for dataset in config.datasets
+            for number in range(len(dataset.foreign_keys))
+        )
     key_columns = {(k.child_table, c) for k in keys for c in k.child_columns}
     key_columns |= {(k.parent_table, c) for k in keys for c in k.parent_columns}
     for dataset in config.datasets:
-        table = _override(dataset, tables[dataset.table], schema[dataset.table])
-        named = _named_kinds(dataset)
+        place = Place.of(config, dataset)
+        table = _override(dataset, tables[dataset.table], schema[dataset.table], place)
+        named = named_kinds(dataset, place)
         own = {c for c in table.names() if c in table.primary_key or (table.name, c) in key_columns}
+        if not config.training.auto_detect_types:
+            must_be_named(config, dataset, table, own)
         # A time that is part of a key is a feature nevertheless.
         plain = {c.name for c in table.columns if c.kind is not Kind.TIMESTAMP and c.name not in named}
         table = table.with_kinds(dict.fromkeys(own & plain, Kind.KEY))
@@ -104,8 +121,9 @@ def task_from_config(config: RunConfig, tables: TableSet, schema: Schema) -> Tas
     target = config.target
     hidden = []
     for name, column in target.hidden_columns:
-        table = _known_dataset(config, name, "hidden_columns").table
-        _known_column(tables[table], column, "hidden_columns")
+        place = Place.within("target.hidden_columns")
+        table = known_dataset(config, name, place).table
+        known_column(tables[table], column, place)
         hidden.append((table, column))
     if target.question is not None:
         return question_task(
@@ -117,10 +135,10 @@ def task_from_config(config: RunConfig, tables: TableSet, schema: Schema) -> Tas
             frozen_at=target.frozen_at,
         )
     # The configuration has seen to it that both are there where no question is.
-    entity = _known_dataset(config, target.target_table or "", "target_table").table
-    _known_column(tables[entity], target.target_column or "", "target_column")
+    entity = known_dataset(config, target.target_table or "", Place.within("target.target_table")).table
+    known_column(tables[entity], target.target_column or "", Place.within("target.target_column"))
     if target.cutoff_column:
-        _known_column(tables[entity], target.cutoff_column, "cutoff_column")
+        known_column(tables[entity], target.cutoff_column, Place.within("target.cutoff_column"))
     return resolve_task(
         tables,
         schema,
@@ -198,18 +216,20 @@ def _dataset(schema: Schema, table: TableSchema, source: str, encoder: EncoderCh
     keys = [key for key in schema.foreign_keys if key.child_table == table.name]
     in_keys = {*table.primary_key, *(c for key in keys for c in key.child_columns)}
     in_keys |= {c for k in schema.foreign_keys if k.parent_table == table.name for c in k.parent_columns}
-    lists = {setting: table.names(kind) for setting, kind in _KIND_LISTS.items()}
+    lists = {setting: table.names(kind) for setting, kind in KIND_LISTS.items()}
     # A column of kind key that no key uses, or that reads as a time, is no feature: ignored, in the file.
     lists["ignored_columns"] += tuple(
         c for c in table.names(Kind.KEY) if c not in in_keys or c == table.time_column
     )
-    steps = encoder.num_decision_steps if encoder.transformer_type == "tabnet" else None
+    # What is left from another encoder has no effect.
+    tabnet = encoder.transformer_type == "tabnet"
+    settings = asdict(encoder)
+    settings |= {"flash_attention": None} if tabnet else {"num_decision_steps": None}
+    settings |= {"feature_selection": None} if tabnet and not encoder.feature_selection else {}
     return DatasetConfig(
         name=table.name,
         path=_file_of(source),
-        transformer_type=encoder.transformer_type,
-        complexity=encoder.complexity,
-        num_decision_steps=steps,
+        **settings,
         primary_key=table.primary_key,
         foreign_keys=tuple(
             ForeignKeyConfig(
@@ -236,8 +256,10 @@ def _load_tables(config: RunConfig, config_path: Path) -> TableSet:
     names: dict[tuple[Path, str], str] = {}
     for dataset in config.datasets:
         if dataset.table in tables:
-            raise ConfigError(f"{config_path}: two datasets are named {dataset.table!r}.")
-        path = _find_file(dataset, config_path)
+            raise Place.of(config, dataset).error(
+                f"is a second time: two datasets are named {dataset.table!r}."
+            )
+        path = _find_file(dataset, config_path, Place.of(config, dataset))
         if path not in read:
             read[path] = read_file(path)
         wanted = dataset.table_in_file or dataset.table
@@ -267,88 +289,60 @@ def _declared(read: Mapping[Path, Source], names: Mapping[tuple[Path, str], str]
     return Declared(primary_keys=primary, foreign_keys=tuple(foreign))
 
 
-def _find_file(dataset: DatasetConfig, config_path: Path) -> Path:
+def _find_file(dataset: DatasetConfig, config_path: Path, place: Place) -> Path:
     """The dataset's file: its path or name, beside the configuration or in a `datasets` folder near it."""
     here = config_path.resolve().parent
     name = dataset.path or dataset.name
     names = [name, *(name + ending for ending in ENDINGS)]
     folders = [here, here / "datasets", here.parent / "datasets"]
     places = [folder / each for folder in folders for each in names]
-    for place in places:
-        if place.is_file():
-            return place
+    for path in places:
+        if path.is_file():
+            return path
     raise ConfigError(
         Problem(
             severity=Severity.ERROR,
             file=str(config_path),
+            setting=(place / ("path" if dataset.path else "name")).setting,
             message=f"No file was found for the dataset {dataset.name!r}.",
             fix=f"Name it by `path`, relative to this file. Looked in: {', '.join(map(str, folders))}.",
         )
     )
 
 
-def _override(dataset: DatasetConfig, table: Table, schema: TableSchema) -> TableSchema:
+def _override(dataset: DatasetConfig, table: Table, schema: TableSchema, place: Place) -> TableSchema:
     """The table's schema with the kinds, primary key and time column that the configuration names."""
-    kinds = _named_kinds(dataset)
+    kinds = named_kinds(dataset, place)
     given = dataset.model_fields_set
-    for setting in _KIND_LISTS:
-        for column in getattr(dataset, setting):
-            _known_column(table, column, setting)
+    for setting in KIND_LISTS:
+        for number, column in enumerate(getattr(dataset, setting)):
+            known_column(table, column, place / setting / number)
     if "primary_key" in given:
-        for column in dataset.primary_key:
-            _known_column(table, column, "primary_key")
+        for number, column in enumerate(dataset.primary_key):
+            known_column(table, column, place / "primary_key" / number)
         schema = replace(schema, primary_key=dataset.primary_key)
     if "time_column" in given:
         if dataset.time_column is not None:
-            _known_column(table, dataset.time_column, "time_column")
+            known_column(table, dataset.time_column, place / "time_column")
         schema = replace(schema, time_column=dataset.time_column)
     return schema.with_kinds(kinds)
 
 
-def _named_kinds(dataset: DatasetConfig) -> dict[str, Kind]:
-    kinds: dict[str, Kind] = {}
-    for setting, kind in _KIND_LISTS.items():
-        for column in getattr(dataset, setting):
-            if column in kinds:
-                raise ConfigError(f"Dataset {dataset.name!r} names the column {column!r} under two kinds.")
-            kinds[column] = kind
-    return kinds
-
-
-def _foreign_key(
-    config: RunConfig, tables: TableSet, dataset: DatasetConfig, key: ForeignKeyConfig
-) -> ForeignKey:
-    parent = _known_dataset(config, key.references_table, "references_table").table
+def _foreign_key(config: RunConfig, tables: TableSet, dataset: DatasetConfig, number: int) -> ForeignKey:
+    key, place = dataset.foreign_keys[number], Place.of(config, dataset) / "foreign_keys" / number
+    parent = known_dataset(config, key.references_table, place / "references_table").table
     if not key.columns or len(key.columns) != len(key.references_columns):
-        raise ConfigError(
-            f"A foreign key of dataset {dataset.name!r} names {len(key.columns)} columns and "
-            f"{len(key.references_columns)} references_columns; they must pair up."
+        raise place.error(
+            f"names {len(key.columns)} columns and {len(key.references_columns)} references_columns; "
+            "they must pair up."
         )
-    for column in key.columns:
-        _known_column(tables[dataset.table], column, "foreign_keys.columns")
-    for column in key.references_columns:
-        _known_column(tables[parent], column, "foreign_keys.references_columns")
+    for at, column in enumerate(key.columns):
+        known_column(tables[dataset.table], column, place / "columns" / at)
+    for at, column in enumerate(key.references_columns):
+        known_column(tables[parent], column, place / "references_columns" / at)
     return ForeignKey(
         child_table=dataset.table,
         child_columns=key.columns,
         parent_table=parent,
         parent_columns=key.references_columns,
     )
-
-
-def _known_dataset(config: RunConfig, name: str, setting: str) -> DatasetConfig:
-    table = DatasetConfig(name=name).table
-    for dataset in config.datasets:
-        if table == dataset.table:
-            return dataset
-    message = f"{setting} names {name!r}, which is not one of the datasets."
-    fix = nearest(name, [d.table for d in config.datasets], "The datasets are")
-    raise ConfigError(Problem(severity=Severity.ERROR, message=message, fix=fix))
-
-
-def _known_column(table: Table, name: str, setting: str) -> None:
-    columns = list(table.columns)
-    if name not in columns:
-        message = f"{setting} names {name!r}, which is not a column of this table."
-        fix = nearest(name, columns, "Its columns are")
-        raise ConfigError(Problem(severity=Severity.ERROR, table=table.name, message=message, fix=fix))

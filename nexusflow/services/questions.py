@@ -10,15 +10,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from nexusflow.config import (
+from nexusflow.config import DatasetConfig, RunConfig
+from nexusflow.config_question import (
     AsOfConfig,
     ConditionConfig,
-    DatasetConfig,
     DateSpanConfig,
     EligibilityConfig,
     PathStepConfig,
     QuestionConfig,
-    RunConfig,
 )
 from nexusflow.data.labels import Labels, evaluate
 from nexusflow.data.question import (
@@ -161,7 +160,8 @@ def _table(config: RunConfig, name: str, setting: str) -> str:
     known = [dataset.table for dataset in config.datasets]
     if table not in known:
         message = f"target.question.{setting} names {name!r}, which is not one of the datasets."
-        raise ConfigError(Problem(severity=Severity.ERROR, message=message, fix=_nearest(table, known)))
+        fix, place = _nearest(table, known), f"target.question.{setting}"
+        raise ConfigError(Problem(severity=Severity.ERROR, message=message, fix=fix, setting=place))
     return table
 
 
@@ -175,7 +175,11 @@ def _key(config: RunConfig, schema: Schema, step: PathStepConfig) -> ForeignKey:
         )
         known = [", ".join(key.child_columns) for key in keys]
         fix = _nearest(", ".join(step.columns), known)
-        raise ConfigError(Problem(severity=Severity.ERROR, table=table, message=message, fix=fix))
+        raise ConfigError(
+            Problem(
+                severity=Severity.ERROR, table=table, message=message, fix=fix, setting="target.question.path"
+            )
+        )
     return found
 
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import yaml
 
 from nexusflow.config import RunConfig
+from nexusflow.config_effects import effective
 from nexusflow.errors import TrainingError
 from nexusflow.services.learn import Given, Learn, Learnt, prepared, reached, record_data
 from nexusflow.services.projects import EncoderChoice
 from nexusflow.services.workspace import Workspace
 from nexusflow.train.events import BatchDone, EpochEnded, Event, TrialEnded, TrialGoesOn
 from nexusflow.train.run import Run, Trial
-from nexusflow.train.space import missing_library
+from nexusflow.train.space import OF_ONE_ENCODER, missing_library
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,22 +43,17 @@ def chosen_yaml(text: str, run: Run) -> str:
     for dataset, other in zip(data["datasets"], chosen["datasets"], strict=True):
         if other["transformer_type"] != dataset.get("transformer_type", "ft_transformer"):
             dataset["transformer_type"] = other["transformer_type"]
-            dataset.pop("num_decision_steps", None)
-    data |= {"architecture": chosen["architecture"], "training": chosen["training"]}
+            for name in OF_ONE_ENCODER:
+                dataset.pop(name, None)
+    told = effective(RunConfig.model_validate(chosen))
+    data |= {"architecture": told["architecture"], "training": told["training"]}
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
 
 
 def use_settings(workspace: Workspace, run_id: str) -> None:
     """Make the settings that a run was trained with those of the workspace."""
     config = RunConfig.model_validate(workspace.runs.load(run_id).config)
-    choices = {
-        dataset.table: EncoderChoice(
-            transformer_type=dataset.transformer_type,
-            complexity=dataset.complexity,
-            num_decision_steps=dataset.num_decision_steps,
-        )
-        for dataset in config.datasets
-    }
+    choices = {dataset.table: EncoderChoice.of(dataset) for dataset in config.datasets}
     workspace.save_model_settings(
         encoders={**workspace.encoders(), **choices},
         architecture=config.architecture,

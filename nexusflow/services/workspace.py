@@ -326,14 +326,7 @@ class Workspace:
         task = task_from_config(config, tables, schema)
         self.save_schema(schema)
         self.save_task(task)
-        choices = {
-            dataset.table: EncoderChoice(
-                transformer_type=dataset.transformer_type,
-                complexity=dataset.complexity,
-                num_decision_steps=dataset.num_decision_steps,
-            )
-            for dataset in config.datasets
-        }
+        choices = {dataset.table: EncoderChoice.of(dataset) for dataset in config.datasets}
         self.save_model_settings(encoders=choices, architecture=config.architecture, training=config.training)
 
     def _settings(self) -> dict[str, Any]:

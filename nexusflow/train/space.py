@@ -15,6 +15,7 @@ ENCODERS: tuple[Setting, ...] = ("ft_transformer", "tabnet", "standard")
 WIDTHS, BLOCKS, ROWS_PER_KEY, HOPS = (32, 64, 128), (1, 2, 3), (4, 8, 16), (1, 2)
 TAUGHT = (0.0, 0.5)
 DIGITS = 3
+OF_ONE_ENCODER = ("num_decision_steps", "feature_selection", "flash_attention")
 
 
 @dataclass(frozen=True)
@@ -128,5 +129,7 @@ def _encoded(dataset: DatasetConfig, table: str, kind: str) -> dict[str, Any]:
     data = dataset.model_dump()
     if table not in (dataset.table, dataset.name):
         return data
-    steps = dataset.num_decision_steps if kind == "tabnet" else None
-    return {**data, "transformer_type": kind, "num_decision_steps": steps}
+    if kind == dataset.transformer_type:
+        return data
+    # What is said of one encoder only is not carried over to another.
+    return {**data, "transformer_type": kind, **dict.fromkeys(OF_ONE_ENCODER)}

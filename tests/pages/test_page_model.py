@@ -95,3 +95,60 @@ def test_a_file_that_is_no_configuration_changes_nothing(
     _upload(page, "bad.yaml", content)
     assert any(said in box.value for box in page.error)
     assert asked_shop.config() == before
+
+
+def test_how_encoders_and_preprocessing_work_is_saved_and_survives_the_file(
+    open_page: OpenPage, asked_shop: Workspace
+) -> None:
+    place = list(asked_shop.tables()).index("orders")
+    page = open_page("model")
+    assert page.number_input(key="num_experts").disabled
+    page.toggle(key=f"moe_{place}").set_value(True).run()
+    assert not page.number_input(key="num_experts").disabled
+    page.toggle(key=f"selection_{place}").set_value(True)
+    page.toggle(key=f"checkpointing_{place}").set_value(True)
+    page.selectbox(key=f"flash_{place}").select(False)
+    page.toggle(key="use_flash_attn").set_value(False)
+    page.number_input(key="top_k_contexts").set_value(2)
+    page.number_input(key="num_experts").set_value(6)
+    page.selectbox(key="handle_missing").select("simple")
+    page.toggle(key="use_advanced_preprocessing").set_value(False).run()
+    page.button(key="save_model").click().run()
+    orders = asked_shop.config().dataset("orders")
+    assert (orders.use_moe, orders.feature_selection, orders.gradient_checkpointing) == (True, True, True)
+    assert orders.flash_attention is False
+    config = asked_shop.config()
+    network, training = config.architecture, config.training
+    assert (network.use_flash_attn, network.top_k_contexts, network.num_experts) == (False, 2, 6)
+    assert (training.handle_missing, training.use_advanced_preprocessing) == ("simple", False)
+    # As a file, into a workspace that says otherwise.
+    asked_shop.save_model_settings(
+        encoders={}, architecture=type(network)(), training=type(training)(auto_detect_types=False)
+    )
+    assert asked_shop.config() != config
+    _upload(open_page("model"), "mine.yaml", config.to_yaml().encode())
+    assert asked_shop.config() == config
+    assert any("Saved" in m.value for m in open_page("model").markdown)
+
+
+def test_what_one_encoder_knows_is_not_asked_of_another(open_page: OpenPage, asked_shop: Workspace) -> None:
+    place = list(asked_shop.tables()).index("orders")
+    page = open_page("model")
+    page.selectbox(key=f"flash_{place}").select(True).run()
+    page.selectbox(key=f"encoder_{place}").select("tabnet").run()
+    assert not [box for box in page.selectbox if box.key == f"flash_{place}"]
+    assert not [box for box in page.toggle if box.key == f"selection_{place}"]
+    page.button(key="save_model").click().run()
+    assert asked_shop.config().dataset("orders").flash_attention is None
+
+
+def test_a_configuration_that_does_not_fit_the_tables_is_refused_with_its_line(
+    open_page: OpenPage, asked_shop: Workspace
+) -> None:
+    before = asked_shop.config()
+    text = before.to_yaml().replace("target_column: left", "target_column: lefft")
+    page = open_page("model")
+    _upload(page, "mine.yaml", text.encode())
+    line = next(n for n, row in enumerate(text.splitlines(), start=1) if "lefft" in row)
+    assert any(f"line `{line}`" in box.value and "lefft" in box.value for box in page.error)
+    assert asked_shop.config() == before

@@ -59,5 +59,7 @@ class FTTransformerEncoder(TableEncoder):
     def encode(self, token_RCd: Tensor) -> EncoderOutput:
         """Tokens [R, C, d] to rows [R, d]."""
         cls = self.cls.weight.expand(token_RCd.shape[0], 1, -1)
-        x = self.blocks(torch.cat([cls.to(token_RCd.dtype), token_RCd], dim=1))
+        x = torch.cat([cls.to(token_RCd.dtype), token_RCd], dim=1)
+        for block in self.blocks:
+            x = self.layer(block, x)
         return EncoderOutput(row_RD=torch.relu(self.norm(x[:, 0])))

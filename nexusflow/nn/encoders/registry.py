@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 
 from nexusflow.config import DatasetConfig
+from nexusflow.nn.attention import SelfAttention
 from nexusflow.nn.encoders.base import TableEncoder
+from nexusflow.nn.encoders.column_gate import ColumnGate
 from nexusflow.nn.encoders.ft_transformer import FTTransformerEncoder
 from nexusflow.nn.encoders.standard import StandardEncoder
 from nexusflow.nn.encoders.tabnet import TabNetEncoder
+from nexusflow.nn.transition import MixtureOfExperts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +40,27 @@ ENCODERS: dict[str, EncoderEntry] = {
 }
 
 
-def build_encoder(config: DatasetConfig, columns: int, dropout: float) -> TableEncoder:
-    """The encoder that a dataset's settings ask for."""
+def build_encoder(
+    config: DatasetConfig, columns: int, dropout: float, *, fused: bool = True, experts: int = 4
+) -> TableEncoder:
+    """The encoder that a dataset's settings ask for.
+
+    `fused` says how attention is computed where the dataset does not, and `experts` how many there are where it has
+    any. What is not asked for draws nothing: the weights are then those of the encoder alone.
+    """
+    encoder = _plain(config, columns, dropout)
+    encoder.checkpointing = config.gradient_checkpointing
+    for module in encoder.modules():
+        if isinstance(module, SelfAttention):
+            module.fused = fused if config.flash_attention is None else config.flash_attention
+    if config.feature_selection and config.transformer_type != "tabnet" and columns > 1:
+        encoder.gate = ColumnGate(columns)
+    if config.use_moe and columns:
+        encoder.experts = MixtureOfExperts(encoder.row_width, experts, dropout)
+    return encoder
+
+
+def _plain(config: DatasetConfig, columns: int, dropout: float) -> TableEncoder:
     if config.transformer_type == "tabnet":
         return TabNetEncoder(columns, config.complexity, steps=config.num_decision_steps)
     if config.transformer_type == "standard":

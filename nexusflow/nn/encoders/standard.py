@@ -41,4 +41,7 @@ class StandardEncoder(TableEncoder):
 
     def encode(self, token_RCd: Tensor) -> EncoderOutput:
         """Tokens [R, C, d] to rows [R, d]."""
-        return EncoderOutput(row_RD=self.blocks(token_RCd + self.position.weight).mean(dim=1))
+        x = token_RCd + self.position.weight
+        for block in self.blocks:
+            x = self.layer(block, x)
+        return EncoderOutput(row_RD=x.mean(dim=1))

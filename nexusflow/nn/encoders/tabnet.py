@@ -7,6 +7,8 @@ token it weighs, so that masks speak of columns and not of embedding dimensions.
 Axis letters: R rows, C columns, d token width, G decision steps, W width of decision and attention parts.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
@@ -74,14 +76,12 @@ class TabNetEncoder(TableEncoder):
     def encode(self, token_RCd: Tensor) -> EncoderOutput:
         """Tokens [R, C, d] to rows [R, W] with masks [G, R, C]."""
         token = self.norm(token_RCd)
-        _, attention = self.first(token.flatten(1)).chunk(2, dim=-1)
+        _, attention = self.layer(self.first, token.flatten(1)).chunk(2, dim=-1)
         prior = torch.ones(token.shape[:2], dtype=token.dtype, device=token.device)
         row, masks, weights, entropies = 0.0, [], [], []
         for transformer, attentive in zip(self.transformers, self.attentive, strict=True):
-            mask = sparsemax(prior * attentive(attention)) if self.columns > 1 else torch.ones_like(prior)
-            prior = prior * (RELAXATION - mask)
-            decision, attention = transformer((token * mask.unsqueeze(-1)).flatten(1)).chunk(2, dim=-1)
-            decision = torch.relu(decision)
+            step = partial(self._step, transformer, attentive)
+            mask, prior, decision, attention = self.layer(step, token, prior, attention)
             row = row + decision
             masks.append(mask)
             weights.append(decision.sum(dim=-1))
@@ -93,3 +93,12 @@ class TabNetEncoder(TableEncoder):
             step_weight_GR=torch.stack(weights),
             loss=SPARSITY_WEIGHT * entropy.sum() / max(entropy.numel(), 1),
         )
+
+    def _step(
+        self, transformer: nn.Module, attentive: nn.Module, token: Tensor, prior: Tensor, attention: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The mask of a step, how free the next one is to choose, the decision, and what the next one attends by."""
+        mask = sparsemax(prior * attentive(attention)) if self.columns > 1 else torch.ones_like(prior)
+        prior = prior * (RELAXATION - mask)
+        decision, attention = transformer((token * mask.unsqueeze(-1)).flatten(1)).chunk(2, dim=-1)
+        return mask, prior, torch.relu(decision), attention
