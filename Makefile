@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
 
-.PHONY: setup setup-app app test unit browser lint typecheck check bench
+.PHONY: setup setup-app app test unit browser lint typecheck check bench docs
 
 setup-app: $(VENV)/.app
 setup: $(VENV)/.dev
@@ -49,3 +49,6 @@ bench: setup
 	benchmarks/relational/dfs_env.sh
 	$(BIN)/python -m benchmarks.relational.run
 	$(BIN)/python -m benchmarks.table
+
+docs: setup
+	$(BIN)/mkdocs build --strict

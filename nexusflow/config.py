@@ -119,8 +119,9 @@ class DatasetConfig(Settings):
 class ArchitectureConfig(Settings):
     """NexusFormer: `global_embed_dim` is D, `refinement_iterations` the most passes, `rows_per_key` is K (and S).
 
-    With `top_k_contexts` a table role looks at no more than so many roles. `use_flash_attn` is for the attention over
-    columns of every dataset that says nothing of its own; attention between roles has learned biases and is exact.
+    Without `cross_attention` no role's summary reads another's; with `top_k_contexts` each looks at no more than so
+    many roles. `use_flash_attn` is for the attention over columns of every dataset that says nothing of its own;
+    attention between roles has learned biases and is exact.
     """
 
     global_embed_dim: int = Field(default=64, ge=8, le=1024, multiple_of=8)
@@ -128,6 +129,7 @@ class ArchitectureConfig(Settings):
     num_heads: int = Field(default=4, ge=1, le=16)
     refinement_iterations: int = Field(default=2, ge=1, le=12)
     convergence_threshold: float = Field(default=0.01, ge=0)
+    cross_attention: bool = True
     use_moe: bool = False
     num_experts: int = Field(default=4, ge=2, le=32)
     use_flash_attn: bool = True

@@ -28,7 +28,9 @@ def without_effect(config: Any) -> dict[str, str]:
         "use_flash_attn": not attends and "no dataset has attention over columns that this could say it for",
         "convergence_threshold": network.refinement_iterations == 1 and "there is one refinement pass",
         "rows_per_key": not network.hops and "with hops: 0 no other rows are read",
-        "top_k_contexts": not network.hops and "with hops: 0 there is one table",
+        "cross_attention": not network.hops and "with hops: 0 there is one table",
+        "top_k_contexts": (not network.cross_attention and "cross_attention is false")
+        or (not network.hops and "with hops: 0 there is one table"),
     }
     places = {f"architecture.{name}": why for name, why in idle.items() if why and _changed(network, name)}
     if not training.early_stopping and _changed(training, "patience"):

@@ -28,6 +28,7 @@ ROOMS = [
     "api",
     "models",
     "serving",
+    "public",
     "cli_progress",
     "cli_shared",
     "cli_results",

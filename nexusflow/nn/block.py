@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nexusflow.config import ArchitectureConfig
 from nexusflow.data.layout import RoleLayout
-from nexusflow.nn.cross_attention import CrossContextualAttention
+from nexusflow.nn.cross_attention import CrossContextualAttention, NoCrossAttention
 from nexusflow.nn.pair import OuterProductMean, TriangleUpdate
 from nexusflow.nn.slots import SlotAttention
 from nexusflow.nn.transition import MixtureOfExperts, Transition
@@ -50,7 +50,11 @@ class Block(nn.Module):
         super().__init__()
         width, heads, dropout = config.global_embed_dim, config.num_heads, config.dropout
         self.slots = SlotAttention(width, heads, dropout)
-        self.cross = CrossContextualAttention(width, pair_width, heads, dropout, config.top_k_contexts)
+        self.cross: CrossContextualAttention | NoCrossAttention = (
+            CrossContextualAttention(width, pair_width, heads, dropout, config.top_k_contexts)
+            if config.cross_attention
+            else NoCrossAttention(heads)
+        )
         self.transition: Transition | MixtureOfExperts = (
             MixtureOfExperts(width, config.num_experts, dropout)
             if config.use_moe

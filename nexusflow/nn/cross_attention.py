@@ -60,6 +60,24 @@ class CrossContextualAttention(nn.Module):
         return (torch.sigmoid(self.gate(m)).unsqueeze(2) * taken) @ self.out.weight.T
 
 
+class NoCrossAttention(nn.Module):
+    """In the place of cross-contextual attention where roles are not to read each other: each looks at itself."""
+
+    def __init__(self, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+
+    def forward(self, m_BTD: Tensor, z_BTTP: Tensor, present_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """No change of the summaries [B, T, D], and the identity as weights [B, H, T, T]."""
+        roles = m_BTD.shape[1]
+        itself = torch.eye(roles, dtype=m_BTD.dtype, device=m_BTD.device)
+        return torch.zeros_like(m_BTD), itself.expand(len(m_BTD), self.heads, roles, roles)
+
+    def carried(self, m_BTD: Tensor, z_BTTP: Tensor, present_BT: Tensor, weight_BHTT: Tensor) -> Tensor:
+        """Nothing [B, T, T, D]."""
+        return torch.zeros_like(m_BTD).unsqueeze(2).expand(-1, -1, m_BTD.shape[1], -1)
+
+
 def _highest(score_BHTT: Tensor, present_BT: Tensor, contexts: int) -> Tensor:
     """The scores with those beyond the highest per looking role put out of reach; absent roles are never chosen
     before present ones."""

@@ -85,7 +85,7 @@ class Prepared:
 
 def prepare(trained: "TrainedModel", given: TableSet, *, as_of: str | None = None) -> Prepared:
     """Make tables ready to be scored, as of a date for a question over time; see `open_model`."""
-    given = _as_loaded(trained, given)
+    given = as_loaded(trained, given)
     if as_of is None and is_own(trained, given):
         return Prepared(reader=run_reader(trained, given), own=True, problems=given.problems)
     reader, problems = read_new(trained, given, as_of=as_of)
@@ -155,7 +155,7 @@ def is_own(trained: "TrainedModel", tables: TableSet) -> bool:
     )
 
 
-def _as_loaded(trained: "TrainedModel", tables: TableSet) -> TableSet:
+def as_loaded(trained: "TrainedModel", tables: TableSet) -> TableSet:
     """Frames that hold what the model was trained on in other types, such as times as text, take those of a file."""
     known, schema = trained.run.data_sha256, trained.preprocessing.schema
     loaded = dict(tables.tables)

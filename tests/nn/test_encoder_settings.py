@@ -212,3 +212,14 @@ def test_a_whole_network_that_spares_memory_learns_the_same() -> None:
     assert plain.keys() == spared.keys()
     for name, value in plain.items():
         torch.testing.assert_close(spared[name], value, rtol=0, atol=0, msg=name)
+
+
+def test_without_cross_attention_every_role_looks_at_itself_alone() -> None:
+    batch = tiny_batch()
+    apart, together = tiny_model(cross_attention=False), tiny_model()
+    output = apart(batch, record=True)
+    weights = output.evidence.attention_PLBHTT
+    assert torch.equal(weights, torch.eye(weights.shape[-1]).expand_as(weights))
+    assert not any("cross" in name for name, _ in apart.named_parameters())
+    assert any("cross" in name for name, _ in together.named_parameters())
+    assert not torch.allclose(output.logit_BO, together(batch).logit_BO)
