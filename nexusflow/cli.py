@@ -119,28 +119,25 @@ def predict(
         ),
     ] = None,
 ) -> None:
-    """Score every row of the entity table with a trained model.
+    """Score every row of the entity table with a trained model, block by block, so that there may be millions.
 
     A model of a question over time scores its entities as of one date, and needs no labels.
 
     In a CSV, text that a spreadsheet would run as a formula gets a leading apostrophe; Parquet keeps it as it is.
     """
     with told_plainly():
-        if file.suffix not in (".csv", ".parquet"):
-            raise ConfigError(f"--out must end in .csv or .parquet; it is {file.name!r}.")
-        from nexusflow.services.prediction import predict as predict_tables
-        from nexusflow.services.prediction import safe_csv
+        from nexusflow.artifact import find_model, load_model
+        from nexusflow.services.prediction import open_scoring
+        from nexusflow.services.prediction_files import check_ending, write_predictions
 
+        check_ending(file)
+        trained = load_model(find_model(model))
         tables = read_tables(table)
         tell(tables.problems)
-        prediction = predict_tables(model, tables, as_of=as_of)
-        tell(prediction.problems)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if file.suffix == ".csv":
-            file.write_bytes(safe_csv(prediction.frame))
-        else:
-            prediction.frame.to_parquet(file, index=False)
-        out.print(f"{len(prediction.frame):,} rows: {escape(str(file))}", soft_wrap=True, highlight=False)
+        scoring = open_scoring(trained, tables, as_of=as_of)
+        tell(scoring.problems)
+        write_predictions(scoring, file)
+        out.print(f"{len(scoring):,} rows: {escape(str(file))}", soft_wrap=True, highlight=False)
 
 
 @app.command()

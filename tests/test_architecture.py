@@ -24,6 +24,7 @@ ROOMS = [
     "explain",
     "services",
     "api",
+    "models",
     "cli_progress",
     "cli_shared",
     "cli_explain",

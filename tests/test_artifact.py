@@ -135,9 +135,12 @@ def test_a_model_of_an_older_format_says_what_it_said(made, saved, tmp_path, num
     if number < 3:
         model.modulation.make_neutral()
     rows = np.arange(len(made[0]))
-    said = [predict_logits(each, made[0], rows).tobytes() for each in (model, loaded.model)]
+    parts = {name: getattr(loaded, name) for name in ("model", "preprocessing", "config", "run")}
+    save_model(tmp_path / "migrated.nxf", **parts)
+    migrated = load_model(tmp_path / "migrated.nxf").model
+    said = [predict_logits(each, made[0], rows).tobytes() for each in (model, loaded.model, migrated)]
     model.load_state_dict(before)
-    assert said[0] == said[1]
+    assert said[0] == said[1] == said[2]
 
 
 def test_a_loss_that_is_no_number_is_kept_as_one(made, tmp_path):

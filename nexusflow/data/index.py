@@ -45,6 +45,26 @@ class Edges:
         start = self.start_P[known]
         return np.where(parent_B < 0, 0, start), np.where(parent_B < 0, 0, stop)
 
+    def of_parents(self, parent_B: Rows) -> "Edges":
+        """The edges of these parents alone, by the same numbers; [-1] is no parent."""
+        used = np.zeros(len(self.start_P) - 1, dtype=bool)
+        used[parent_B[parent_B >= 0]] = True
+        if used.all():
+            return self
+        count_P = np.where(used, np.diff(self.start_P), 0)
+        start_P = np.concatenate([[0], np.cumsum(count_P)])
+        parents = np.flatnonzero(used)
+        shift = np.repeat(self.start_P[parents] - start_P[parents], count_P[parents])
+        at = np.arange(len(shift)) + shift
+        return Edges(
+            child_E=self.child_E[at],
+            parent_E=self.parent_E[at],
+            time_E=self.time_E[at],
+            key_E=self.key_E[at],
+            start_P=start_P,
+            times=self.times,
+        )
+
     def recent(self, parent_B: Rows, cutoff_B: Rows, count: int, *, strict: bool = False) -> Rows:
         """Positions [B, count] into E of the latest readable rows, latest first, -1 where there are fewer."""
         start, stop = self.span(parent_B, cutoff_B, strict=strict)

@@ -1,7 +1,7 @@
 """Everything learned from training rows before the network: roles, featurizers, summary scales, target scale."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from nexusflow.data.summarize import (
     windows_from_dict,
     windows_to_dict,
 )
-from nexusflow.data.tables import TableSet
+from nexusflow.data.tables import Table, TableSet, family
 from nexusflow.data.task import Examples, Part, Task, TaskKind
 from nexusflow.errors import Problem, Severity
 
@@ -42,7 +42,8 @@ class Preprocessing:
     """What was learned from training rows; JSON-able, and all that is needed to read new tables.
 
     `summaries` are the kept relational summaries in order (A of them), `scales` their quantile scales. Regression
-    targets are standardised by `target_mean` and `target_std`.
+    targets are standardised by `target_mean` and `target_std`. `families` is what feature and key columns were stored
+    as, by table; models of before format 4 know none.
     """
 
     schema: Schema
@@ -56,6 +57,7 @@ class Preprocessing:
     target_mean: float = 0.0
     target_std: float = 1.0
     found: tuple[Problem, ...] = ()
+    families: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def roles(self) -> tuple[Role, ...]:
@@ -124,6 +126,7 @@ class Preprocessing:
             "scales": [s.to_dict() for s in self.scales],
             "target_mean": self.target_mean,
             "target_std": self.target_std,
+            "families": {name: dict(columns) for name, columns in self.families.items()},
             "found": [{**vars(p), "severity": str(p.severity)} for p in self.found],
         }
 
@@ -141,6 +144,7 @@ class Preprocessing:
             scales=tuple(QuantileScale.from_dict(s) for s in data["scales"]),
             target_mean=data["target_mean"],
             target_std=data["target_std"],
+            families={name: dict(columns) for name, columns in data.get("families", {}).items()},
             found=tuple(Problem(**{**p, "severity": Severity(p["severity"])}) for p in data["found"]),
         )
 
@@ -182,7 +186,18 @@ def fit_preprocessing(
         target_mean=float(train.target_N.mean(dtype=np.float64)) if regression else 0.0,
         target_std=float(train.target_N.std(dtype=np.float64)) or 1.0 if regression else 1.0,
         found=tuple(found),
+        families={name: _families(tables[name], schema, featurizers[name]) for name in featurizers},
     )
+
+
+def _families(table: Table, schema: Schema, featurizer: TableFeaturizer) -> dict[str, str]:
+    """What the columns that are read, and the keys, are stored as."""
+    layout = featurizer.layout
+    features = {*layout.numeric, *layout.categorical, *layout.timestamp, *layout.text}
+    keys = {c for key in schema.foreign_keys for c in key.child_columns if key.child_table == table.name}
+    keys |= {c for key in schema.foreign_keys for c in key.parent_columns if key.parent_table == table.name}
+    # A column at a time, for a large table reads it from disk.
+    return {c: family(table.column(c)) for c in table.columns if c in features | keys}
 
 
 def anchor_rows(index: RelationalIndex, roles: tuple[Role, ...], row_N: Rows, until_N: Rows) -> Rows:

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from nexusflow.data.batch import Batch, TableBatch
 from nexusflow.data.featurize import FIRST, MISSING, NO_TIME, EncodedTable
-from nexusflow.data.index import FOREVER, STATIC, RelationalIndex, build_index
+from nexusflow.data.index import FOREVER, STATIC, Edges, RelationalIndex, build_index
 from nexusflow.data.keys import Rows
 from nexusflow.data.layout import TIME_FEATURES, Layout
 from nexusflow.data.preprocessing import Preprocessing, anchor_rows
 from nexusflow.data.sampler import Context, sample_context
 from nexusflow.data.staleness import read_until
-from nexusflow.data.summarize import DAY, RoleSummary, Seeds, SummarySource, role_edges
+from nexusflow.data.summarize import DAY, RoleSummary, Seeds, SummarySource, anchor_of, role_edges
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Examples
 
@@ -29,10 +29,34 @@ class Reader:
     """Reads the relational context of examples; nothing later than a row's cutoff, by construction of the sampler."""
 
     def __init__(self, preprocessing: Preprocessing, tables: TableSet, examples: Examples) -> None:
+        whole = self.in_blocks(preprocessing, tables, examples)
+        self._hold(preprocessing, tables, examples, whole.index, whole.encoded)
+        self._read(read_until(preprocessing.task, examples))
+
+    @classmethod
+    def in_blocks(cls, preprocessing: Preprocessing, tables: TableSet, examples: Examples) -> Self:
+        """Tables indexed and encoded, of whose examples nothing is read yet: `block` reads some of them."""
         index = build_index(tables, preprocessing.schema)
         encoded = {n: f.encode(tables[n]) for n, f in preprocessing.featurizers.items()}
-        self._hold(preprocessing, tables, examples, index, encoded)
-        self._read(read_until(preprocessing.task, examples))
+        reader = cls.__new__(cls)
+        reader._hold(preprocessing, tables, examples, index, encoded)
+        reader._paths = {}
+        return reader
+
+    def block(self, start: int, stop: int) -> Self:
+        """A reader of the examples [start, stop), which reads of each what one of all of them does, to the bit.
+
+        Tables and index are shared, and so are the paths to distant roles, which are walked once.
+        """
+        other, all_of = copy.copy(self), self.examples
+        other.examples = Examples(
+            row_N=all_of.row_N[start:stop],
+            cutoff_N=all_of.cutoff_N[start:stop],
+            target_N=all_of.target_N[start:stop],
+            part_N=all_of.part_N[start:stop],
+        )
+        other._read(read_until(self.preprocessing.task, other.examples))
+        return other
 
     @classmethod
     def of_parts(
@@ -68,6 +92,7 @@ class Reader:
         self.roles = preprocessing.roles
         self.index, self.encoded = index, encoded
         self.crowded: frozenset[int] = frozenset()
+        self._paths: dict[int, Edges | None] | None = None
 
     def _read(self, until_N: Rows) -> None:
         self.until_N = until_N
@@ -169,7 +194,7 @@ class Reader:
         wanted = {(s.role, s.column, s.statistic): a for a, s in enumerate(p.summaries)}
         result = np.full((len(self.examples), len(wanted)), np.nan)
         for t in sorted({s.role for s in p.summaries} - self.crowded):
-            edges, name = role_edges(self.index, self.roles, t), self.roles[t].table
+            edges, name = self._edges(t), self.roles[t].table
             if edges is None:
                 self.crowded |= {t}
                 continue
@@ -181,6 +206,15 @@ class Reader:
                 if place is not None:
                     result[:, place] = values
         return result
+
+    def _edges(self, t: int) -> Edges | None:
+        """The edges of a role; where examples are read in blocks, of those from the rows that these stand on."""
+        if self._paths is None:
+            return role_edges(self.index, self.roles, t)
+        if t not in self._paths:
+            self._paths[t] = role_edges(self.index, self.roles, t)
+        edges = self._paths[t]
+        return None if edges is None else edges.of_parents(self.anchor_NT[:, anchor_of(self.roles, t)])
 
     def _distinct(self, name: str, rows: Rows, cutoffs: Rows) -> tuple[Rows, Rows, Rows]:
         """Each row once; rows with timestamps once per cutoff, because their ages differ."""

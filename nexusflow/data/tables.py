@@ -13,6 +13,15 @@ from nexusflow.data.schema import ForeignKey
 from nexusflow.errors import DataError, Problem
 
 
+def family(values: pd.Series) -> str:
+    """What a column is stored as: numbers, truth values, times or text."""
+    if pd.api.types.is_bool_dtype(values):
+        return "truth values"
+    if pd.api.types.is_numeric_dtype(values):
+        return "numbers"
+    return "times" if pd.api.types.is_datetime64_any_dtype(values) else "text"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """One uploaded table; the frame is never changed and has a plain 0..n-1 index.

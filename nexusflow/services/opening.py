@@ -55,7 +55,7 @@ def open_model(
     path = None if isinstance(model, TrainedModel) else find_model(Path(model))
     trained = model if isinstance(model, TrainedModel) else load_model(path)  # type: ignore[arg-type]
     run_folder = _run_folder(path, trained)
-    given = _workspace_tables(run_folder) if tables is None else as_tables(tables, _wanted(trained))
+    given = _workspace_tables(run_folder) if tables is None else as_tables(tables, wanted_tables(trained))
     given = _as_loaded(trained, given)
     if as_of is None and is_own(trained, given):
         reader = run_reader(trained, given)
@@ -90,9 +90,11 @@ def as_tables(given: object, wanted: Collection[str]) -> TableSet:
     tables: dict[str, Table] = {}
     problems: list[Problem] = []
     for name, value in given.items():
-        table, found = _as_table(str(name), value)
+        table, found = _as_table(_table_name(str(name), wanted), value)
         problems += found
         if table is not None:
+            if table.name in tables:
+                raise DataError(f"Table {table.name!r} is given twice. Leave one of them out.")
             tables[table.name] = table
     errors = [p for p in problems if p.severity is Severity.ERROR]
     if errors:
@@ -100,7 +102,15 @@ def as_tables(given: object, wanted: Collection[str]) -> TableSet:
     return TableSet(tables=tables, problems=tuple(problems))
 
 
-def _wanted(trained: "TrainedModel") -> set[str]:
+def _table_name(name: str, wanted: Collection[str]) -> str:
+    """The table's name, which a file's name may stand for, as in customers.csv."""
+    path = Path(name)
+    return (
+        path.stem if name not in wanted and path.suffix.lower() in ENDINGS and path.stem in wanted else name
+    )
+
+
+def wanted_tables(trained: "TrainedModel") -> set[str]:
     """The tables that a model may read, also those that only its question over time speaks of."""
     question = trained.preprocessing.task.over_time
     asked = set() if question is None else {question.entity_table, question.event_table}

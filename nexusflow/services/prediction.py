@@ -1,9 +1,8 @@
 """Scoring new tables with a trained model: every row of the entity table, and what did not fit."""
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nexusflow.data.schema import Schema
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Examples, TaskKind
 from nexusflow.errors import ArtifactError, DataError, Problem, Severity
-from nexusflow.services.asof import ask_as_of, needed_for_asking
+from nexusflow.services.asof import ask_as_of
+from nexusflow.services.tables_fit import misread_parts, missing_parts, unused_parts
 from nexusflow.train.events import ShouldStop
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from nexusflow.train.interval import Interval
 
 BATCH_SIZE = 512
+BLOCK_ROWS = 128 * BATCH_SIZE
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 Logits = npt.NDArray[np.float32]
 OnProgress = Callable[[float], None]
@@ -69,16 +69,53 @@ def predict_with(
     on_progress: OnProgress = lambda share: None,
 ) -> Prediction:
     """`predict` with a model that is already in memory."""
-    reader, problems = read_new(trained, tables, as_of=as_of)
-    logit_NO = score_rows(_placed(trained), reader, should_stop=_counting(len(reader), on_progress))
-    answer = answers(trained.preprocessing, logit_NO, trained.interval)
-    return Prediction(frame=_frame(reader, answer), problems=problems)
+    scoring = open_scoring(trained, tables, as_of=as_of)
+    frames = list(scoring.frames(on_progress))
+    frame = frames[0] if len(frames) == 1 else pd.concat(frames)
+    return Prediction(frame=frame, problems=scoring.problems)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scoring:
+    """Tables ready to be scored block by block, and what of them was not used or not known to the model."""
+
+    trained: "TrainedModel"
+    reader: "Reader"
+    problems: tuple[Problem, ...]
+
+    def __len__(self) -> int:
+        return len(self.reader.examples)
+
+    def frames(self, on_progress: OnProgress = lambda share: None) -> Iterator[pd.DataFrame]:
+        """The rows of `Prediction.frame` in blocks of at most BLOCK_ROWS, one at least; one block is held at a time."""
+        model, whole = _placed(self.trained), self.reader
+        keys, tell = _entity_keys(whole), _counting(len(self), on_progress)
+        for start in range(0, max(len(self), 1), BLOCK_ROWS):
+            reader = whole.block(start, start + BLOCK_ROWS)
+            logit_NO = score_rows(model, reader, should_stop=tell)
+            answer = answers(whole.preprocessing, logit_NO, self.trained.interval)
+            frame = _frame(reader, keys, answer)
+            yield frame.set_axis(pd.RangeIndex(start, start + len(frame)))
+
+
+def open_scoring(trained: "TrainedModel", tables: TableSet, *, as_of: str | None = None) -> Scoring:
+    """Tables that are to be scored block by block, so that memory does not grow with what is said of them."""
+    reader, problems = _matched(trained, tables, as_of)
+    return Scoring(trained=trained, reader=reader, problems=problems)
 
 
 def read_new(
     trained: "TrainedModel", tables: TableSet, *, as_of: str | None = None
 ) -> tuple["Reader", tuple[Problem, ...]]:
     """Tables as the model reads them, every row of the entity table an example, and what did not fit; see `predict`."""
+    reader, problems = _matched(trained, tables, as_of)
+    return reader.block(0, len(reader.examples)), problems
+
+
+def _matched(
+    trained: "TrainedModel", tables: TableSet, as_of: str | None
+) -> tuple["Reader", tuple[Problem, ...]]:
+    """A reader that is to be read in blocks, and what did not fit."""
     from nexusflow.data.reader import Reader
 
     preprocessing, task = trained.preprocessing, trained.preprocessing.task
@@ -86,17 +123,17 @@ def read_new(
         raise DataError(
             "The model asks about rows as of their own times; a date has no effect. Leave it out."
         )
-    missing = _missing(preprocessing, tables, dated=bool(as_of))
+    missing = missing_parts(preprocessing, tables, dated=bool(as_of))
     if missing:
         raise ArtifactError(*missing)
-    unused = _unused(preprocessing, tables)
+    unused = unused_parts(preprocessing, tables)
     asked: tuple[Problem, ...] = ()
     if task.over_time is not None:
         now = ask_as_of(tables, task, as_of)
         tables, asked = now.tables, now.problems
     examples, undated = scoreable(preprocessing, tables)
-    reader = Reader(preprocessing, tables, examples)
-    return reader, (*asked, *undated, *unused, *_unknown(reader))
+    reader = Reader.in_blocks(preprocessing, tables, examples)
+    return reader, (*asked, *undated, *unused, *misread_parts(reader))
 
 
 def scoreable(preprocessing: "Preprocessing", tables: TableSet) -> tuple[Examples, tuple[Problem, ...]]:
@@ -184,15 +221,20 @@ def cutoff_times(examples: Examples) -> pd.Series:
     return pd.Series(time_N.view("datetime64[ns]"))
 
 
-def _frame(reader: "Reader", answer: Answers) -> pd.DataFrame:
-    """Keys, cutoff, prediction and probabilities, a row per example."""
-    task, examples = reader.preprocessing.task, reader.examples
+def _entity_keys(reader: "Reader") -> pd.DataFrame:
+    """The key columns of the entity table, none where it has no key."""
+    task = reader.preprocessing.task
     keys = reader.preprocessing.schema[task.entity_table].primary_key
     if task.over_time is not None:
         keys = task.over_time.entity_key
-    entity = reader.tables[task.entity_table].select(keys)
-    columns: dict[str, object] = {key: entity[key].iloc[examples.row_N].array for key in keys}
-    if not keys:
+    return reader.tables[task.entity_table].select(keys)
+
+
+def _frame(reader: "Reader", keys: pd.DataFrame, answer: Answers) -> pd.DataFrame:
+    """Keys, cutoff, prediction and probabilities, a row per example."""
+    task, examples = reader.preprocessing.task, reader.examples
+    columns: dict[str, object] = {str(key): keys[key].iloc[examples.row_N].array for key in keys}
+    if not columns:
         columns["row"] = examples.row_N + 1
     said = {"cutoff": cutoff_times(examples).array, "prediction": answer.prediction.array}
     said |= answer.bounds
@@ -212,7 +254,7 @@ def _placed(trained: "TrainedModel") -> "NexusFormer":
     return trained.model
 
 
-def safe_csv(frame: pd.DataFrame) -> bytes:
+def safe_csv(frame: pd.DataFrame, *, header: bool = True) -> bytes:
     """The frame as CSV in UTF-8; text that a spreadsheet would run as a formula gets a leading apostrophe."""
     safe = frame.rename(columns=lambda name: _disarm(str(name)))
     for at, dtype in enumerate(frame.dtypes):
@@ -220,131 +262,9 @@ def safe_csv(frame: pd.DataFrame) -> bytes:
             column = safe.iloc[:, at].astype(object)
             safe.isetitem(at, column.map(_disarm, na_action="ignore").array)
     # With this line end a carriage return within a cell is quoted, as RFC 4180 has it.
-    return safe.to_csv(index=False, lineterminator="\r\n").encode("utf-8")
+    return safe.to_csv(index=False, header=header, lineterminator="\r\n").encode("utf-8")
 
 
 def _disarm(value: object) -> object:
     text = str(value) if not isinstance(value, bool | int | float) else None
     return f"'{text}" if text is not None and text.startswith(_FORMULA_STARTS) else value
-
-
-def _needed(preprocessing: "Preprocessing", *, dated: bool) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Every table that must be given, and the columns of it."""
-    schema, task = preprocessing.schema, preprocessing.task
-    asking = needed_for_asking(task.over_time, dated=dated) if task.over_time else {}
-    yield from ((name, columns) for name, columns in asking.items() if name not in schema.tables)
-    for name, table in schema.tables.items():
-        if table.seeds_only:
-            continue
-        features = preprocessing.featurizers[name].layout.columns if name in preprocessing.featurizers else ()
-        columns = [*table.primary_key, *_key_columns(schema, name), *features]
-        columns += [table.time_column] if table.time_column else []
-        columns += asking.get(name, ())
-        if name == task.entity_table and task.cutoff_column:
-            columns.append(task.cutoff_column)
-        yield name, tuple(dict.fromkeys(columns))
-
-
-def _key_columns(schema: Schema, table: str) -> list[str]:
-    columns = [c for key in schema.foreign_keys if key.child_table == table for c in key.child_columns]
-    return columns + [
-        c for key in schema.foreign_keys if key.parent_table == table for c in key.parent_columns
-    ]
-
-
-def _missing(preprocessing: "Preprocessing", tables: TableSet, *, dated: bool) -> list[Problem]:
-    found = []
-    for name, columns in _needed(preprocessing, dated=dated):
-        if name not in tables.tables:
-            message = "The model was trained with this table, and it was not given."
-            others = [given for given in tables if given not in preprocessing.schema.tables]
-            fix = f"{_renamed(name, others)}Add its file. Given were: {', '.join(tables) or 'none'}."
-            found.append(_problem(Severity.ERROR, message, name, fix=fix))
-            continue
-        present = set(tables[name].columns)
-        for column in columns:
-            if column not in present:
-                message = "The model was trained with this column, and the table lacks it."
-                others = [other for other in tables[name].columns if other not in columns]
-                fix = f"{_renamed(column, others)}Its columns are: {', '.join(sorted(present))}."
-                found.append(_problem(Severity.ERROR, message, name, column, fix))
-    return found
-
-
-def _renamed(name: str, others: Sequence[str]) -> str:
-    """A guess at what a missing name has become, as the beginning of a way out."""
-    folded = {other.casefold(): other for other in others}
-    close = get_close_matches(name.casefold(), folded, n=1)
-    part = [other for other in folded if name.casefold() in other]
-    like = close or part
-    return f"Is it {folded[like[0]]!r}? Then name it {name!r}. " if like else ""
-
-
-def _unused(preprocessing: "Preprocessing", tables: TableSet) -> list[Problem]:
-    found = []
-    known = preprocessing.schema.tables
-    asked = preprocessing.task.over_time
-    for name, table in tables.items():
-        if name not in known and asked is not None and name == asked.event_table:
-            continue
-        if name not in known:
-            found.append(
-                _problem(Severity.NOTE, "The model does not know this table; it was not used.", name)
-            )
-            continue
-        for column in table.columns:
-            if column not in known[name]:
-                message = "The model does not know this column; it was not used."
-                found.append(_problem(Severity.NOTE, message, name, column))
-    return found
-
-
-def _unknown(reader: "Reader") -> list[Problem]:
-    """Columns with values that the model cannot read: new categories, text where numbers or times were."""
-    from nexusflow.data.featurize import MAX_CATEGORIES, NO_TIME, UNKNOWN
-
-    found = []
-    for name, encoded in reader.encoded.items():
-        layout, table = reader.layout.tables[name], reader.tables[name]
-        new = [(c, encoded.categorical_RK[:, k] == UNKNOWN) for k, c in enumerate(layout.categorical)]
-        unread = [(c, np.isnan(encoded.raw_RN[:, n])) for n, c in enumerate(layout.numeric)]
-        unread += [(c, encoded.time_RM[:, m] == NO_TIME) for m, c in enumerate(layout.timestamp)]
-        for column, mask in new:
-            known = reader.preprocessing.featurizers[name].vocabulary[column]
-            if mask.any() and len(known) < MAX_CATEGORIES:
-                said = "are categories that the model does not know, such as"
-                fix = "Correct them, or train again with rows that have them."
-                found.append(_unread(mask, table.column(column), name, column, said, fix))
-            elif mask.any():
-                # Rare ones were as unknown in training: that is no fault of these tables.
-                said = f"are not among the {len(known)} categories that the model tells apart, such as"
-                rare = _unread(mask, table.column(column), name, column, said, "They count as one.")
-                found.append(replace(rare, severity=Severity.NOTE))
-        for column, mask in unread:
-            mask = mask & table.column(column).notna().to_numpy()
-            if mask.any():
-                said = "cannot be read as in training and are taken as missing, such as"
-                found.append(_unread(mask, table.column(column), name, column, said, "Correct them."))
-    return found
-
-
-def _unread(
-    mask: npt.NDArray[np.bool_], values: pd.Series, table: str, column: str, said: str, fix: str
-) -> Problem:
-    """A warning of these values, with the first of them as the example."""
-    first = int(np.flatnonzero(mask)[0])
-    message = f"{_share(mask, values)} of the values {said} {str(values.iloc[first])[:40]!r}."
-    return Problem(
-        severity=Severity.WARNING, message=message, table=table, column=column, row=first + 1, fix=fix
-    )
-
-
-def _share(mask: npt.NDArray[np.bool_], column: pd.Series) -> str:
-    present = int(column.notna().sum())
-    return f"{mask.sum() / present:.1%}" if present else "0%"
-
-
-def _problem(
-    severity: Severity, message: str, table: str, column: str | None = None, fix: str = ""
-) -> Problem:
-    return Problem(severity=severity, message=message, table=table, column=column, fix=fix)

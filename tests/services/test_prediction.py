@@ -6,32 +6,15 @@ from io import StringIO
 import numpy as np
 import pandas as pd
 import pytest
-from small_shop import SCHEMA, SHORT, as_tables, shop_config, shop_frames, shop_task
+from small_shop import as_tables, shop_frames
+from tiny_run import trained_store
 
 from nexusflow.artifact import load_model
 from nexusflow.errors import ArtifactError, Severity
 from nexusflow.services.prediction import predict, predict_with, safe_csv
-from nexusflow.services.runner import model_path, new_run, predictions, run_training
-from nexusflow.services.storage import RunStore
+from nexusflow.services.runner import model_path, predictions
 
 FRAMES = shop_frames()
-
-
-def trained_store(folder, column):
-    task, store = shop_task(column), RunStore(folder)
-    config = shop_config(task, SHORT)
-    store.create(new_run("r-01", name="tiny", config=config, schema=SCHEMA, task=task))
-    run_training(
-        config=config,
-        tables=as_tables(FRAMES),
-        schema=SCHEMA,
-        task=task,
-        store=store,
-        run_id="r-01",
-        on_event=lambda event: None,
-        should_stop=lambda: False,
-    )
-    return store
 
 
 @pytest.fixture(scope="module")
