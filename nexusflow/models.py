@@ -7,7 +7,7 @@ frame = model.predict({"customers.csv": customers, "orders": "orders.parquet"})
 """
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,9 @@ import pandas as pd
 from nexusflow import artifact
 from nexusflow.data.tables import Table, TableSet
 from nexusflow.errors import Problem, Severity
+from nexusflow.optimise import Optimised
 from nexusflow.services.opening import as_tables, wanted_tables
+from nexusflow.services.optimising import optimise
 from nexusflow.services.prediction import Prediction, Scoring, open_scoring, predict_with
 from nexusflow.services.prediction_files import write_predictions
 
@@ -79,9 +81,7 @@ class TrainedModel(artifact.TrainedModel):
 
     def save(self, path: Path | str) -> None:
         """Write it as a model file; see `nexusflow.artifact.save_model`."""
-        artifact.save_model(
-            Path(path), model=self.model, preprocessing=self.preprocessing, config=self.config, run=self.run
-        )
+        artifact.save_model(Path(path), **artifact.parts_of(self))
 
     def _read(self, tables: Tables) -> TableSet:
         return as_tables(tables, wanted_tables(self))
@@ -96,4 +96,24 @@ def load_model(path: Path | str) -> TrainedModel:
     return TrainedModel(**{field.name: getattr(found, field.name) for field in fields(found)})
 
 
-__all__ = ["TablesWarning", "TrainedModel", "load_model"]
+def optimize_model(
+    model: TrainedModel | Path | str,
+    method: str | Sequence[str] | None = None,
+    amount: float | None = None,
+    *,
+    target_size_mb: float | None = None,
+    tables: Tables | None = None,
+) -> Optimised:
+    """A smaller copy of a model, and the record of what it costs: `smaller, metadata = optimize_model(model)`.
+
+    `method` is `quantization` (int8 weights, the default), `pruning` (of `amount`, 0.3 by default), or both in a list.
+    With `target_size_mb`, in millions of bytes, the steps are found that lose least. With `tables` scores, latency and
+    memory are measured; see `nexusflow.optimise.optimize_model`.
+    """
+    trained = model if isinstance(model, artifact.TrainedModel) else load_model(model)
+    given = None if tables is None else as_tables(tables, wanted_tables(trained))
+    found, _ = optimise(trained, given, method=method, amount=amount, target_size_mb=target_size_mb)
+    return found
+
+
+__all__ = ["TablesWarning", "TrainedModel", "load_model", "optimize_model"]

@@ -12,7 +12,7 @@ from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Part
 from nexusflow.errors import NexusFlowError, Problem, TrainingError
 from nexusflow.services.jobs import JobManager, JobView, OnEvent
-from nexusflow.services.opening import as_tables, is_own
+from nexusflow.services.opening import as_tables, is_own, wanted_tables
 from nexusflow.services.prediction import read_new
 from nexusflow.services.run_reader import run_reader
 from nexusflow.services.runner import has_model, model_path
@@ -74,7 +74,7 @@ def optimise(
     evaluation: Evaluation | None = None
     problems: tuple[Problem, ...] = ()
     if tables is not None:
-        given = as_tables(tables, trained.preprocessing.schema.tables)
+        given = as_tables(tables, wanted_tables(trained))
         evaluation, problems = evaluation_of(trained, given, should_stop)
     found = optimize_model(
         trained, method, amount, target_size_mb=target_size_mb, evaluation=evaluation, on_step=on_step
@@ -145,8 +145,27 @@ def start_optimising(
             keep(store, run_id, found)
 
     job_id = f"optimise-{new_run_id()}"
-    manager.submit(owner=workspace.id, job_id=job_id, title="optimise", work=work)
+    manager.submit(owner=workspace.id, job_id=job_id, title=_title(run_id), work=work)
     return job_id
+
+
+def optimising_job(workspace: Workspace, manager: JobManager, run_id: str) -> JobView | None:
+    """The last optimisation of this run's model that this server knows, under way or ended."""
+    return next((view for view in manager.views(workspace.id) if view.title == _title(run_id)), None)
+
+
+def cancel_optimising(workspace: Workspace, manager: JobManager, run_id: str) -> None:
+    """Stop it within a batch, or before it starts."""
+    job = optimising_job(workspace, manager, run_id)
+    if job is not None:
+        manager.cancel(job.id, workspace.id)
+
+
+def file_megabytes(store: RunStore, run_id: str) -> float:
+    """The size of a run's model, in millions of bytes."""
+    path = model_path(store, run_id)
+    files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
+    return sum(each.stat().st_size for each in files) / 1e6
 
 
 def keep(store: RunStore, run_id: str, found: "Optimised") -> SmallerModel:
@@ -206,6 +225,10 @@ def comparison(record: Mapping[str, Any]) -> pd.DataFrame:
         if before.get(key) is not None and after.get(key) is not None:
             lines.append(_line(label, before[key], after[key]))
     return pd.DataFrame(lines)
+
+
+def _title(run_id: str) -> str:
+    return f"optimise {run_id}"
 
 
 def _slug(step: Mapping[str, Any]) -> str:
