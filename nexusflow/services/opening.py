@@ -56,7 +56,7 @@ def open_model(
     trained = model if isinstance(model, TrainedModel) else load_model(path)  # type: ignore[arg-type]
     run_folder = _run_folder(path, trained)
     given = _workspace_tables(run_folder) if tables is None else as_tables(tables, wanted_tables(trained))
-    given = _as_loaded(trained, given)
+    given = as_loaded(trained, given)
     if as_of is None and is_own(trained, given):
         reader = run_reader(trained, given)
         if run_folder is not None and (run_folder / PREDICTIONS_FILE).is_file():
@@ -130,7 +130,7 @@ def is_own(trained: "TrainedModel", tables: TableSet) -> bool:
     )
 
 
-def _as_loaded(trained: "TrainedModel", tables: TableSet) -> TableSet:
+def as_loaded(trained: "TrainedModel", tables: TableSet) -> TableSet:
     """Frames that hold what the model was trained on in other types, such as times as text, take those of a file."""
     known, schema = trained.run.data_sha256, trained.preprocessing.schema
     loaded = dict(tables.tables)

@@ -12,7 +12,7 @@ from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Part
 from nexusflow.errors import NexusFlowError, Problem, TrainingError
 from nexusflow.services.jobs import JobManager, JobView, OnEvent
-from nexusflow.services.opening import as_tables, is_own, wanted_tables
+from nexusflow.services.opening import as_loaded, as_tables, is_own, wanted_tables
 from nexusflow.services.prediction import read_new
 from nexusflow.services.run_reader import run_reader
 from nexusflow.services.runner import has_model, model_path
@@ -74,7 +74,7 @@ def optimise(
     evaluation: Evaluation | None = None
     problems: tuple[Problem, ...] = ()
     if tables is not None:
-        given = as_tables(tables, wanted_tables(trained))
+        given = as_loaded(trained, as_tables(tables, wanted_tables(trained)))
         evaluation, problems = evaluation_of(trained, given, should_stop)
     found = optimize_model(
         trained, method, amount, target_size_mb=target_size_mb, evaluation=evaluation, on_step=on_step
