@@ -140,10 +140,11 @@ def from_stored(
         raise ArtifactError(
             f"The weights hold {next(iter(left))[:80]!r}, which is of no layer of this network."
         )
-    again = as_stored(weights, optimisation)
-    for name, value in again.items():
-        if name not in stored or stored[name].dtype != value.dtype or not torch.equal(stored[name], value):
-            raise ArtifactError(f"{name[:80]!r} is not stored as the steps of the optimisation store it.")
+    for name, weight in weights.items():
+        for part, value in as_stored({name: weight}, optimisation).items():
+            there = stored.get(part)
+            if there is None or there.dtype != value.dtype or not torch.equal(there, value):
+                raise ArtifactError(f"{part[:80]!r} is not stored as the steps of the optimisation store it.")
     return weights
 
 

@@ -45,17 +45,18 @@ def show(workspace: Workspace, run: Run) -> None:
         "the model itself stays as it is."
     )
     job = optimising_job(workspace, state.manager(), run.id)
-    if job is not None and not job.state.ended:
+    busy = job is not None and not job.state.ended
+    _ask(workspace, run, busy=busy)
+    if busy:
         _working(workspace, run.id)
-    else:
-        _ask(workspace, run)
-        if job is not None and job.error:
-            st.warning(md_escape(job.error), icon=":material/warning:")
+    elif job is not None and job.error:
+        st.warning(md_escape(job.error), icon=":material/warning:")
     for model in smaller_models(workspace.runs, run.id):
         _one(model, run)
 
 
-def _ask(workspace: Workspace, run: Run) -> None:
+def _ask(workspace: Workspace, run: Run, *, busy: bool) -> None:
+    """The settings, which stay as they are while the work goes on."""
     how = st.segmented_control(
         "How", [INT8, PRUNED, BOTH, SIZE], default=INT8, required=True, key=f"optimise_how_{run.id}"
     )
@@ -80,7 +81,9 @@ def _ask(workspace: Workspace, run: Run) -> None:
             settings["method"] = {INT8: "quantization", PRUNED: "pruning", BOTH: ("pruning", "quantization")}[
                 how
             ]
-        if st.button("Make it smaller", key="optimise", type="primary", icon=":material/compress:"):
+        if st.button(
+            "Make it smaller", key="optimise", type="primary", icon=":material/compress:", disabled=busy
+        ):
             attempt(lambda: _start(workspace, run.id, settings))
 
 
