@@ -47,10 +47,12 @@ def show(workspace: Workspace, run: Run) -> None:
     job = optimising_job(workspace, state.manager(), run.id)
     busy = job is not None and not job.state.ended
     _ask(workspace, run, busy=busy)
-    if busy:
-        _working(workspace, run.id)
-    elif job is not None and job.error:
-        st.warning(md_escape(job.error), icon=":material/warning:")
+    # Always there, so that what follows keeps its place on the page.
+    with st.container():
+        if busy:
+            _working(workspace, run.id)
+        elif job is not None and job.error:
+            st.warning(md_escape(job.error), icon=":material/warning:")
     for model in smaller_models(workspace.runs, run.id):
         _one(model, run)
 
