@@ -1,4 +1,4 @@
-"""A shop of any size: customers with a date to be asked on, their orders, and a model trained on a small one."""
+"""A shop of any size: customers with a date to be asked on, their orders, and a model of a small one."""
 
 from pathlib import Path
 
@@ -12,12 +12,10 @@ from nexusflow.config import ArchitectureConfig, DatasetConfig, RunConfig, Targe
 from nexusflow.data.examples import make_examples
 from nexusflow.data.infer import propose
 from nexusflow.data.preprocessing import fit_preprocessing
-from nexusflow.data.reader import Reader
 from nexusflow.data.schema import Schema
 from nexusflow.data.tables import Table, TableSet
 from nexusflow.data.task import Task, TaskKind
 from nexusflow.services.runner import new_run
-from nexusflow.train.loop import fit
 from nexusflow.train.runtime import seed_everything
 
 START = pd.Timestamp("2023-01-01")
@@ -66,8 +64,11 @@ def write_shop(folder: Path, customers: int, orders_each: int, seed: int) -> int
     return sum((folder / f"{name}.parquet").stat().st_size for name in writers)
 
 
-def train_shop(path: Path, customers: int, orders_each: int, seed: int, epochs: int) -> int:
-    """Train the standard network on a small shop and save it as a model file; gives its number of weights."""
+def save_shop(path: Path, customers: int, orders_each: int, seed: int) -> int:
+    """Save the standard network for a small shop, its weights as they are drawn; gives how many they are.
+
+    Preprocessing is fitted as in a training. What scoring costs hangs on the sizes, not on what weights have learned.
+    """
     frames = shop_frames(0, customers, orders_each, seed)
     tables = TableSet(tables={name: Table(name=name, frame=frame) for name, frame in frames.items()})
     schema: Schema = propose(tables).schema
@@ -82,21 +83,13 @@ def train_shop(path: Path, customers: int, orders_each: int, seed: int, epochs: 
         target=TargetConfig(target_table="customers", target_column=TARGET, cutoff_column=CUTOFF),
         datasets=tuple(DatasetConfig(name=f"{name}.parquet") for name in frames),
         architecture=ArchitectureConfig(),
-        training=TrainingConfig(epochs=epochs, batch_size=128, device="cpu", baselines=False),
+        training=TrainingConfig(device="cpu"),
     )
     seed_everything(seed)
     examples = make_examples(tables, schema, task)
     hops, rows = config.architecture.hops, config.architecture.rows_per_key
     preprocessing = fit_preprocessing(tables, schema, task, examples, hops=hops, rows_per_key=rows)
     model = build_model(config, preprocessing)
-    fit(
-        model=model,
-        reader=Reader(preprocessing, tables, examples),
-        training=config.training,
-        on_event=lambda event: None,
-        should_stop=lambda: False,
-        run_id="shop",
-    )
     run = new_run("shop", name="shop", config=config, schema=schema, task=task)
     save_model(path, model=model, preprocessing=preprocessing, config=config, run=run)
     return sum(weight.numel() for weight in model.parameters())

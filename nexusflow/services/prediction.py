@@ -250,7 +250,10 @@ def _placed(trained: "TrainedModel") -> "NexusFormer":
     import torch
 
     gpu = trained.config.training.device != "cpu" and torch.cuda.is_available()
-    trained.model.to("cuda" if gpu else "cpu")
+    wanted = "cuda" if gpu else "cpu"
+    # Moving what is there already goes through every weight, which a single row would feel.
+    if next(trained.model.parameters()).device.type != wanted:
+        trained.model.to(wanted)
     return trained.model
 
 

@@ -225,6 +225,8 @@ def _unlinked(reader: "Reader") -> list[Problem]:
 
 
 def _repeated(parent: Table, key: ForeignKey) -> int:
+    if len(parent) < 2:
+        return 0
     columns = parent.select(key.parent_columns).dropna()
     return int(columns.duplicated().sum())
 

@@ -25,7 +25,8 @@ def predict_logits(
 ) -> npt.NDArray[np.float32]:
     """Logits [N, O] of these examples, on the device where the model is; raises Stopped within one batch of being
     asked to."""
-    model.eval()
+    if model.training:
+        model.eval()
     device = next(model.parameters()).device
     parts = [np.zeros((0, reader.layout.outputs), dtype=np.float32)]
     with torch.inference_mode():
