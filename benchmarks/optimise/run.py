@@ -118,6 +118,7 @@ def main() -> None:
             continue
         path, tables = trained_file(name, data, fresh=asked.fresh)
         results[name] = measured(path, tables)
+        print(f"{name}: done", flush=True)
     config = {"datasets": NAMES, "epochs": EPOCHS, "seed": SEED, "cases": CASES, "int8_levels": LEVELS}
     write_report(HERE, config, results)
 
