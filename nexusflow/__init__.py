@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nexusflow.models import TablesWarning, TrainedModel, load_model
-    from nexusflow.public.artifact import NexusFlowModelArtifact
+    from nexusflow.public.artifact import NexusFlowModelArtifact, optimize_model
     from nexusflow.public.data import RelationalData
     from nexusflow.public.encoders import FTTransformerEncoder, StandardEncoder, TabNetEncoder
     from nexusflow.public.estimator import NexusFlowClassifier, NexusFlowRegressor
@@ -30,6 +30,7 @@ _PUBLIC = {
     "TablesWarning": "models",
     "TrainedModel": "models",
     "load_model": "models",
+    "optimize_model": "public.artifact",
 }
 __all__ = [
     "CrossContextualAttention",
@@ -46,6 +47,7 @@ __all__ = [
     "TrainedModel",
     "__version__",
     "load_model",
+    "optimize_model",
 ]
 
 

@@ -23,6 +23,7 @@ from nexusflow.nn.nexusformer import NexusFormer
 from nexusflow.nn.unfilled import Unfilled
 from nexusflow.nxf import AGAIN, ENDING, check_tensors, pack, read_json, sha256, unpack, whole
 from nexusflow.nxf_folder import LAST_FORMAT, old_json, read_folder
+from nexusflow.nxf_weights import NOTHING, Optimisation, as_stored, from_stored
 from nexusflow.train.calibrate import Calibration
 from nexusflow.train.interval import Interval
 from nexusflow.train.run import Run
@@ -41,6 +42,7 @@ MANIFEST, CONFIG, PREPROCESSING, CARD, WEIGHTS = (
 )
 MEMBERS = (CONFIG, PREPROCESSING, CARD, WEIGHTS)
 MODEL_FILE, OLD_FOLDER = f"model{ENDING}", "model"
+OPTIMISATION = "optimisation"
 # What two runs of one seed differ in; and an epoch's or a trial's seconds.
 OF_ONE_RUN = ("id", "created", "seconds", "error")
 MOST_HOPS, MOST_SLOTS = 3, 64
@@ -51,6 +53,7 @@ class TrainedModel:
     """A model ready to predict: the network in evaluation mode, what it was taught on, and the record of its run.
 
     `interval` says how far a predicted value may be off; None for classes, and where there was too little to tell.
+    `optimisation` says what was done to the weights after training (`nexusflow.optimise`).
     """
 
     model: NexusFormer
@@ -58,6 +61,7 @@ class TrainedModel:
     config: RunConfig
     run: Run
     interval: Interval | None = None
+    optimisation: Optimisation = NOTHING
 
 
 def build_model(config: RunConfig, preprocessing: Preprocessing) -> NexusFormer:
@@ -67,7 +71,13 @@ def build_model(config: RunConfig, preprocessing: Preprocessing) -> NexusFormer:
 
 
 def save_model(
-    path: Path, *, model: NexusFormer, preprocessing: Preprocessing, config: RunConfig, run: Run
+    path: Path,
+    *,
+    model: NexusFormer,
+    preprocessing: Preprocessing,
+    config: RunConfig,
+    run: Run,
+    optimisation: Optimisation = NOTHING,
 ) -> None:
     """Write the model as the file `path`, whole or not at all; only an older model there is replaced.
 
@@ -77,26 +87,42 @@ def save_model(
         raise ArtifactError(f"A model file ends in {ENDING}; {path.name!r} does not.")
     if path.exists() and (not path.is_file() or path.open("rb").read(4) not in (b"PK\3\4", b"")):
         raise ArtifactError(f"{path.name} is there already and is no model; choose another name.")
-    content = model_bytes(model=model, preprocessing=preprocessing, config=config, run=run)
+    content = model_bytes(
+        model=model, preprocessing=preprocessing, config=config, run=run, optimisation=optimisation
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     whole(path, content)
 
 
-def model_bytes(*, model: NexusFormer, preprocessing: Preprocessing, config: RunConfig, run: Run) -> bytes:
+def model_bytes(
+    *,
+    model: NexusFormer,
+    preprocessing: Preprocessing,
+    config: RunConfig,
+    run: Run,
+    optimisation: Optimisation = NOTHING,
+) -> bytes:
     """The content of the model's file; the same for the same model, to the bit."""
     from safetensors.torch import save
 
-    weights = _weights(model)
+    weights = weights_of(model)
     lost = _not_finite(weights)
     if lost:
         raise ArtifactError(
             f"The network has no numbers in {lost}: the training diverged. Lower its learning rate."
         )
+    stored = as_stored(weights, optimisation)
+    changed = _differs(from_stored(stored, weights, optimisation), weights)
+    if changed:
+        raise ArtifactError(
+            f"The weights have changed since the model was optimised, as in {changed}. Optimise it again."
+        )
+    optimised = {OPTIMISATION: optimisation.to_dict()} if optimisation.steps else {}
     members = {
         CONFIG: _json(config.model_dump(mode="json")),
         PREPROCESSING: _json(preprocessing.to_dict()),
-        CARD: _json(card(run)),
-        WEIGHTS: save(weights),
+        CARD: _json({**card(run), **optimised}),
+        WEIGHTS: save(stored),
     }
     listed = {name: {"sha256": sha256(content), "bytes": len(content)} for name, content in members.items()}
     manifest = {"format": FORMAT, "nexusflow": __version__, "members": listed}
@@ -148,6 +174,12 @@ def same_run(one: Run, other: Run) -> bool:
     return bool(first == second)
 
 
+def parts_of(trained: TrainedModel) -> dict[str, Any]:
+    """What `save_model` and `model_bytes` take of a model."""
+    names = ("model", "preprocessing", "config", "run", "optimisation")
+    return {name: getattr(trained, name) for name in names}
+
+
 def _read_file(path: Path) -> tuple[int, dict[str, bytes]]:
     members = unpack(path, (MANIFEST, *MEMBERS))
     manifest = read_json(members.pop(MANIFEST), MANIFEST)
@@ -192,12 +224,15 @@ def _built(number: int, members: Mapping[str, bytes], parse: Any) -> TrainedMode
         raise ArtifactError(
             f"{PREPROCESSING} asks for more hops or rows than there are in any model. {AGAIN}"
         )
-    run = _run(parse(members[CARD], CARD), members)
+    about = dict(parse(members[CARD], CARD))
+    optimised = about.pop(OPTIMISATION, None)
+    optimisation = NOTHING if optimised is None else Optimisation.from_dict(optimised)
+    run = _run(about, members)
     interval = Calibration.from_dict(run.calibration).interval
     check_tensors(members[WEIGHTS], WEIGHTS)
-    weights = load(members[WEIGHTS])
     with Unfilled():
         model = build_model(config, preprocessing)
+    weights = from_stored(load(members[WEIGHTS]), weights_of(model), optimisation)
     if weights.keys() != _stored(model, number):
         raise ArtifactError(f"The model cannot be read: {WEIGHTS} belongs to another network. {AGAIN}")
     if lost := _not_finite(weights):
@@ -206,7 +241,12 @@ def _built(number: int, members: Mapping[str, bytes], parse: Any) -> TrainedMode
         model.modulation.make_neutral()
     model.load_state_dict(weights, strict=False)
     return TrainedModel(
-        model=model.eval(), preprocessing=preprocessing, config=config, run=run, interval=interval
+        model=model.eval(),
+        preprocessing=preprocessing,
+        config=config,
+        run=run,
+        interval=interval,
+        optimisation=optimisation,
     )
 
 
@@ -225,7 +265,7 @@ def _run(data: dict[str, Any], members: Mapping[str, bytes]) -> Run:
     return Run.from_dict(data)
 
 
-def _weights(model: NexusFormer) -> dict[str, Tensor]:
+def weights_of(model: NexusFormer) -> dict[str, Tensor]:
     """The weights by name; what layers share (as TabNet's steps do) is there once, under its first name."""
     first: dict[int, str] = {}
     found = model.state_dict(keep_vars=True)
@@ -237,7 +277,12 @@ def _weights(model: NexusFormer) -> dict[str, Tensor]:
 def _stored(model: NexusFormer, number: int) -> set[str]:
     """The names of the weights that a model of this format has."""
     later = tuple(prefix for prefix, since in NEW_IN.items() if number < since)
-    return {name for name in _weights(model) if not name.startswith(later)}
+    return {name for name in weights_of(model) if not name.startswith(later)}
+
+
+def _differs(some: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> str:
+    """The first weights that are not equal; empty where all are."""
+    return next((name for name, value in some.items() if not torch.equal(value, others[name].cpu())), "")
 
 
 def _not_finite(weights: Mapping[str, Tensor]) -> str:

@@ -8,6 +8,7 @@ import nexusflow
 from nexusflow.cli_explain import explain
 from nexusflow.cli_inspect import inspect
 from nexusflow.cli_models import baseline, models
+from nexusflow.cli_optimize import optimize
 from nexusflow.cli_predict import evaluate, predict
 from nexusflow.cli_project import init, start_app
 from nexusflow.cli_serve import serve
@@ -31,6 +32,7 @@ app.command(name="app", rich_help_panel=PROJECT)(start_app)
 app.command(rich_help_panel=MODEL)(evaluate)
 app.command(rich_help_panel=MODEL)(predict)
 app.command(rich_help_panel=MODEL)(explain)
+app.command(rich_help_panel=MODEL)(optimize)
 app.command(rich_help_panel=MODEL)(serve)
 
 

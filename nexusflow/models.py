@@ -79,9 +79,7 @@ class TrainedModel(artifact.TrainedModel):
 
     def save(self, path: Path | str) -> None:
         """Write it as a model file; see `nexusflow.artifact.save_model`."""
-        artifact.save_model(
-            Path(path), model=self.model, preprocessing=self.preprocessing, config=self.config, run=self.run
-        )
+        artifact.save_model(Path(path), **artifact.parts_of(self))
 
     def _read(self, tables: Tables) -> TableSet:
         return as_tables(tables, wanted_tables(self))
@@ -92,8 +90,12 @@ class TrainedModel(artifact.TrainedModel):
 
 def load_model(path: Path | str) -> TrainedModel:
     """The model in this file, or of the run whose folder this is; ArtifactError says why it cannot be read."""
-    found = artifact.load_model(artifact.find_model(Path(path)))
+    return public(artifact.load_model(artifact.find_model(Path(path))))
+
+
+def public(found: artifact.TrainedModel) -> TrainedModel:
+    """The same model, as it is offered to programs."""
     return TrainedModel(**{field.name: getattr(found, field.name) for field in fields(found)})
 
 
-__all__ = ["TablesWarning", "TrainedModel", "load_model"]
+__all__ = ["TablesWarning", "TrainedModel", "load_model", "public"]

@@ -22,7 +22,9 @@ ROOMS = [
     "nn",
     "train",
     "nxf_folder",
+    "nxf_weights",
     "artifact",
+    "optimise",
     "explain",
     "services",
     "api",
@@ -39,6 +41,7 @@ ROOMS = [
     "cli_project",
     "cli_train",
     "cli_serve",
+    "cli_optimize",
     "cli",
     "__main__",
 ]

@@ -128,6 +128,25 @@ def test_a_trained_model_is_a_torch_module(trained, data):
     assert sum(p.numel() for p in model.parameters()) == trained[1].run.parameters
 
 
+def test_a_model_may_be_made_smaller_as_it_is_trained(data, frames, tmp_path):
+    train_loader, val_loader, _ = data.loaders(batch_size=128)
+    trainer = NexusFlowTrainer(model=NexusFormer(encoders()), folder=tmp_path / "runs")
+    smaller = trainer.train(train_loader, val_loader, auto_optimize=True)
+    record = smaller.optimization_metadata
+    assert record["after"]["bytes"] < 0.6 * record["before"]["bytes"] and record["part"] == "test"
+    path = smaller.save(tmp_path / "small.nxf")
+    assert path.stat().st_size == record["after"]["bytes"]
+    assert load_model(path).predict(frames).equals(smaller.predict(frames))
+    whole = NexusFlowModelArtifact(model=trainer.model)
+    pruned = nexusflow.optimize_model(whole, method="pruning", amount=0.3)
+    assert not pruned.predict(frames).equals(whole.predict(frames))
+    target = record["before"]["bytes"] / 2e6
+    fitting = nexusflow.optimize_model(whole, target_size_mb=target)
+    assert fitting.optimization_metadata["after"]["bytes"] <= 1e6 * target
+    with pytest.raises(ConfigError, match="closest"):
+        nexusflow.optimize_model(whole, target_size_mb=1e-4)
+
+
 def test_a_model_without_data_says_so(data):
     model = NexusFormer(encoders=encoders())
     with pytest.raises(ConfigError, match="no weights yet"):

@@ -1,6 +1,6 @@
 """A trained model with all that it needs to predict: saved as one file, loaded without running code."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,8 +8,9 @@ import pandas as pd
 
 from nexusflow.data.preprocessing import Preprocessing
 from nexusflow.errors import ArtifactError
-from nexusflow.models import Tables, TrainedModel, load_model
+from nexusflow.models import Tables, TrainedModel, load_model, public
 from nexusflow.public.model import NexusFormer
+from nexusflow.services.optimising import optimise
 
 if TYPE_CHECKING:
     from nexusflow.api import Explanation
@@ -43,7 +44,8 @@ class NexusFlowModelArtifact:
             set(feature_tokenizers) != set(own) or any(feature_tokenizers[n] is not own[n] for n in own)
         ):
             raise ArtifactError("These feature_tokenizers are not those of the model; leave them out.")
-        self.optimization_metadata = dict(optimization_metadata or {})
+        done = {"steps": trained.optimisation.to_dict()} if trained.optimisation.steps else {}
+        self.optimization_metadata = dict(done if optimization_metadata is None else optimization_metadata)
 
     @property
     def preprocessors(self) -> Preprocessing:
@@ -83,3 +85,24 @@ class NexusFlowModelArtifact:
     def load(cls, path: Path | str) -> "NexusFlowModelArtifact":
         """Read what `save`, the command line or the workbench wrote; ArtifactError where it cannot be read."""
         return cls(model=load_model(path))
+
+
+def optimize_model(
+    model: "NexusFlowModelArtifact | TrainedModel | Path | str",
+    method: str | Sequence[str] | None = None,
+    amount: float | None = None,
+    *,
+    target_size_mb: float | None = None,
+    tables: Tables | None = None,
+) -> NexusFlowModelArtifact:
+    """A smaller copy of a model; its `optimization_metadata` says what was done and what it costs.
+
+    `method` is `quantization` (int8 weights, the default), `pruning` (of `amount`, 0.3 by default), or both in a list.
+    With `target_size_mb`, in millions of bytes, the steps are found that lose least; TargetOutOfReach, a ConfigError,
+    names the closest size where it cannot be had. With `tables` scores, latency and memory are measured.
+    """
+    if isinstance(model, NexusFlowModelArtifact):
+        model = model.trained
+    trained = load_model(model) if isinstance(model, str | Path) else model
+    found, _ = optimise(trained, tables, method=method, amount=amount, target_size_mb=target_size_mb)
+    return NexusFlowModelArtifact(public(found.model), optimization_metadata=found.optimization_metadata)

@@ -10,7 +10,7 @@ from nexusflow.config import RunConfig, load_config, parse_config
 from nexusflow.data.task import Part
 from nexusflow.errors import ConfigError, TrainingError
 from nexusflow.models import TrainedModel, load_model
-from nexusflow.public.artifact import NexusFlowModelArtifact
+from nexusflow.public.artifact import NexusFlowModelArtifact, optimize_model
 from nexusflow.public.data import Loader, RelationalData
 from nexusflow.public.model import NexusFormer
 from nexusflow.services.runner import has_model, model_path, new_run, run_training
@@ -67,11 +67,17 @@ class NexusFlowTrainer:
 
         The batch size of the training loader is that of the steps. TrainingError where the loaders do not belong
         together or no epoch ended.
+
+        With `auto_optimize` its weights become int8 when they are trained, and with `target_size_mb` (millions of
+        bytes) whatever loses least makes its file that small; the artifact's `optimization_metadata` has the figures,
+        and TargetOutOfReach names the closest size. The model itself keeps the weights as they were trained.
         """
         data = self._data(train_loader, val_loader)
         with tempfile.TemporaryDirectory(prefix="nexusflow-train-") as scratch:
             trained = self._trained(data, Path(self.folder or scratch))
         self.model.network, self.model.trained = trained.model, trained
+        if auto_optimize or target_size_mb is not None:
+            return optimize_model(trained, target_size_mb=target_size_mb, tables=data.tables)
         return NexusFlowModelArtifact(model=trained)
 
     def settings(self, data: RelationalData, batch_size: int | None = None) -> RunConfig:

@@ -196,7 +196,8 @@ def _run_folder(path: Path | None, trained: "TrainedModel") -> Path | None:
     from nexusflow.artifact import same_run
 
     around = None if path is None else path.resolve().parent
-    if around is None or not (around / RUN_FILE).is_file():
+    # What is kept with the run was computed by its own weights.
+    if around is None or trained.optimisation.steps or not (around / RUN_FILE).is_file():
         return None
     return around if same_run(Run.load(around / RUN_FILE), trained.run) else None
 

@@ -60,7 +60,8 @@ class Checkpoints:
         """Write a checkpoint under a name of its own, which stays."""
         from safetensors.torch import save
 
-        tensors = {n: value.detach().cpu().contiguous() for n, value in checkpoint.tensors.items()}
+        # Layers may share their weights, as TabNet's steps do, and a file of safetensors does not.
+        tensors = {n: value.detach().cpu().contiguous().clone() for n, value in checkpoint.tensors.items()}
         content, facts = save(tensors), json.dumps(checkpoint.facts)
         digests = {"tensors_sha256": _sha256(content), "facts_sha256": _sha256(facts.encode())}
         self.folder.mkdir(parents=True, exist_ok=True)

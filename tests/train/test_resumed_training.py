@@ -12,7 +12,7 @@ from nexusflow.config import OptimizerConfig
 from nexusflow.data.task import TaskKind
 from nexusflow.services.storage import write_bytes
 from nexusflow.train import checkpoint as checkpoint_module
-from nexusflow.train.checkpoint import Checkpoints
+from nexusflow.train.checkpoint import Checkpoint, Checkpoints
 from nexusflow.train.events import Note
 from nexusflow.train.trees import SETTINGS
 
@@ -96,6 +96,15 @@ def test_writing_checkpoints_changes_no_number(tmp_path, unbroken, monkeypatch):
     monkeypatch.setattr(checkpoint_module, "SECONDS_BETWEEN", 0.0)
     assert bits(run(checkpoints(tmp_path / "c"))) == unbroken
     assert len(list((tmp_path / "c").glob("0*.json"))) == checkpoint_module.KEPT
+
+
+def test_weights_that_layers_share_are_kept_as_what_they_are(tmp_path):
+    shared = torch.randn(3, 4)
+    kept = checkpoints(tmp_path)
+    kept.save(Checkpoint(tensors={"one": shared, "other": shared, "turned": shared.T}, facts={"n": 1}))
+    found = checkpoints(tmp_path).latest()
+    assert torch.equal(found.tensors["one"], shared) and torch.equal(found.tensors["other"], shared)
+    assert torch.equal(found.tensors["turned"], shared.T)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1e9], ids=["every-step", "every-epoch"])
