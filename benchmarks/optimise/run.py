@@ -110,17 +110,18 @@ def main() -> None:
     asked = parser.parse_args()
     set_threads()
     data = asked.data.resolve()
+    config = {"datasets": NAMES, "epochs": EPOCHS, "seed": SEED, "cases": CASES, "int8_levels": LEVELS}
     results: dict[str, Any] = {}
     for name in NAMES:
         missing = DATASETS[name].missing(data)
         if missing:
             results[name] = {"skipped": missing}
+            write_report(HERE, config, results)
             continue
         path, tables = trained_file(name, data, fresh=asked.fresh)
         results[name] = measured(path, tables)
-        print(f"{name}: done", flush=True)
-    config = {"datasets": NAMES, "epochs": EPOCHS, "seed": SEED, "cases": CASES, "int8_levels": LEVELS}
-    write_report(HERE, config, results)
+        # Kept as they finish: a run that is cut off loses no dataset.
+        write_report(HERE, config, results)
 
 
 if __name__ == "__main__":
