@@ -20,6 +20,7 @@ from rich.table import Table as Grid
 import nexusflow
 from nexusflow.cli_explain import explain
 from nexusflow.cli_progress import Bar
+from nexusflow.cli_promote import promote
 from nexusflow.cli_shared import CANCELLED, err, out, read_tables, tell, told_plainly
 from nexusflow.errors import ConfigError
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(explain)
+app.command()(promote)
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ ROOMS = [
     "cli_progress",
     "cli_shared",
     "cli_explain",
+    "cli_promote",
     "cli",
     "__main__",
 ]

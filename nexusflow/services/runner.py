@@ -21,6 +21,7 @@ from nexusflow.services.learn import Given, Learn, learn_once
 from nexusflow.services.prediction import Logits, answers, cutoff_times, score_rows, scoreable
 from nexusflow.services.record import RunRecord
 from nexusflow.services.storage import RunStore, write_bytes
+from nexusflow.services.tracking.watch import refuse_missing, tracked
 from nexusflow.train.events import OnEvent, ShouldStop
 from nexusflow.train.run import Run, RunStatus
 
@@ -59,7 +60,8 @@ def predictions(store: RunStore, run_id: str) -> pd.DataFrame | None:
 
 
 def new_run(run_id: str, *, name: str, config: RunConfig, schema: Schema, task: Task) -> Run:
-    """A queued run."""
+    """A queued run; ConfigError where what it is to be logged with is not installed."""
+    refuse_missing(config)
     return Run(
         id=run_id,
         name=name,
@@ -92,6 +94,7 @@ def run_training(
     Stopped early, the run is cancelled, and the best weights are saved if an epoch has ended. Whatever else
     goes wrong is written into the record and raised.
     """
+    on_event = tracked(config, tables, store, run_id, on_event)
     record = RunRecord(store, store.load(run_id), on_event)
     try:
         given = Given(
