@@ -15,7 +15,7 @@ from ui.problems import problems_shown
 from ui.runs import pick_run, run_label
 from ui.see_compare import MOST, not_enough, show_comparison
 from ui.see_version import show_version
-from ui.versions import show_versions, stage_marks, versions_table
+from ui.versions import show_versions, usable_runs, versions_table
 
 TABS = ("One model", "Compare")
 
@@ -78,9 +78,9 @@ def main() -> None:
         one, many = st.tabs(list(TABS), key="models_tab", on_change="rerun")
         if one.open:
             with one:
-                show_version(
-                    workspace, pick_run(runs, key="models_run", marks=stage_marks(versions(workspace.runs)))
-                )
+                usable, marks = usable_runs(workspace)
+                without = [run for run in runs if run.id not in {each.id for each in usable}]
+                show_version(workspace, pick_run([*usable, *without], key="models_run", marks=marks))
         if many.open:
             with many:
                 compare(workspace, runs, chosen)

@@ -71,14 +71,14 @@ def figures(workspace: Workspace, runs: Sequence[Run], names: dict[str, str]) ->
             column_config={"Figure": number, "Run": st.column_config.TextColumn(pinned=True)},
         )
         st.caption(
-            "95 % of: the figure when the test rows are drawn anew with replacement. Lead: how much better a run is "
+            "95 % of it: the figure when the test rows are drawn anew with replacement. Lead: how much better a run is "
             f"than {names[runs[0].id][0]} on the rows that both were tested on, and where the lead of 95 % of such "
             "draws lies (paired bootstrap). If that span holds zero, the two cannot be told apart on so few rows."
         )
         part = st.segmented_control(
-            "All metrics on", ["test", "validation"], default="test", required=True, key="compare_part"
+            "All metrics on", ["Test", "Validation"], default="Test", required=True, key="compare_part"
         )
-        every = metrics_frame(runs, Part(part)).rename(columns=names)
+        every = metrics_frame(runs, Part(part.lower())).rename(columns={"metric": "Metric", **names})
         st.dataframe(
             every,
             hide_index=True,
@@ -142,7 +142,7 @@ def settings(runs: Sequence[Run], names: dict[str, str]) -> None:
     """The settings that are not the same, and no others."""
     with st.container(border=True, key="compare_settings"):
         st.markdown("**What differs in their settings and data**")
-        differing = config_diff(runs).map(plain).rename(columns=names)
+        differing = config_diff(runs).map(plain).rename(columns={"setting": "Setting", **names})
         if differing.empty:
             st.caption("Nothing: question, settings, seed and data are the same.")
             return

@@ -70,6 +70,7 @@ def show_versions(frame: pd.DataFrame) -> list[int]:
         frame,
         hide_index=True,
         key="versions",
+        placeholder="",
         on_select="rerun",
         selection_mode="multi-row",
         column_config={
@@ -78,7 +79,7 @@ def show_versions(frame: pd.DataFrame) -> list[int]:
             "Test": figure,
             "Best baseline": figure,
             "Validation": figure,
-            "Metric": st.column_config.TextColumn(width=125),
+            "Metric": st.column_config.TextColumn(width=150),
             "State": st.column_config.TextColumn(width=85),
             "Started": st.column_config.DatetimeColumn(format="DD MMM YYYY HH:mm", width=140),
             "Seconds": st.column_config.NumberColumn(format="%.0f", width=75),

@@ -14,7 +14,8 @@ from nexusflow.services.registry import question_key
 from nexusflow.services.runner import PREDICTIONS_FILE
 from nexusflow.services.storage import RunStore
 from nexusflow.services.verdict import metric_label
-from nexusflow.train.metrics import paired_lead, primary_metric
+from nexusflow.train.metrics import paired_lead, primary_metric, score
+from nexusflow.train.metrics import spread as spread_of
 from nexusflow.train.run import Run
 
 # Fewer rows give intervals that say nothing.
@@ -72,10 +73,8 @@ def comparable(runs: Sequence[Run]) -> str:
 
 def spread(store: RunStore, run: Run) -> tuple[float, float] | None:
     """The 95 % interval of the run's primary metric: its test rows drawn anew with replacement, again and again."""
-    frame = _tested(store, run)
-    if frame is None or len(frame) < FEWEST_ROWS:
-        return None
-    return _spread(store.folder(run.id), _stamp(store, run))
+    stamp = _stamp(store, run)
+    return None if stamp is None else _spread(store.folder(run.id), stamp)
 
 
 def leads(store: RunStore, runs: Sequence[Run]) -> tuple[Lead, ...]:
@@ -147,33 +146,43 @@ def _data(run: Run) -> dict[str, str]:
 
 
 def _lead(store: RunStore, first: Run, other: Run) -> Lead:
-    one, two = _tested(store, first), _tested(store, other)
-    if one is None or two is None:
+    table = Task.from_dict(first.task).entity_table
+    stamps = (_stamp(store, first), _stamp(store, other))
+    if None in stamps:
         return Lead(run_id=other.id, reason="One of them was not tested row by row.")
-    task = Task.from_dict(first.task)
-    same_rows = first.data_sha256.get(task.entity_table) == other.data_sha256.get(task.entity_table)
-    name = "row" if same_rows else "key"
-    if not same_rows and (one["key"].str.startswith("row ").any() or one.duplicated(["key", "cutoff"]).any()):
+    same_table = first.data_sha256.get(table) == other.data_sha256.get(table)
+    return _kept_lead(store.root, first.id, other.id, stamps, same_table)
+
+
+@lru_cache(maxsize=256)
+def _kept_lead(
+    root: Path, first_id: str, other_id: str, stamps: tuple[int | None, ...], same_table: bool
+) -> Lead:
+    """Kept in memory until one of the files of predictions, whose times are `stamps`, is another."""
+    store = RunStore(root)
+    first, other = store.load(first_id), store.load(other_id)
+    one, two = _tested(store, first), _tested(store, other)
+    name = "row" if same_table else "key"
+    unnamed = any(
+        frame["key"].str.startswith("row ").any() or frame.duplicated(["key", "cutoff"]).any()
+        for frame in (one, two)
+    )
+    if not same_table and unnamed:
         return Lead(
-            run_id=other.id, reason="The table has changed, and no key tells which rows are the same."
+            run_id=other_id, reason="The table has changed, and no key tells which rows are the same."
         )
     both = one.merge(two, on=[name, "cutoff"], suffixes=("_1", "_2"))
     both = both[both["target_1"] == both["target_2"]]
     if len(both) < FEWEST_ROWS:
-        return Lead(run_id=other.id, rows=len(both), reason="They were tested on other rows.")
-    kind, target, mine, theirs = _scored(both, task)
+        return Lead(run_id=other_id, rows=len(both), reason="They were tested on other rows.")
+    kind, target, mine, theirs = _scored(both, Task.from_dict(first.task))
     found = paired_lead(kind, target, mine, theirs, seed=0)
     if found is None:
         return Lead(
-            run_id=other.id, rows=len(both), reason="The rows that both were tested on have one class."
+            run_id=other_id, rows=len(both), reason="The rows that both were tested on have one class."
         )
-    return Lead(
-        run_id=other.id,
-        rows=len(both),
-        lead=_difference(kind, target, mine, theirs),
-        low=found[0],
-        high=found[1],
-    )
+    lead = _difference(kind, target, mine, theirs)
+    return Lead(run_id=other_id, rows=len(both), lead=lead, low=found[0], high=found[1])
 
 
 def _scored(both: pd.DataFrame, task: Task) -> tuple[TaskKind, Any, Any, Any]:
@@ -199,34 +208,30 @@ def _positive(frame: pd.DataFrame, task: Task, end: str) -> Any:
 
 
 def _difference(kind: TaskKind, target: Any, mine: Any, theirs: Any) -> float:
-    from nexusflow.train.metrics import score
-
     name, higher = primary_metric(kind)
     gap = score(kind, target, mine)[name] - score(kind, target, theirs)[name]
     return gap if higher else -gap
 
 
-def _tested(store: RunStore, run: Run) -> pd.DataFrame | None:
-    path = store.folder(run.id) / PREDICTIONS_FILE
-    if not path.is_file():
-        return None
-    frame = pd.read_parquet(path)
+def _tested(store: RunStore, run: Run) -> pd.DataFrame:
+    frame = pd.read_parquet(store.folder(run.id) / PREDICTIONS_FILE)
     return frame[(frame["part"] == str(Part.TEST)) & frame["target"].notna()].reset_index(drop=True)
 
 
-def _stamp(store: RunStore, run: Run) -> int:
-    return (store.folder(run.id) / PREDICTIONS_FILE).stat().st_mtime_ns
+def _stamp(store: RunStore, run: Run) -> int | None:
+    """The time of the run's predictions, None where there are none."""
+    path = store.folder(run.id) / PREDICTIONS_FILE
+    return path.stat().st_mtime_ns if path.is_file() else None
 
 
 @lru_cache(maxsize=64)
 def _spread(folder: Path, stamp: int) -> tuple[float, float] | None:
     """Kept in memory until the file of predictions, whose time is `stamp`, is another."""
-    from nexusflow.train.metrics import spread as spread_of
-
     store = RunStore(folder.parent)
     run = store.load(folder.name)
     frame = _tested(store, run)
-    assert frame is not None
+    if len(frame) < FEWEST_ROWS:
+        return None
     doubled = frame.add_suffix("_1").join(frame.add_suffix("_2"))
     kind, target, mine, _ = _scored(doubled, Task.from_dict(run.task))
     return spread_of(kind, target, mine, seed=0)

@@ -70,7 +70,9 @@ def question_key(asked: Run | Task) -> str:
 def changes(store: RunStore, run_id: str | None = None) -> tuple[Change, ...]:
     """Every change of a stage, oldest first, of one run or of all; ArtifactError where the file is damaged."""
     try:
-        data = read_json(store.root / REGISTRY_FILE) or {"format": FORMAT, "changes": []}
+        data = read_json(store.root / REGISTRY_FILE)
+        if data is None:
+            return ()
         found = data["format"]
         if found == FORMAT:
             all_of = [Change(**{**one, "stage": Stage(one["stage"])}) for one in data["changes"]]
