@@ -10,6 +10,7 @@ from nexusflow.data.task import Task
 from nexusflow.errors import NexusFlowError, Problem, Severity, TrainingError
 from nexusflow.services.collector import spare_the_living
 from nexusflow.services.jobs import JobManager, JobState, JobView, OnEvent, ShouldStop
+from nexusflow.services.logged_to import logged_to
 from nexusflow.services.runner import has_model, model_folder, new_run, predictions, run_training
 from nexusflow.services.search import search_within
 from nexusflow.services.storage import new_run_id
@@ -81,7 +82,7 @@ def readiness(workspace: Workspace) -> tuple[Problem, ...]:
     for problem in workspace.checks():
         if problem.severity is Severity.ERROR:
             found.append(replace(problem, fix=f"{problem.fix} Change it on the Schema page.".strip()))
-    if missing := missing_provider(workspace.mlops()):
+    if missing := missing_provider(logged_to(workspace.folder)):
         found.append(_stop(missing, "Where runs are logged is chosen on the Model page."))
     task = workspace.task()
     if task is None:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nexusflow.config import ArchitectureConfig, MlopsConfig, RunConfig, TrainingConfig
+from nexusflow.config import ArchitectureConfig, RunConfig, TrainingConfig
 from nexusflow.data.asking import question_task, with_labels
 from nexusflow.data.findings import Finding
 from nexusflow.data.found import ROW_LIMIT, OnProgress
@@ -24,6 +24,7 @@ from nexusflow.errors import DataError, NexusFlowError, Problem, TaskError
 from nexusflow.services import known
 from nexusflow.services.bring import read_files
 from nexusflow.services.drawing import DRAWING_FILE, Drawing, read_drawing, write_drawing
+from nexusflow.services.logged_to import MLOPS_FILE, log_to, logged_to
 from nexusflow.services.projects import EncoderChoice, schema_from_config, task_from_config, to_config
 from nexusflow.services.questions import LabelFiles
 from nexusflow.services.reconcile import standing
@@ -132,7 +133,7 @@ class Workspace:
         """Empty the workspace; runs, and the models they made, stay."""
         self._files.replace_all(())
         self._labels.clear()
-        for file in ("schema.json", "task.json", "settings.json", DRAWING_FILE):
+        for file in ("schema.json", "task.json", "settings.json", MLOPS_FILE, DRAWING_FILE):
             (self.folder / file).unlink(missing_ok=True)
 
     # What the tables mean
@@ -287,16 +288,6 @@ class Workspace:
         """The training's settings."""
         return TrainingConfig.model_validate(self._settings().get("training", {}))
 
-    def mlops(self) -> MlopsConfig | None:
-        """Where runs are logged besides; None for nowhere."""
-        kept = self._settings().get("mlops")
-        return None if kept is None else MlopsConfig.model_validate(kept)
-
-    def save_mlops(self, mlops: MlopsConfig | None) -> None:
-        """Keep where runs are to be logged."""
-        kept = None if mlops is None else mlops.model_dump(mode="json")
-        write_json(self.folder / "settings.json", {**self._settings(), "mlops": kept})
-
     def save_model_settings(
         self,
         *,
@@ -306,7 +297,6 @@ class Workspace:
     ) -> None:
         """Keep the settings of the network and its training."""
         settings = {
-            **self._settings(),
             "encoders": {name: asdict(choice) for name, choice in encoders.items()},
             "architecture": architecture.model_dump(mode="json"),
             "training": training.model_dump(mode="json"),
@@ -325,7 +315,7 @@ class Workspace:
             encoders=self.encoders(),
             architecture=self.architecture(),
             training=self.training(),
-        ).model_copy(update={"mlops": self.mlops()})
+        ).model_copy(update={"mlops": logged_to(self.folder)})
 
     def adopt(self, config: RunConfig) -> None:
         """Take schema, question and settings from a configuration that speaks of the present tables.
@@ -346,7 +336,7 @@ class Workspace:
             for dataset in config.datasets
         }
         self.save_model_settings(encoders=choices, architecture=config.architecture, training=config.training)
-        self.save_mlops(config.mlops)
+        log_to(self.folder, config.mlops)
 
     def _settings(self) -> dict[str, Any]:
         return read_json(self.folder / "settings.json") or {}

@@ -2,14 +2,13 @@
 
 import json
 import re
-from dataclasses import replace
 
 import pandas as pd
 import pytest
-from small_shop import SCHEMA, SHORT, as_tables, shop_config, shop_frames, shop_task
+from small_shop import SCHEMA, SHORT, as_tables, ready_workspace, shop_config, shop_frames, shop_task
 
-from nexusflow.config import MlopsConfig, parse_config
-from nexusflow.errors import ConfigError
+from nexusflow.config import MlopsConfig, parse_config, read_config
+from nexusflow.errors import ConfigError, Severity
 from nexusflow.services.prediction import predict
 from nexusflow.services.promotion import decide
 from nexusflow.services.registry import Stage
@@ -17,6 +16,7 @@ from nexusflow.services.runner import model_folder, new_run, run_training
 from nexusflow.services.storage import RunStore
 from nexusflow.services.tracking import watch
 from nexusflow.services.tracking.tracker import safe_name
+from nexusflow.services.training import readiness
 from nexusflow.train.events import Note
 from nexusflow.train.run import RunStatus
 
@@ -99,6 +99,20 @@ def test_without_mlops_nothing_is_logged_anywhere(tmp_path, capsys):
     config = shop_config(shop_task())
     told = print
     assert watch.tracked(config, TABLES, RunStore(tmp_path), "r-1", told) is told
+
+
+def test_a_workspace_keeps_where_its_runs_are_logged_through_its_file_and_back(tmp_path, monkeypatch):
+    workspace = ready_workspace("logging-tests-01", tmp_path)
+    assert workspace.config().mlops is None
+    mlops = MlopsConfig(logging_provider="mlflow", experiment_name="shop", model_registry=True)
+    workspace.adopt(workspace.config().model_copy(update={"mlops": mlops}))
+    assert workspace.config().mlops == mlops
+    assert read_config(workspace.config().to_yaml(), source="x").mlops == mlops
+    monkeypatch.setattr(watch, "find_spec", lambda name: None)
+    (problem,) = [p for p in readiness(workspace) if p.severity is Severity.ERROR]
+    assert "pip install 'nexusflow[mlflow]'" in problem.message and "Model page" in problem.fix
+    workspace.adopt(workspace.config().model_copy(update={"mlops": None}))
+    assert workspace.config().mlops is None
 
 
 class Failing:
@@ -354,4 +368,4 @@ def test_an_offline_run_says_where_its_files_are(offline):
     _, store = offline
     (said,) = [m for m in notes(store, "r-1") if "Weights & Biases" in m]
     assert str(store.root / "wandb") in said
-    assert replace(store.load("r-1")).status is RunStatus.FINISHED
+    assert store.load("r-1").status is RunStatus.FINISHED
