@@ -56,21 +56,28 @@ def show_version(workspace: Workspace, run: Run) -> None:
 
 def promotion(workspace: Workspace, version: Version) -> None:
     """The stages that it could have, with a note that goes with the change."""
-    note = st.text_input(
-        "Note on the change",
-        placeholder="Why, for those who come after (may be left empty)",
-        max_chars=LONGEST_NOTE,
-        key=f"note_{version.run.id}_{version.stage}",
-    )
-    with st.container(horizontal=True):
-        for stage in (Stage.CHAMPION, Stage.CANDIDATE, Stage.ARCHIVED):
-            if stage is not version.stage and st.button(
-                ACTIONS[stage],
-                key=f"to_{stage}",
-                type="primary" if stage is Stage.CHAMPION else "secondary",
-                icon=STAGE_ICONS[stage],
-            ):
-                attempt(lambda stage=stage: change(workspace, version, stage, note))  # type: ignore[misc]
+    # A form: what is typed comes with the click, and no run of its own overtakes it.
+    with st.form(f"stage_{version.run.id}_{version.stage}", border=False):
+        note = st.text_input(
+            "Note on the change",
+            placeholder="Why, for those who come after (may be left empty)",
+            max_chars=LONGEST_NOTE,
+            key=f"note_{version.run.id}_{version.stage}",
+        )
+        with st.container(horizontal=True):
+            asked = [
+                stage
+                for stage in (Stage.CHAMPION, Stage.CANDIDATE, Stage.ARCHIVED)
+                if stage is not version.stage
+                and st.form_submit_button(
+                    ACTIONS[stage],
+                    key=f"to_{stage}",
+                    type="primary" if stage is Stage.CHAMPION else "secondary",
+                    icon=STAGE_ICONS[stage],
+                )
+            ]
+    if asked:
+        attempt(lambda: change(workspace, version, asked[0], note))
 
 
 def change(workspace: Workspace, version: Version, stage: Stage, note: str) -> None:
@@ -102,12 +109,12 @@ def rest(workspace: Workspace, run: Run, *, has_model: bool) -> None:
                 on_click="ignore",
             )
         with st.popover("Rename", icon=":material/edit:", disabled=busy):
-            name = st.text_input(
-                "New name", plain(run.name), max_chars=LONGEST_NAME, key=f"name_{run.id}_{run.name}"
-            )
-            if st.button("Save the name", key="rename", type="primary") and attempt(
-                lambda: _renamed(workspace, run, name)
-            ):
+            with st.form(f"rename_{run.id}", border=False):
+                name = st.text_input(
+                    "New name", plain(run.name), max_chars=LONGEST_NAME, key=f"name_{run.id}_{run.name}"
+                )
+                named = st.form_submit_button("Save the name", key="rename", type="primary")
+            if named and attempt(lambda: _renamed(workspace, run, name)):
                 st.rerun()
         with st.popover("Delete", icon=":material/delete:", disabled=busy):
             st.markdown(

@@ -62,11 +62,11 @@ def test_two_runs_are_compared_and_one_is_promoted(
     run = workspace.runs.load(short)
     choose(page, "models_run", run_label(run))
     card = by_key(page, "version_card")
-    expect(card.get_by_text("Candidate", exact=True)).to_be_visible(timeout=WAIT)
+    expect(card.get_by_text("Candidate")).to_be_visible(timeout=WAIT)
     note = page.get_by_label("Note on the change")
     note.fill("Enough for now")
     press(page, "to_champion")
-    expect(card.get_by_text("Champion", exact=True)).to_be_visible(timeout=WAIT)
+    expect(card.get_by_text("Back to the candidates")).to_be_visible(timeout=WAIT)
     assert champion(workspace.runs, question_key(run)).run.id == short
     assert [change.note for change in changes(workspace.runs)] == ["Enough for now"]
 
