@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from nexusflow.services.registry import Stage, question_key, versions
+from nexusflow.services.registry import Stage, offered, question_key, versions
 from nexusflow.services.workspace import Workspace
 from nexusflow.train.run import Run
 from ui import state
@@ -30,7 +30,7 @@ def first_pair(workspace: Workspace, runs: Sequence[Run], chosen: Sequence[Run])
     if start is None:
         return []
     rest = [run for run in tested if run.id != start.id and question_key(run) == question_key(start)]
-    return [start.id, *(run.id for run in rest[:1])]
+    return [start.id, *(run.id for run in offered(workspace.runs, rest)[:1])]
 
 
 def compare(workspace: Workspace, runs: Sequence[Run], chosen: Sequence[Run]) -> None:

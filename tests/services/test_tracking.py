@@ -307,6 +307,8 @@ def offline(tmp_path_factory):
         for name in SECRET_ENVIRONMENT:
             patch.delenv(name, raising=False)
         train(store, "r-1", mlops, name="![x](http://evil.example) <b>", experiment="a shop: [1]")
+    # Its own process writes the files, and is done for sure once it has ended.
+    wandb.teardown()
     return wandb, store
 
 
