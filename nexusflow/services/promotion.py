@@ -31,7 +31,7 @@ def _followed(store: RunStore, run_id: str, stage: Stage) -> tuple[Problem, ...]
         said = follow_stage(store, run_id, stage)
     # Whatever a server, or the lack of the library, comes to.
     except Exception as error:
-        log.warning("MLflow did not follow run %s", run_id, exc_info=error)
+        log.warning("MLflow did not follow run %s: %s", run_id, type(error).__name__)
         message = f"MLflow was not told that run {run_id} is {stage} ({type(error).__name__}). Here it is."
         fix = "Choose the stage again, or set the alias there, once its server answers."
         return (Problem(severity=Severity.WARNING, message=message, fix=fix),)

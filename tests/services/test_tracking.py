@@ -15,7 +15,7 @@ from nexusflow.services.registry import Stage
 from nexusflow.services.runner import model_folder, new_run, run_training
 from nexusflow.services.storage import RunStore
 from nexusflow.services.tracking import watch
-from nexusflow.services.tracking.tracker import safe_name
+from nexusflow.services.tracking.tracker import safe_name, without_password
 from nexusflow.services.training import readiness
 from nexusflow.train.events import Note
 from nexusflow.train.run import RunStatus
@@ -160,6 +160,11 @@ def test_a_cancelled_run_is_logged_as_cancelled(tmp_path, capsys):
 @pytest.mark.parametrize("text", ["a[x]=`b`", "", "\n", "ü.ß-_ /", "x\u202ey"])
 def test_names_are_made_such_as_mlflow_takes(text):
     assert re.fullmatch(r"[\w\-. /]+", safe_name(text))
+
+
+def test_no_password_of_an_address_is_written_down():
+    assert without_password("https://me:secret@host:5000/a@b") == "https://host:5000/a@b"
+    assert without_password("sqlite:////home/a@b/mlflow.db") == "sqlite:////home/a@b/mlflow.db"
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import nexusflow
 from nexusflow.services.prediction import safe_csv
 from nexusflow.services.registry import Stage
 from nexusflow.services.storage import RunStore, read_json, write_json
-from nexusflow.services.tracking.tracker import Outcome, Subject, safe_name
+from nexusflow.services.tracking.tracker import Outcome, Subject, safe_name, without_password
 
 # Read by MLflow at its import. It tells its makers nothing, and an address that does not answer holds up no training.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -55,7 +55,7 @@ class MlflowTracker:
     def begin(self) -> str:
         """Open a run, or go on with the one of before."""
         kept = read_json(self.file) or {}
-        if kept.get("uri") == self.uri:
+        if kept.get("uri") == without_password(self.uri):
             self.run_id = kept["run_id"]
             self.client.update_run(self.run_id, status="RUNNING")
         else:
@@ -63,7 +63,7 @@ class MlflowTracker:
             made = self.client.create_run(self._experiment(), run_name=self.subject.name, tags=tags)
             self.run_id = made.info.run_id
             self._keep()
-        return f"{self.uri}, experiment {self.subject.experiment!r}, run {self.run_id}"
+        return f"{without_password(self.uri)}, experiment {self.subject.experiment!r}, run {self.run_id}"
 
     def settings(self, settings: Mapping[str, str]) -> None:
         """Parameters; MLflow takes them once."""
@@ -138,7 +138,8 @@ class MlflowTracker:
 
     def _keep(self, **more: str) -> None:
         kept = read_json(self.file) or {}
-        write_json(self.file, {**kept, "provider": "mlflow", "uri": self.uri, "run_id": self.run_id, **more})
+        place = {"provider": "mlflow", "uri": without_password(self.uri), "run_id": self.run_id}
+        write_json(self.file, {**kept, **place, **more})
 
 
 def follow_stage(store: RunStore, run_id: str, stage: Stage) -> str:
@@ -148,7 +149,9 @@ def follow_stage(store: RunStore, run_id: str, stage: Stage) -> str:
         return ""
     from mlflow import MlflowClient
 
-    client = MlflowClient(tracking_uri=kept["uri"], registry_uri=kept["uri"])
+    now_used = tracking_uri(store)
+    uri = now_used if without_password(now_used) == kept["uri"] else kept["uri"]
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     name, version = kept["model"], kept["version"]
     client.set_model_version_tag(name, version, "nexusflow.stage", str(stage))
     now = client.get_registered_model(name).aliases.get("champion")

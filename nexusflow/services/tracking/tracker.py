@@ -68,3 +68,8 @@ class Tracker(Protocol):
 def safe_name(text: str) -> str:
     """The text with none but letters, digits, spaces and _ - . /"""
     return _FOREIGN.sub("_", plain(text)) or "_"
+
+
+def without_password(uri: str) -> str:
+    """The address without the name and password that may stand in it; only this is written down."""
+    return re.sub(r"//[^/@]*@", "//", uri)

@@ -11,7 +11,7 @@ from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Task
 from nexusflow.errors import ConfigError
 from nexusflow.services.storage import RunStore
-from nexusflow.services.tracking.tracker import Outcome, Subject, Tracker
+from nexusflow.services.tracking.tracker import Outcome, Subject, Tracker, without_password
 from nexusflow.train.events import EpochEnded, Event, Note, OnEvent, RunFailed, RunFinished, TrialEnded
 from nexusflow.train.run import EpochRecord
 
@@ -100,8 +100,8 @@ class _Watch:
         # Whatever a place on a network raises, and however its library fails.
         except Exception as error:
             self.lost = True
-            log.warning("logging of run %s failed", self.subject.run_id, exc_info=error)
-            said = str(error).splitlines()[0][:200] if str(error) else ""
+            log.warning("logging of run %s failed: %s", self.subject.run_id, type(error).__name__)
+            said = without_password(str(error).splitlines()[0])[:200] if str(error).strip() else ""
             self._say(f"{self._title()} failed ({type(error).__name__}: {said}); the run goes on without it")
 
     def _log(self, event: Event) -> None:
