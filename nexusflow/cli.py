@@ -11,6 +11,7 @@ from nexusflow.cli_models import baseline, models
 from nexusflow.cli_optimize import optimize
 from nexusflow.cli_predict import evaluate, predict
 from nexusflow.cli_project import init, start_app
+from nexusflow.cli_promote import promote
 from nexusflow.cli_serve import serve
 from nexusflow.cli_shared import out
 from nexusflow.cli_train import search, train
@@ -33,6 +34,7 @@ app.command(rich_help_panel=MODEL)(evaluate)
 app.command(rich_help_panel=MODEL)(predict)
 app.command(rich_help_panel=MODEL)(explain)
 app.command(rich_help_panel=MODEL)(optimize)
+app.command(rich_help_panel=MODEL)(promote)
 app.command(rich_help_panel=MODEL)(serve)
 
 

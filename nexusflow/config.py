@@ -221,14 +221,36 @@ class TrainingConfig(Settings):
         return value
 
 
+class MlopsConfig(Settings):
+    """Where runs are logged beside their own record; by default under the project's name.
+
+    `log_attention_patterns` adds how much each table looks at each other, as a table and a picture.
+    `model_registry` registers the model with MLflow, whose alias `champion` follows what is promoted here.
+    `performance_monitoring` adds what every epoch takes: seconds, memory, and the GPU's where there is one.
+    """
+
+    logging_provider: Literal["stdout", "mlflow", "wandb"] = "stdout"
+    experiment_name: str | None = Field(default=None, min_length=1, max_length=120)
+    log_attention_patterns: bool = False
+    model_registry: bool = False
+    performance_monitoring: bool = False
+
+    @model_validator(mode="after")
+    def _registry_belongs_to_mlflow(self) -> Self:
+        if self.model_registry and self.logging_provider != "mlflow":
+            raise ValueError("model_registry has an effect only with logging_provider: mlflow")
+        return self
+
+
 class RunConfig(Settings):
-    """The whole truth of a run."""
+    """The whole truth of a run; without `mlops` it is logged nowhere else."""
 
     project_name: str = "nexusflow"
     target: TargetConfig
     datasets: tuple[DatasetConfig, ...] = Field(min_length=1)
     architecture: ArchitectureConfig = ArchitectureConfig()
     training: TrainingConfig = TrainingConfig()
+    mlops: MlopsConfig | None = None
 
     def dataset(self, table: str) -> DatasetConfig:
         """The settings of a table, by its name or its file name."""

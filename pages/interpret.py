@@ -4,7 +4,6 @@ import streamlit as st
 
 from nexusflow.data.task import Task
 from nexusflow.services.insight import Insight
-from nexusflow.services.training import has_model
 from ui import state
 from ui.escape import md_escape
 from ui.page import begin, empty
@@ -17,6 +16,7 @@ from ui.see_masks import show_masks
 from ui.see_report import take_away
 from ui.see_row import show_row
 from ui.see_tables import show_tables
+from ui.versions import usable_runs
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
         "interpret",
         "See why: which tables, columns and cells the answers come from, and how far to trust it.",
     )
-    runs = [run for run in workspace.runs.list() if has_model(workspace.runs, run.id)]
+    runs, marks = usable_runs(workspace)
     if not runs:
         empty(
             "No trained model yet",
@@ -35,7 +35,7 @@ def main() -> None:
             label="Go to Train",
         )
         return
-    run = pick_run(runs, key="interpret_run")
+    run = pick_run(runs, key="interpret_run", marks=marks)
     st.caption(md_escape(verdict(run).sentence))
     beside = st.container()
     tabs = st.tabs(list(state.VIEWS), key=state.VIEW, on_change="rerun")

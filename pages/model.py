@@ -2,12 +2,15 @@
 
 import streamlit as st
 
+from nexusflow.config import ArchitectureConfig, MlopsConfig, TrainingConfig
 from nexusflow.errors import ConfigError, NexusFlowError
+from nexusflow.services.logged_to import log_to, logged_to
 from nexusflow.services.workspace import EncoderChoice, Workspace
 from ui import state
 from ui.config_file import config_file
 from ui.encoder_settings import encoder_details
 from ui.escape import code
+from ui.mlops_settings import mlops_inputs
 from ui.model_settings import architecture_inputs, training_inputs
 from ui.navigation import go_to
 from ui.page import begin, empty
@@ -63,6 +66,18 @@ def encoder_cards(workspace: Workspace) -> dict[str, EncoderChoice]:
     return chosen
 
 
+def save(
+    workspace: Workspace,
+    encoders: dict[str, EncoderChoice],
+    architecture: ArchitectureConfig,
+    training: TrainingConfig,
+    mlops: MlopsConfig | None,
+) -> None:
+    """Keep all of the page."""
+    workspace.save_model_settings(encoders=encoders, architecture=architecture, training=training)
+    log_to(workspace.folder, mlops)
+
+
 def main() -> None:
     """Draw the page."""
     workspace = state.workspace()
@@ -86,6 +101,8 @@ def main() -> None:
             architecture = architecture_inputs(workspace.architecture(), table_experts=mixed)
         with st.expander("Training", icon=":material/fitness_center:", expanded=True):
             training = training_inputs(workspace.training())
+        with st.expander("Logging", icon=":material/monitoring:"):
+            mlops = mlops_inputs(logged_to(workspace.folder))
     except ConfigError as error:
         show_problems(error.problems)
         return
@@ -93,16 +110,12 @@ def main() -> None:
         workspace.encoders(),
         workspace.architecture(),
         workspace.training(),
-    )
+    ) and mlops == logged_to(workspace.folder)
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
         st.markdown(":green[:material/check_circle: Saved]" if saved else ":orange[Not saved yet]")
         if st.button(
             "Save and continue", type="primary", key="save_model", icon=":material/save:"
-        ) and attempt(
-            lambda: workspace.save_model_settings(
-                encoders=encoders, architecture=architecture, training=training
-            )
-        ):
+        ) and attempt(lambda: save(workspace, encoders, architecture, training, mlops)):
             state.tell("The model settings are saved.")
             go_to("train")
     try:

@@ -10,7 +10,7 @@ from nexusflow.data.question import Question
 from nexusflow.data.question_words import short
 from nexusflow.data.tables import TableSet
 from nexusflow.services.prediction import Prediction, bound_names, predict, safe_csv
-from nexusflow.services.training import has_model, model_path
+from nexusflow.services.training import model_path
 from nexusflow.services.trust import level_of
 from nexusflow.services.workspace import Workspace
 from nexusflow.train.run import Run
@@ -21,6 +21,7 @@ from ui.grid import printable
 from ui.page import begin, empty
 from ui.problems import problems_shown, show_problems
 from ui.runs import pick_run
+from ui.versions import usable_runs
 
 OWN, NEW = "This project's tables", "New tables"
 ROWS_SHOWN = 1000
@@ -160,13 +161,13 @@ def main() -> None:
     """Draw the page."""
     workspace = state.workspace()
     begin("predict", "Score the rows of a table with a trained model and take the predictions with you.")
-    runs = [run for run in workspace.runs.list() if has_model(workspace.runs, run.id)]
+    runs, marks = usable_runs(workspace)
     if not runs:
         empty(
             "No trained model yet", "Predictions come from a finished run.", to="train", label="Go to Train"
         )
         return
-    run = pick_run(runs, key="predict_run")
+    run = pick_run(runs, key="predict_run", marks=marks)
     tables = chosen_tables(workspace, run)
     if tables:
         score(workspace, run, tables, moment_input(run))

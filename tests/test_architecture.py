@@ -42,6 +42,7 @@ ROOMS = [
     "cli_train",
     "cli_serve",
     "cli_optimize",
+    "cli_promote",
     "cli",
     "__main__",
 ]

@@ -32,13 +32,16 @@ def heatmap(
     title: str,
     palette: Palette,
     selectable: bool = False,
+    most: float | None = None,
 ) -> Option:
     """A matrix as coloured cells with their numbers, first row on top; NaN cells stay empty.
 
+    `most` is the value of the strongest colour, by default the greatest of the matrix; maps that share it compare.
     The place of a cell in the series is that of `heatmap_cell`, so that a click can be traced back.
     """
     row_names, column_names = distinct_labels(rows), distinct_labels(columns)
-    most = float(np.nanmax(values)) if np.isfinite(values).any() else 1.0
+    if most is None:
+        most = float(np.nanmax(values)) if np.isfinite(values).any() else 1.0
     # As many places as the largest needs for three digits; the colour is that of the number as it is printed.
     places = 3 if most <= 0 else max(3, 2 - math.floor(math.log10(most)))
     printed = np.round(values.astype(float), places)

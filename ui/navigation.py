@@ -30,6 +30,7 @@ SCREENS = (
     Screen(name="train", title="Train", icon=":material/play_circle:", section="Task & model"),
     Screen(name="interpret", title="Interpret", icon=":material/insights:", section="Understand"),
     Screen(name="predict", title="Predict", icon=":material/output:", section="Understand"),
+    Screen(name="models", title="Models", icon=":material/inventory_2:", section="Models"),
 )
 
 

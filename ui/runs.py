@@ -1,6 +1,6 @@
 """Runs as the pages list and choose them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import pandas as pd
@@ -49,8 +49,12 @@ def when(run: Run) -> str:
     return datetime.fromisoformat(run.created).strftime("%d %b %H:%M")
 
 
-def pick_run(runs: Sequence[Run], *, key: str) -> Run:
-    """Let the reader choose one of the runs; the choice holds on every page. At first, one under way or the newest."""
+def pick_run(runs: Sequence[Run], *, key: str, marks: Mapping[str, str] | None = None) -> Run:
+    """Let the reader choose one of the runs; the choice holds on every page. At first, one under way or the first.
+
+    `marks` are words that stand behind the run of an id, such as `champion`.
+    """
+    marks = marks or {}
     ids = [run.id for run in runs]
     busy = [run.id for run in runs if run.status is RunStatus.RUNNING]
     by_id = dict(zip(ids, runs, strict=True))
@@ -59,8 +63,8 @@ def pick_run(runs: Sequence[Run], *, key: str) -> Run:
         "Run",
         ids,
         index=ids.index(now) if now in ids else ids.index(busy[0]) if busy else 0,
-        format_func=lambda run_id: run_label(by_id[run_id]),
-        key=f"{key}_{len(ids)}_{now}",
+        format_func=lambda run_id: " · ".join(filter(None, (run_label(by_id[run_id]), marks.get(run_id)))),
+        key=f"{key}_{len(ids)}_{ids[0]}_{now}",
     )
     if chosen != now:
         state.choose_run(chosen)

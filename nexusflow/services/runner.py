@@ -24,6 +24,7 @@ from nexusflow.services.learn import Given, Learn, learn_once
 from nexusflow.services.prediction import Logits, answers, cutoff_times, score_rows, scoreable
 from nexusflow.services.record import RunRecord
 from nexusflow.services.storage import RunStore, write_bytes
+from nexusflow.services.tracking.watch import refuse_missing, tracked
 from nexusflow.train.events import OnEvent, ShouldStop
 from nexusflow.train.run import Run, RunStatus
 
@@ -70,7 +71,8 @@ def predictions(store: RunStore, run_id: str) -> pd.DataFrame | None:
 
 
 def new_run(run_id: str, *, name: str, config: RunConfig, schema: Schema, task: Task) -> Run:
-    """A queued run."""
+    """A queued run; ConfigError where what it is to be logged with is not installed."""
+    refuse_missing(config)
     return Run(
         id=run_id,
         name=name,
@@ -109,6 +111,7 @@ def run_training(
     """
     before = store.load(run_id)
     seconds = before.seconds if resume else 0.0
+    on_event = tracked(config, tables, store, run_id, on_event)
     record = RunRecord(store, before, on_event, seconds)
     try:
         if learn is None and not resume:

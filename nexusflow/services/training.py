@@ -13,9 +13,11 @@ from nexusflow.errors import NexusFlowError, Problem, Severity, TrainingError
 from nexusflow.services.checkpoints import keep_asked
 from nexusflow.services.collector import spare_the_living
 from nexusflow.services.jobs import JobManager, JobState, JobView, OnEvent, ShouldStop
+from nexusflow.services.logged_to import logged_to
 from nexusflow.services.runner import has_model, model_path, new_run, predictions, run_training
 from nexusflow.services.search import search_within
 from nexusflow.services.storage import new_run_id
+from nexusflow.services.tracking.watch import missing_provider
 from nexusflow.services.workspace import Workspace
 from nexusflow.train.events import BatchDone, EpochEnded, Note, TrialEnded, TrialGoesOn
 from nexusflow.train.run import Run, RunStatus, Trial
@@ -83,6 +85,8 @@ def readiness(workspace: Workspace) -> tuple[Problem, ...]:
     for problem in workspace.checks():
         if problem.severity is Severity.ERROR:
             found.append(replace(problem, fix=f"{problem.fix} Change it on the Schema page.".strip()))
+    if missing := missing_provider(logged_to(workspace.folder)):
+        found.append(_stop(missing, "Where runs are logged is chosen on the Model page."))
     task = workspace.task()
     if task is None:
         found.append(_stop("There is no question yet.", "Say what to predict on the Task page."))

@@ -24,6 +24,7 @@ from nexusflow.errors import DataError, NexusFlowError, Problem, TaskError
 from nexusflow.services import known
 from nexusflow.services.bring import read_files
 from nexusflow.services.drawing import DRAWING_FILE, Drawing, read_drawing, write_drawing
+from nexusflow.services.logged_to import MLOPS_FILE, log_to, logged_to
 from nexusflow.services.project_link import as_in_project
 from nexusflow.services.projects import EncoderChoice, schema_from_config, task_from_config, to_config
 from nexusflow.services.questions import LabelFiles
@@ -137,7 +138,7 @@ class Workspace:
         """Empty the workspace; runs, and the models they made, stay."""
         self._files.replace_all(())
         self._labels.clear()
-        for file in ("schema.json", "task.json", "settings.json", DRAWING_FILE):
+        for file in ("schema.json", "task.json", "settings.json", MLOPS_FILE, DRAWING_FILE):
             (self.folder / file).unlink(missing_ok=True)
 
     # What the tables mean
@@ -323,7 +324,7 @@ class Workspace:
             encoders=self.encoders(),
             architecture=self.architecture(),
             training=self.training(),
-        )
+        ).model_copy(update={"mlops": logged_to(self.folder)})
 
     def adopt(self, config: RunConfig) -> None:
         """Take schema, question and settings from a configuration that speaks of the present tables.
@@ -337,6 +338,7 @@ class Workspace:
         self.save_task(task)
         choices = {dataset.table: EncoderChoice.of(dataset) for dataset in config.datasets}
         self.save_model_settings(encoders=choices, architecture=config.architecture, training=config.training)
+        log_to(self.folder, config.mlops)
 
     def _settings(self) -> dict[str, Any]:
         return read_json(self.folder / "settings.json") or {}

@@ -72,6 +72,24 @@ def paired_lead(
     return float(low), float(high)
 
 
+def spread(
+    kind: TaskKind, target_N: Floats, prediction: Floats, *, seed: int, draws: int = 200
+) -> tuple[float, float] | None:
+    """The 95 % percentile interval of the primary metric over rows drawn with replacement, where it is defined."""
+    _, higher = primary_metric(kind)
+    rng = np.random.default_rng(seed)
+    known = np.flatnonzero(~np.isnan(target_N))
+    figures = []
+    for _ in range(draws if len(known) else 0):
+        rows = rng.choice(known, len(known))
+        if not higher or len(np.unique(target_N[rows])) > 1:
+            figures.append(_primary(kind, target_N[rows], prediction[rows]))
+    if not figures:
+        return None
+    low, high = np.quantile(figures, [0.025, 0.975])
+    return float(low), float(high)
+
+
 def calibration_error(target_N: Floats, probability_N: Floats, *, bins: int = 15) -> float | None:
     """How far, on average, the stated chance is from the share that came true; None without a known target.
 
