@@ -96,13 +96,14 @@ def sure_frame(workspace: Workspace, runs: Sequence[Run], names: dict[str, str])
         bounds, lead = spread(workspace.runs, run), found.get(run.id)
         line: dict[str, object] = {
             "Run": names[run.id],
+            # Early in the line, so that a narrow window shows it.
+            "Reads": "the first",
             "Metric": metric_of(run),
             "Figure": run.metrics.get(Part.TEST, {}).get(_primary(run)),
             "95 % of it": f"{bounds[0]:.3f} to {bounds[1]:.3f}" if bounds else DASH,
             "Lead": DASH,
             "95 % of the lead": DASH,
             "Rows": "",
-            "Reads": "the first",
         }
         if lead is not None and lead.lead is not None and lead.low is not None and lead.high is not None:
             line |= {
