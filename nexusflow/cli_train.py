@@ -1,5 +1,7 @@
 """`nexusflow train` and `nexusflow search`."""
 
+import sys
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,7 +87,10 @@ def train(
         if dry_run:
             _estimate(project, as_json)
             return
-        _end(*_train(project, folder or models_folder(path), name), as_json)
+        # What a logger prints has no place among the JSON.
+        with redirect_stdout(sys.stderr) if as_json else nullcontext():
+            done, stopped = _train(project, folder or models_folder(path), name)
+        _end(done, stopped, as_json)
 
 
 def search(

@@ -17,7 +17,7 @@ from nexusflow.services.run_files import (
 )
 from nexusflow.services.workspace import Workspace
 from nexusflow.train.run import Run, RunStatus
-from ui import state
+from ui import optimise_panel, state
 from ui.escape import code, md_escape, plain
 from ui.problems import attempt
 from ui.results import verdict
@@ -51,6 +51,9 @@ def show_version(workspace: Workspace, run: Run) -> None:
         else:
             promotion(workspace, version)
         rest(workspace, run, has_model=version is not None)
+    if version is not None:
+        with st.container(border=True, key="smaller_card"):
+            optimise_panel.show(workspace, run)
     history(workspace, run)
 
 
