@@ -1,7 +1,7 @@
 """Global magnitude pruning, layers weighed against each other by LAMP (Lee et al. 2021).
 
 Plain magnitudes take most from wide layers, whose numbers are small because they are many: with 30 % of all weights
-gone the churn sample's log loss rose by 0.085, and by 0.0002 with these scores (benchmarks/optimise).
+gone the churn sample's log loss rose by 0.085 (once, by hand), and by 0.0002 with these scores (benchmarks/optimise).
 """
 
 from collections.abc import Mapping
