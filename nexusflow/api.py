@@ -19,7 +19,8 @@ import pandas as pd
 from nexusflow.data.tables import Table, TableSet
 from nexusflow.data.task import Task
 from nexusflow.errors import DataError
-from nexusflow.explain.explanation import ROWS, Baseline
+from nexusflow.explain.baseline import Baseline
+from nexusflow.explain.explanation import ROWS
 from nexusflow.services import figures
 from nexusflow.services.attributing import ATTRIBUTED
 from nexusflow.services.explained import ExplainedRow, explain_row, find_row

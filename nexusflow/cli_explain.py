@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from nexusflow.cli_shared import AsJson, UsageError, err, give, out, read_tables, say, tell, told_plainly
-from nexusflow.explain.explanation import Baseline
+from nexusflow.explain.baseline import Baseline
 
 if TYPE_CHECKING:
     from nexusflow.api import Explanation, RowExplanation

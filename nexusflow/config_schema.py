@@ -21,6 +21,14 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "datasets": "The tables.",
         "architecture": "The network that joins the tables.",
         "training": "How it is trained.",
+        "mlops": "Where runs are logged beside their own record; left out, nowhere.",
+    },
+    "MlopsConfig": {
+        "logging_provider": "stdout, MLflow or Weights & Biases; the last two need an extra.",
+        "experiment_name": "The experiment or project there; the project's name where it is not given.",
+        "log_attention_patterns": "Also how much each table looks at each other, as a table and a picture.",
+        "model_registry": "Register the model with MLflow, whose alias champion follows what is promoted.",
+        "performance_monitoring": "Also what every epoch takes: seconds, memory, and the GPU's where there is one.",
     },
     "TargetConfig": {
         "target_table": "The table whose rows are predicted: a dataset's name or file name.",
@@ -109,6 +117,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "num_experts": "How many experts a mixture has; each row goes through the best two.",
         "use_flash_attn": "Attention over columns without holding its weights, for every dataset that does not say "
         "flash_attention itself. Attention between tables is always exact.",
+        "cross_attention": "Whether the summaries of tables read each other at all.",
         "top_k_contexts": "Each table looks at no more than so many tables, itself counted: those of the highest "
         "scores. Not given: at all of them.",
         "hops": "How many foreign keys away from the target row is read.",

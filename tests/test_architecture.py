@@ -64,6 +64,7 @@ FOR_PAGES = (
     "nexusflow.train.events",
     "nexusflow.train.metrics.primary_metric",
     "nexusflow.train.run",
+    "nexusflow.explain.baseline",
     "nexusflow.explain.explanation",
 )
 MOST_LINES = 350

@@ -64,7 +64,7 @@ def test_it_prints_tables_relations_and_findings(folder: Path) -> None:
     ("arguments", "words"),
     [
         (["nowhere"], "no folder"),
-        ([ROOT / "docs"], "holds no table"),
+        ([ROOT / "docs" / "decisions"], "holds no table"),
         ([ROOT, "--export", "x.txt"], "ends in"),
     ],
 )

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from nexusflow.explain.explanation import ROWS, Baseline
+from nexusflow.explain.baseline import Baseline
+from nexusflow.explain.explanation import ROWS
 from nexusflow.services.columns import column_trust
 from nexusflow.services.insight import Insight
 from nexusflow.services.views import ColumnAttribution

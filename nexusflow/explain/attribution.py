@@ -20,8 +20,9 @@ from torch import Tensor
 from nexusflow.artifact import TrainedModel
 from nexusflow.data.reader import Reader
 from nexusflow.data.task import TaskKind
+from nexusflow.explain.baseline import Baseline
 from nexusflow.explain.baselines import start_of
-from nexusflow.explain.explanation import HARDLY, Attribution, Baseline, Floats
+from nexusflow.explain.explanation import HARDLY, Attribution, Floats
 from nexusflow.explain.owned import no_cells
 from nexusflow.explain.paths import Ends, Noise, Paths, Stretch
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from nexusflow.artifact import TrainedModel
 from nexusflow.data.reader import Reader
 from nexusflow.data.task import Part
-from nexusflow.explain.explanation import Baseline
+from nexusflow.explain.baseline import Baseline
 from nexusflow.explain.owned import Owned, owned
 from nexusflow.nn.embed import Tokens
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -16,14 +15,6 @@ ROWS = "(rows)"
 MOST_CELLS = 6
 # Outputs (log-odds, or standard deviations) nearer to each other than this hardly differ.
 HARDLY = 0.05
-
-
-class Baseline(StrEnum):
-    """What attributions start from: every cell missing, the mean of training rows, or some training rows in turn."""
-
-    MISSING = "missing"
-    MEAN = "mean"
-    ROWS = "rows"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,8 +16,9 @@ from torch import Tensor
 from nexusflow.artifact import TrainedModel
 from nexusflow.data.reader import Reader
 from nexusflow.data.task import TaskKind
+from nexusflow.explain.baseline import Baseline
 from nexusflow.explain.baselines import Start, joined
-from nexusflow.explain.explanation import Baseline, Floats
+from nexusflow.explain.explanation import Floats
 from nexusflow.explain.owned import Owned, Places, cells_frame, owned, rows_of_tokens
 from nexusflow.nn.embed import Tokens
 

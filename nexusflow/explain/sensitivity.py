@@ -12,7 +12,8 @@ import numpy.typing as npt
 from nexusflow.artifact import TrainedModel
 from nexusflow.data.reader import Reader
 from nexusflow.explain.attribution import integrated_gradients
-from nexusflow.explain.explanation import Baseline, Floats
+from nexusflow.explain.baseline import Baseline
+from nexusflow.explain.explanation import Floats
 from nexusflow.explain.hiding import Columns
 from nexusflow.explain.infidelity import scores_of
 from nexusflow.explain.paths import Noise

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from nexusflow.explain.explanation import Baseline, DeletionCheck
+from nexusflow.explain.baseline import Baseline
+from nexusflow.explain.explanation import DeletionCheck
 from nexusflow.services.attributing import ATTRIBUTED, sample_name
 from nexusflow.services.insight import Insight, OnProgress, ShouldStop, never, silent
 from nexusflow.services.keeping import kept_array, kept_check

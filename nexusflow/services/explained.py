@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from nexusflow.errors import DataError
-from nexusflow.explain.explanation import Baseline
+from nexusflow.explain.baseline import Baseline
 from nexusflow.services.insight import Insight
 from nexusflow.services.views import Contributions, RowAttribution
 

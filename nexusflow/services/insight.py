@@ -15,7 +15,7 @@ import pandas as pd
 from nexusflow.data.index import STATIC
 from nexusflow.data.task import Part
 from nexusflow.errors import ArtifactError, DataError
-from nexusflow.explain.explanation import Baseline
+from nexusflow.explain.baseline import Baseline
 from nexusflow.services.attributing import ATTRIBUTED, attributed, of_baseline, sample_name
 from nexusflow.services.keeping import kept_check, kept_in
 from nexusflow.services.run_reader import run_reader

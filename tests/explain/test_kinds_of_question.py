@@ -15,7 +15,7 @@ from nexusflow.data.reader import Reader
 from nexusflow.data.task import TaskKind
 from nexusflow.explain.attention import attention_maps
 from nexusflow.explain.attribution import SMALL_GAP, integrated_gradients, shapley
-from nexusflow.explain.explanation import Baseline
+from nexusflow.explain.baseline import Baseline
 from nexusflow.explain.flow import flow, reference
 from nexusflow.explain.hiding import columns, relation_paths, roles, said
 from nexusflow.explain.infidelity import infidelity, scores_of

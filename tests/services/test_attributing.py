@@ -6,7 +6,7 @@ from report_shop import trained_shop
 
 from nexusflow.errors import DataError
 from nexusflow.explain.attribution import AttributionStopped
-from nexusflow.explain.explanation import Baseline
+from nexusflow.explain.baseline import Baseline
 from nexusflow.services.columns import column_trust
 from nexusflow.services.insight import Insight
 from nexusflow.services.relation_paths import relation_paths

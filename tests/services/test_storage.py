@@ -149,7 +149,7 @@ def test_what_a_stopped_server_left_is_marked_and_nothing_else(tmp_path, monkeyp
         for number, status in enumerate(RunStatus):
             unfinished = status in (RunStatus.QUEUED, RunStatus.RUNNING)
             assert after[f"r-{number:02}"] == (RunStatus.INTERRUPTED if unfinished else status)
-        assert "Start it again" in store.load("r-00").error
+        assert "stopped while this run was under way" in store.load("r-00").error
 
 
 OWNER = """

@@ -224,7 +224,7 @@ def test_fit_leaves_a_network_as_sure_as_its_validation_rows_say(kind):
 
 def test_only_validation_rows_are_looked_at():
     reader = fake_reader(rows=600)
-    with mock.patch("nexusflow.train.loop.calibrate", wraps=calibrate) as asked:
+    with mock.patch("nexusflow.train.choosing.calibrate", wraps=calibrate) as asked:
         _, result = trained(reader, QUICK)
     target, logit = asked.call_args.args[1:3]
     here = reader.examples.part_N == "validation"

@@ -13,7 +13,8 @@ from nexusflow.data.reader import Reader
 from nexusflow.data.task import Part
 from nexusflow.explain import baselines
 from nexusflow.explain.attribution import SMALL_GAP, AttributionStopped, integrated_gradients
-from nexusflow.explain.explanation import HARDLY, Attribution, Baseline
+from nexusflow.explain.baseline import Baseline
+from nexusflow.explain.explanation import HARDLY, Attribution
 from nexusflow.explain.hiding import columns
 from nexusflow.explain.infidelity import scores_of
 from nexusflow.explain.owned import no_cells, owned
