@@ -23,7 +23,9 @@ class WandbTracker:
     def begin(self) -> str:
         """Open a run under our own id, so that one that goes on is the same run there."""
         subject = self.subject
-        mode = os.environ.get("WANDB_MODE") or ("online" if os.environ.get("WANDB_API_KEY") else "offline")
+        mode: Any = os.environ.get("WANDB_MODE") or (
+            "online" if os.environ.get("WANDB_API_KEY") else "offline"
+        )
         subject.store.root.mkdir(parents=True, exist_ok=True)
         self.run = self.wandb.init(
             project=safe_name(subject.experiment).replace("/", "_")[:120],
