@@ -12,6 +12,8 @@ from nexusflow.config import parse_config
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
+# Pages that go on where another one ends.
+GOES_ON = {"nxf.md": (ROOT / "docs" / "python.md",)}
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
 
 
@@ -20,10 +22,15 @@ def blocks(page, language):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=lambda page: page.name)
-def test_the_programs_run(page, tmp_path):
+@pytest.mark.parametrize("document", [p for p in PAGES if blocks(p, "python")], ids=lambda each: each.name)
+def test_the_programs_run(document, tmp_path):
     program = tmp_path / "page.py"
-    program.write_text("\n".join(blocks(page, "python")), encoding="utf-8")
+    program.write_text(
+        "\n".join(
+            code for each in (*GOES_ON.get(document.name, ()), document) for code in blocks(each, "python")
+        ),
+        encoding="utf-8",
+    )
     command = [
         sys.executable,
         "-c",
