@@ -3,6 +3,7 @@
 import streamlit as st
 
 from nexusflow.errors import ConfigError, NexusFlowError
+from nexusflow.services.not_read import not_read_now
 from nexusflow.services.workspace import EncoderChoice, Workspace
 from ui import state
 from ui.config_file import config_file
@@ -11,7 +12,8 @@ from ui.escape import code
 from ui.model_settings import architecture_inputs, training_inputs
 from ui.navigation import go_to
 from ui.page import begin, empty
-from ui.problems import attempt, show_problems
+from ui.problems import attempt, problems_shown, show_problems
+from ui.see_limit import show_limit
 from ui.settings import ENCODERS
 
 ENCODER_WORDS = {
@@ -79,6 +81,8 @@ def main() -> None:
         )
         return
     st.subheader("Encoders", anchor=False)
+    with problems_shown():
+        show_limit(not_read_now(workspace))
     encoders = encoder_cards(workspace)
     try:
         with st.expander("Network", icon=":material/hub:"):
