@@ -49,7 +49,7 @@ def heatmap(
     data = [
         {
             "value": [column, row, None if np.isnan(v) else float(v)],
-            "label": {"color": _ink(0.0 if np.isnan(v) else float(v) / most, palette), **_short(v, places)},
+            "label": _cell_label(float(v), most, places, palette),
             "name": _pair(rows[row], columns[column]),
         }
         for row in range(printed.shape[0])
@@ -92,11 +92,12 @@ def heatmap(
     }
 
 
-def _short(value: float, places: int) -> dict[str, str]:
-    """The label of a cell whose number has so many places that the next cell's would run into it: without them."""
-    if places <= MOST_PLACES or np.isnan(value):
-        return {}
-    return {"formatter": f"{value * 10.0**places:.0f}"}
+def _cell_label(value: float, most: float, places: int, palette: Palette) -> Option:
+    """What stands in a cell; where numbers have so many places that they would run into each other, without these."""
+    label: Option = {"color": _ink(0.0 if np.isnan(value) else value / most, palette)}
+    if places > MOST_PLACES and not np.isnan(value):
+        label["formatter"] = f"{value * 10.0**places:.0f}"
+    return label
 
 
 def heatmap_cell(index: int, columns: int) -> tuple[int, int]:
