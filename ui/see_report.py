@@ -82,17 +82,16 @@ def _making(workspace: Workspace, run_id: str) -> None:
     if view is None or view.state.ended:
         st.rerun()
         return
-    left, right = st.columns([5, 1], vertical_alignment="center")
-    left.progress(step_of(view).share, text=making_words(view))
-    right.button(
-        "Cancel",
-        key="report_cancel",
-        icon=":material/stop_circle:",
-        width="stretch",
-        disabled=view.state is JobState.CANCELLING,
-        on_click=cancel_report,
-        args=(workspace, state.manager(), run_id),
-    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.progress(step_of(view).share, text=making_words(view))
+        st.button(
+            "Cancel",
+            key="report_cancel",
+            icon=":material/stop_circle:",
+            disabled=view.state is JobState.CANCELLING,
+            on_click=cancel_report,
+            args=(workspace, state.manager(), run_id),
+        )
 
 
 def making_words(view: JobView) -> str:
