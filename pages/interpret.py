@@ -4,6 +4,7 @@ import streamlit as st
 
 from nexusflow.data.task import Task
 from nexusflow.services.insight import Insight
+from nexusflow.services.not_read import not_read_by
 from ui import state
 from ui.escape import md_escape
 from ui.page import begin, empty
@@ -12,6 +13,7 @@ from ui.results import verdict
 from ui.runs import pick_run
 from ui.see_columns import show_columns
 from ui.see_experts import show_experts
+from ui.see_limit import show_limit
 from ui.see_masks import show_masks
 from ui.see_report import take_away
 from ui.see_row import show_row
@@ -42,10 +44,11 @@ def main() -> None:
     with problems_shown():
         with st.spinner("Opening the model…"):
             insight = Insight.open(workspace, run.id)
-        take_away(beside, insight)
+        take_away(beside, workspace, insight)
         tables, columns, masks, experts, row = tabs
         if tables.open:
             with tables, st.spinner("Looking at the test rows…"):
+                show_limit(not_read_by(workspace, insight))
                 show_tables(insight)
         if columns.open:
             with columns:

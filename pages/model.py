@@ -5,6 +5,7 @@ import streamlit as st
 from nexusflow.config import ArchitectureConfig, MlopsConfig, TrainingConfig
 from nexusflow.errors import ConfigError, NexusFlowError
 from nexusflow.services.logged_to import log_to, logged_to
+from nexusflow.services.not_read import not_read_now
 from nexusflow.services.workspace import EncoderChoice, Workspace
 from ui import state
 from ui.config_file import config_file
@@ -14,7 +15,8 @@ from ui.mlops_settings import mlops_inputs
 from ui.model_settings import architecture_inputs, training_inputs
 from ui.navigation import go_to
 from ui.page import begin, empty
-from ui.problems import attempt, show_problems
+from ui.problems import attempt, problems_shown, show_problems
+from ui.see_limit import show_limit
 from ui.settings import ENCODERS
 
 ENCODER_WORDS = {
@@ -94,6 +96,8 @@ def main() -> None:
         )
         return
     st.subheader("Encoders", anchor=False)
+    with problems_shown():
+        show_limit(not_read_now(workspace))
     encoders = encoder_cards(workspace)
     try:
         with st.expander("Network", icon=":material/hub:"):

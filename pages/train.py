@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Collection
 
+import pandas as pd
 import streamlit as st
 
 from nexusflow.errors import Severity
+from nexusflow.services.not_read import not_read_now
 from nexusflow.services.resume import can_resume, resume_training
-from nexusflow.services.training import UNREAD, progress, readiness, start_training
+from nexusflow.services.training import progress, readiness, start_training
 from nexusflow.services.workspace import Workspace
 from nexusflow.train.run import Run, RunStatus
 from ui import state
@@ -34,7 +36,7 @@ def launch(workspace: Workspace) -> None:
     stopping = [p for p in problems if p.severity is Severity.ERROR]
     show_problems(problems)
     if not stopping:
-        plan(workspace, unread={problem.table for problem in problems if problem.code == UNREAD})
+        plan(workspace, unread=not_read_now(workspace).names)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input(
             "Name of the run", placeholder="Named after the target", key="run_name", max_chars=80, width=300
@@ -51,7 +53,7 @@ def launch(workspace: Workspace) -> None:
         attempt(lambda: start(workspace, name.strip(), minutes))
 
 
-def plan(workspace: Workspace, *, unread: Collection[str | None]) -> None:
+def plan(workspace: Workspace, *, unread: Collection[str]) -> None:
     """What a run would do, checked and ready."""
     task, training, network = workspace.task(), workspace.training(), workspace.architecture()
     assert task is not None
@@ -154,15 +156,20 @@ def outcome(run: Run) -> None:
     show = st.success if found.ahead else st.info if found.ahead is None else st.warning
     show(md_escape(found.sentence), icon=":material/balance:")
     frame = results_table(run)
-    # Models side by side: there are more metrics than a narrow window has room for.
-    shown = frame.set_index("Model").T.rename_axis("Metric").reset_index()
-    numbers = {name: st.column_config.NumberColumn(format="%.4f") for name in shown.columns[1:]}
-    st.dataframe(shown, hide_index=True, column_config=numbers, key="results")
+    scores_shown(frame)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         csv_button(frame, key="results")
         st.caption(f"On the test rows. Trained in {duration(run.seconds)}, best at epoch {run.best_epoch}.")
         if st.button("See why", key="see_why", icon=":material/arrow_forward:", icon_position="right"):
             go_to("interpret")
+
+
+def scores_shown(frame: pd.DataFrame) -> None:
+    """Models side by side, a line per metric: there are more metrics than a narrow window has room for."""
+    beside = frame.set_index("Model").T.map(lambda score: "" if pd.isna(score) else f"{score:.4f}")
+    beside.columns = [md_escape(name) for name in beside.columns]
+    # A static table breaks long names over lines, where one that scrolls would hide the last model.
+    st.table(beside.rename_axis("Metric").reset_index(), hide_index=True, border="horizontal")
 
 
 def log(workspace: Workspace, run: Run) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TypedDict
+from typing import TypedDict, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,8 @@ from ui.palette import Palette
 Option = dict[str, object]
 POINTS_SHOWN = 200
 LABEL_LENGTH = 24
+# Numbers with more places than this are printed in units of the last one.
+MOST_PLACES = 4
 INK_DARK, INK_LIGHT = "#1f2433", "#ffffff"
 
 
@@ -43,13 +45,14 @@ def heatmap(
     if most is None:
         most = float(np.nanmax(values)) if np.isfinite(values).any() else 1.0
     # As many places as the largest needs for three digits; the colour is that of the number as it is printed.
-    places = 3 if most <= 0 else max(3, 2 - math.floor(math.log10(most)))
+    # Past what a float can be multiplied by, all is nothing.
+    places = 3 if most <= 0 else min(300, max(3, 2 - math.floor(math.log10(most))))
     printed = np.round(values.astype(float), places)
     most = round(most, places) or 1.0
     data = [
         {
             "value": [column, row, None if np.isnan(v) else float(v)],
-            "label": {"color": _ink(0.0 if np.isnan(v) else float(v) / most, palette)},
+            "label": _cell_label(float(v), most, places, palette),
             "name": _pair(rows[row], columns[column]),
         }
         for row in range(printed.shape[0])
@@ -67,8 +70,16 @@ def heatmap(
         series["selectedMode"] = "single"
         series["select"] = {"itemStyle": {"borderColor": palette.against_it, "borderWidth": 3}}
     tilt = 35 if max((len(name) for name in column_names), default=0) * len(column_names) > 90 else 0
+    frame: Option = chart_frame(title, palette)
+    if places > MOST_PLACES and not crowded:
+        frame["title"] = {
+            **cast("Option", frame["title"]),
+            "subtext": f"Numbers in units of {10.0**-places:.{places}f}",
+            "itemGap": 6,
+            "subtextStyle": {"fontSize": 11, "color": palette.quiet},
+        }
     return {
-        **chart_frame(title, palette),
+        **frame,
         "grid": {"left": 12, "right": 24, "top": 56, "bottom": 8, "containLabel": True},
         "tooltip": {"formatter": "{b}: {@[2]}", "confine": True},
         "xAxis": _names(column_names, palette, tilt=tilt),
@@ -82,6 +93,14 @@ def heatmap(
         },
         "series": [series],
     }
+
+
+def _cell_label(value: float, most: float, places: int, palette: Palette) -> Option:
+    """What stands in a cell; where numbers have so many places that they would run into each other, without these."""
+    label: Option = {"color": _ink(0.0 if np.isnan(value) else value / most, palette)}
+    if places > MOST_PLACES and not np.isnan(value):
+        label["formatter"] = f"{value * 10.0**places:.0f}"
+    return label
 
 
 def heatmap_cell(index: int, columns: int) -> tuple[int, int]:

@@ -1,5 +1,7 @@
 """How an encoder works, for those who want to say it: folded away in its card."""
 
+from typing import Any
+
 import streamlit as st
 
 from nexusflow.services.workspace import EncoderChoice
@@ -11,7 +13,7 @@ ATTENTION = {
 }
 
 
-def encoder_details(before: EncoderChoice, kind: str, place: int) -> dict[str, bool | None]:
+def encoder_details(before: EncoderChoice, kind: str, place: int) -> dict[str, Any]:
     """The fields of one card's encoder; the settings by name."""
     tabnet = kind == "tabnet"
     with st.expander("Advanced"):

@@ -25,17 +25,14 @@ def live_words(workspace: Workspace, run_id: str) -> None:
         st.rerun()
     state.watch(run_id)
     show_status(now.state)
-    left, right = st.columns([5, 1], vertical_alignment="center")
-    left.progress(now.fraction, text=standing(now))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.progress(now.fraction, text=standing(now))
+        cancelled = not now.elsewhere and st.button(
+            "Cancel", key="cancel_run", icon=":material/stop_circle:", disabled=now.state == "cancelling"
+        )
     if now.elsewhere:
         st.caption("Another server of this folder runs it; it can be cancelled there.")
-    elif right.button(
-        "Cancel",
-        key="cancel_run",
-        icon=":material/stop_circle:",
-        width="stretch",
-        disabled=now.state == "cancelling",
-    ):
+    if cancelled:
         cancel_training(workspace, state.manager(), run_id)
         st.rerun(scope="fragment")
 

@@ -4,6 +4,9 @@ from dataclasses import dataclass, replace
 
 from nexusflow.data.schema import ForeignKey, Schema
 
+# Attention between roles grows with their square, and names and pictures of more are past reading.
+MAX_ROLES = 12
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hop:
@@ -43,7 +46,9 @@ class Role:
         return not any(hop.down for hop in self.path)
 
 
-def find_roles(schema: Schema, entity_table: str, *, hops: int, max_roles: int = 12) -> tuple[Role, ...]:
+def find_roles(
+    schema: Schema, entity_table: str, *, hops: int, max_roles: int = MAX_ROLES
+) -> tuple[Role, ...]:
     """Every role within `hops` steps of the seed, nearest first, at most `max_roles`.
 
     A path never goes straight back to the row it came from, and goes to siblings (up a key and down the same
@@ -60,6 +65,24 @@ def find_roles(schema: Schema, entity_table: str, *, hops: int, max_roles: int =
                     reached.append(len(roles) - 1)
         frontier = reached
     return tuple(replace(role, name=name) for role, name in zip(roles, _names(roles), strict=True))
+
+
+def within_hops(schema: Schema, entity_table: str, *, hops: int) -> tuple[str, ...]:
+    """The tables that `find_roles` comes to where it may take as many roles as it likes, nearest first."""
+    seed = Role(table=entity_table, path=(), parent=-1)
+    found, frontier, seen = {entity_table: None}, [seed], set()
+    for _ in range(hops):
+        reached = []
+        for role in frontier:
+            for hop in _steps(schema, role):
+                ahead = replace(seed, table=hop.table, path=(*role.path, hop))
+                # Where a path goes on depends on no more than this: there are many paths, and few of these.
+                if (hop, ahead.single) not in seen:
+                    seen.add((hop, ahead.single))
+                    found[hop.table] = None
+                    reached.append(ahead)
+        frontier = reached
+    return tuple(found)
 
 
 def _names(roles: list[Role]) -> list[str]:

@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nexusflow.data.roles import find_roles
 from nexusflow.data.schema import Schema
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Task
@@ -14,6 +13,7 @@ from nexusflow.services.checkpoints import keep_asked
 from nexusflow.services.collector import spare_the_living
 from nexusflow.services.jobs import JobManager, JobState, JobView, OnEvent, ShouldStop
 from nexusflow.services.logged_to import logged_to
+from nexusflow.services.not_read import LIMIT_FIX, limit_words, not_read
 from nexusflow.services.runner import has_model, model_path, new_run, predictions, run_training
 from nexusflow.services.search import search_within
 from nexusflow.services.storage import new_run_id
@@ -37,7 +37,7 @@ __all__ = [
     "warm_up",
 ]
 
-UNREAD = "unread-table"
+UNREAD, TOO_MANY = "unread-table", "too-many-tables"
 _UNDER_WAY = (RunStatus.QUEUED, RunStatus.RUNNING)
 
 
@@ -234,7 +234,7 @@ def _check_task(workspace: Workspace, task: Task) -> list[Problem]:
         return [_stop(message, "Look at the question and save it again on the Task page.")]
     unread = unread_tables(tables, schema, task, hops=workspace.architecture().hops)
     fix = "Draw the missing foreign key on the Schema page, or raise hops on the Model page."
-    return [replace(problem, fix=fix) for problem in unread]
+    return [replace(problem, fix=fix) if problem.code == UNREAD else problem for problem in unread]
 
 
 def _settled(workspace: Workspace, run: Run, job: JobView | None) -> Run:
@@ -285,12 +285,15 @@ def _stop(message: str, fix: str) -> Problem:
 
 
 def unread_tables(tables: TableSet, schema: Schema, task: Task, *, hops: int) -> tuple[Problem, ...]:
-    """A warning for every table that the model does not come to."""
-    reached = {role.table for role in find_roles(schema, task.entity_table, hops=hops)}
+    """A warning for every table that no foreign keys lead to, and one for those past the limit together."""
+    found = not_read(tables, schema, task, hops=hops)
     message = f"No foreign keys lead here from {task.entity_table!r} within the model's hops: not read."
     fix = "Add the missing foreign key, or raise architecture.hops."
-    return tuple(
+    apart = tuple(
         Problem(severity=Severity.WARNING, table=name, message=message, fix=fix, code=UNREAD)
-        for name in tables
-        if name not in reached
+        for name in found.apart
     )
+    if not found.too_many:
+        return apart
+    told = limit_words(", ".join(map(repr, found.too_many)), len(found.too_many))
+    return (*apart, Problem(severity=Severity.WARNING, message=told, fix=LIMIT_FIX, code=TOO_MANY))

@@ -60,9 +60,7 @@ class Checkpoints:
         """Write a checkpoint under a name of its own, which stays."""
         from safetensors.torch import save
 
-        # Layers may share their weights, as TabNet's steps do, and a file of safetensors does not.
-        tensors = {n: value.detach().cpu().contiguous().clone() for n, value in checkpoint.tensors.items()}
-        content, facts = save(tensors), json.dumps(checkpoint.facts)
+        content, facts = save(_apart(checkpoint.tensors)), json.dumps(checkpoint.facts)
         digests = {"tensors_sha256": _sha256(content), "facts_sha256": _sha256(facts.encode())}
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -100,6 +98,17 @@ class Checkpoints:
         # The sheet first: without it there is no checkpoint, with it alone there is a damaged one.
         for ending in ("json", "safetensors"):
             (self.folder / f"{name}.{ending}").unlink(missing_ok=True)
+
+
+def _apart(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """All on the CPU, each with memory of its own: what layers share (as TabNet's steps do) is there by every name."""
+    found, seen = {}, set()
+    for name, value in tensors.items():
+        here = value.detach().cpu().contiguous()
+        memory = here.untyped_storage().data_ptr()
+        found[name] = here.clone() if memory in seen else here
+        seen.add(memory)
+    return found
 
 
 def _sha256(content: bytes) -> str:

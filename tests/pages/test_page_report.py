@@ -1,5 +1,6 @@
 """The Interpret page hands out the report of a run and its notebook."""
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +13,16 @@ from nexusflow.services.training import start_training
 from nexusflow.services.workspace import Workspace
 
 OpenPage = Callable[[str], AppTest]
+
+
+def made_in_the_background(page: AppTest) -> None:
+    """Draw the page as the browser's clock does until the report is there."""
+    until = time.monotonic() + 90
+    while "Download report" not in {button.label for button in page.get("download_button")}:
+        assert time.monotonic() < until
+        assert not page.warning
+        page.run()
+        assert_only_text(page)
 
 
 @pytest.mark.slow
@@ -29,7 +40,7 @@ def test_one_click_makes_the_report_and_hands_it_out(open_page: OpenPage, hostil
     labels = {button.label for button in page.get("download_button")}
     assert "Notebook" in labels and "Download report" not in labels and not path.exists()
     page.button(key="report_make").click().run()
-    assert_only_text(page)
+    made_in_the_background(page)
     assert "Download report" in {button.label for button in page.get("download_button")}
     assert page.button(key="report_make").label == "Make it again"
     assert path.read_text(encoding="utf-8").rstrip().endswith("</html>")

@@ -238,3 +238,16 @@ def test_time_that_was_used_before_a_break_counts(tmp_path, monkeypatch):
     assert 0 < seconds < 60
     _, result = run(kept, training.model_copy(update={"max_minutes": 1e-9}))
     assert len(result.history) <= done + 1 and result.seconds >= seconds
+
+
+def test_weights_that_layers_share_are_read_back_by_every_name(tmp_path):
+    """As TabNet's steps share their first layers, and as columns of one table can be views of it."""
+    weight = torch.arange(12.0).reshape(3, 4)
+    given = {"first": weight, "again": weight, "turned": weight.T, "part": weight[1:], "none": weight[:0]}
+    kept = checkpoints(tmp_path)
+    kept.save(checkpoint_module.Checkpoint(tensors=given, facts={}))
+    found = kept.latest()
+    assert found is not None and not kept.damaged
+    assert {name: value.tolist() for name, value in found.tensors.items()} == {
+        name: value.tolist() for name, value in given.items()
+    }

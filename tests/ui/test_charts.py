@@ -46,6 +46,21 @@ def test_small_numbers_of_a_heatmap_keep_three_digits_and_their_ink(most: float,
     assert inks[0][0] == inks[1][0] and inks[0][2:] == inks[1][2:]
 
 
+@given(st.floats(1e-9, 1e6))
+def test_no_cell_of_a_heatmap_prints_more_than_its_width_and_the_unit_is_told(most: float) -> None:
+    option = charts.heatmap(
+        np.array([[most, most / 3]]), rows=["a"], columns=["a", "b"], title="t", palette=LIGHT
+    )
+    first, second = option["series"][0]["data"]
+    told = option["title"].get("subtext", "")
+    assert bool(told) == ("formatter" in first["label"]) == ("formatter" in second["label"])
+    if told:
+        assert all(len(cell["label"]["formatter"]) <= 4 for cell in (first, second))
+        unit = float(told.split()[-1])
+        assert int(first["label"]["formatter"]) * unit == pytest.approx(first["value"][2])
+        assert first["value"][2] == pytest.approx(most, rel=6e-3)
+
+
 @given(st.integers(min_value=0, max_value=5000))
 def test_thinned_keeps_first_and_last_and_the_limit(length: int) -> None:
     kept = charts.thinned(length)
