@@ -40,7 +40,7 @@ def go_on(store, on_event=lambda event: None, should_stop=lambda: False, **given
 def remains(folder):
     """All numbers of a run: weights to the bit, predictions to the bit, scores, and curves without their seconds."""
     run = RunStore(folder).load("r-01")
-    files = ("model/weights.safetensors", "model/preprocessing.json", "predictions.parquet")
+    files = ("model.nxf", "predictions.parquet")
     bits = {name: (folder / "r-01" / name).read_bytes() for name in files}
     curves = [{k: v for k, v in e.to_dict().items() if k != "seconds"} for e in run.history]
     return bits, curves, run.best_epoch, run.metrics, run.baselines, run.calibration, run.status
