@@ -138,10 +138,9 @@ def test_the_package_waits_for_pytorch_until_a_model_is_wanted():
 def test_what_the_documentation_shows_runs(model, path, tmp_path, monkeypatch):
     """The snippets of docs/nxf.md, with the shop's tables."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "model.nxf").write_bytes(path.read_bytes())
-    FRAMES["orders"].to_parquet("orders.parquet")
+    (tmp_path / "churn.nxf").write_bytes(path.read_bytes())
     snippets = (ROOT / "docs" / "nxf.md").read_text(encoding="utf-8").split("```python\n")[1:]
-    found = {"customers": FRAMES["customers"]}
+    found = {"frames": FRAMES}
     for snippet in snippets:
         exec(snippet.partition("```")[0], found)
     assert found["frame"].equals(model.predict(FRAMES))

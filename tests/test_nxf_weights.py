@@ -25,7 +25,7 @@ from nexusflow.nxf_weights import (
     quantize,
     shrinkable,
 )
-from nexusflow.optimise import optimize_model
+from nexusflow.optimise.optimizer import optimize_model
 from nexusflow.train.predictor import predict_logits
 
 INT8, PRUNED = Step(method="quantization"), Step(method="pruning", amount=0.3)

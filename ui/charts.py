@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ui.escape import plain, shorten
+from ui.chart_labels import LABEL_LENGTH, distinct_labels, significant
+from ui.escape import plain
 from ui.palette import Palette
 
 Option = dict[str, object]
 POINTS_SHOWN = 200
-LABEL_LENGTH = 24
 # Numbers with more places than this are printed in units of the last one.
 MOST_PLACES = 4
 INK_DARK, INK_LIGHT = "#1f2433", "#ffffff"
@@ -265,22 +265,6 @@ def thinned(length: int) -> list[int]:
     if length <= POINTS_SHOWN:
         return list(range(length))
     return sorted({round(x) for x in np.linspace(0, length - 1, POINTS_SHOWN)})
-
-
-def significant(number: float, digits: int = 3) -> float:
-    """The number rounded to so many significant digits."""
-    return float(f"{float(number):.{digits}g}")
-
-
-def distinct_labels(names: Sequence[str], limit: int = LABEL_LENGTH) -> list[str]:
-    """Short labels, no two alike: ECharts takes equal category names for one."""
-    seen: dict[str, int] = {}
-    labels = []
-    for name in names:
-        label = shorten(name, limit) or "(no name)"
-        seen[label] = seen.get(label, 0) + 1
-        labels.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
-    return labels
 
 
 def height_for(rows: int, *, row: int = 30, least: int = 220, most: int = 760) -> int:

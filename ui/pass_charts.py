@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from ui.charts import Option, chart_frame, number_axis, significant
+from ui.chart_labels import significant
+from ui.charts import Option, chart_frame, number_axis
 from ui.palette import Palette
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from nexusflow.services.neighbourhood import Neighbourhood
-from ui.charts import Option, chart_frame, distinct_labels
+from ui.chart_labels import distinct_labels
+from ui.charts import Option, chart_frame
 from ui.palette import Palette
 from ui.row_marks import TOOLTIP, TOP, Says, fill_in, kind_of, legend, mark, node_text, strongest_of
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ui.charts import Option, chart_frame, number_axis, significant
+from ui.chart_labels import significant
+from ui.charts import Option, chart_frame, number_axis
 from ui.escape import plain
 from ui.palette import Palette
 

@@ -16,7 +16,7 @@ from nexusflow.artifact import load_model
 from nexusflow.config import ArchitectureConfig, TrainingConfig
 from nexusflow.data.tables import TableSet
 from nexusflow.nxf_weights import LEVELS
-from nexusflow.optimise import TargetOutOfReach, optimize_model
+from nexusflow.optimise.optimizer import TargetOutOfReach, optimize_model
 from nexusflow.services.optimising import evaluation_of
 from nexusflow.services.projects import to_config
 from nexusflow.services.runner import has_model, model_path, new_run, run_training

@@ -68,7 +68,7 @@ def optimise(
     are measured, and a search for a size chooses by the validation rows; with others, all rows whose target is known.
     """
     from nexusflow.artifact import TrainedModel, find_model, load_model
-    from nexusflow.optimise import optimize_model
+    from nexusflow.optimise.optimizer import optimize_model
 
     trained = model if isinstance(model, TrainedModel) else load_model(find_model(Path(model)))
     evaluation: Evaluation | None = None

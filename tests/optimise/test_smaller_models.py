@@ -9,9 +9,10 @@ from nexusflow.artifact import load_model, model_bytes, parts_of, save_model, we
 from nexusflow.data.task import TaskKind
 from nexusflow.errors import ConfigError
 from nexusflow.nxf_weights import Step
-from nexusflow.optimise import LARGEST_AMOUNT, MOST_LOSS, TargetOutOfReach, optimize_model, optimizer
+from nexusflow.optimise import optimizer
 from nexusflow.optimise.footprint import peak_memory_mb
 from nexusflow.optimise.measure import Evaluation, loss
+from nexusflow.optimise.optimizer import LARGEST_AMOUNT, MOST_LOSS, TargetOutOfReach, optimize_model
 from nexusflow.optimise.pruning import pruned_share
 from nexusflow.train.metrics import score
 from nexusflow.train.predictor import Stopped, predict_logits

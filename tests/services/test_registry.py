@@ -24,6 +24,7 @@ from nexusflow.services.registry import (
     versions,
 )
 from nexusflow.services.run_files import delete_run, model_bytes, model_size, rename_run
+from nexusflow.services.runner import model_path
 from nexusflow.train.run import RunStatus
 
 LEFT, SPEND = question_key(shop_task()), question_key(shop_task("spend"))
@@ -47,7 +48,7 @@ def test_a_version_that_nobody_decided_on_is_a_candidate(store):
 
 def test_a_run_without_a_model_is_no_version_and_cannot_be_one(store):
     keep_run(store, "empty")
-    (store.folder("empty") / "model" / "manifest.json").unlink()
+    model_path(store, "empty").unlink()
     assert "empty" not in [version.run.id for version in versions(store)]
     with pytest.raises(ArtifactError, match="no model"):
         promote(store, "empty", Stage.CHAMPION)
@@ -181,5 +182,5 @@ def test_runs_are_renamed_and_deleted_once_they_have_ended(store):
 def test_a_model_is_taken_away_as_one_file_with_the_same_bytes_each_time(store):
     assert model_size(store, "left-0") == 2
     first = model_bytes(store, "left-0")
-    (store.folder("left-0") / "model" / "manifest.json").touch()
+    model_path(store, "left-0").touch()
     assert model_bytes(store, "left-0") == first

@@ -32,9 +32,7 @@ def keep_run(
         },
     )
     store.create(run)
-    folder = model_path(store, run_id)
-    folder.mkdir(parents=True)
-    (folder / "manifest.json").write_text("{}")
+    model_path(store, run_id).write_bytes(b"{}")
     return run
 
 

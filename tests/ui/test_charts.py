@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ui import charts
+from ui import chart_labels, charts
 from ui.palette import DARK, LIGHT, Palette
 
 names = st.lists(st.text(max_size=60), min_size=1, max_size=8)
@@ -28,9 +28,9 @@ def test_a_click_on_a_heatmap_cell_leads_back_to_its_value(data: st.DataObject) 
 
 @given(names)
 def test_labels_are_short_and_never_alike(given_names: list[str]) -> None:
-    labels = charts.distinct_labels([*given_names, *given_names])
+    labels = chart_labels.distinct_labels([*given_names, *given_names])
     assert len(set(labels)) == len(labels)
-    assert all(0 < len(label) <= charts.LABEL_LENGTH + 6 for label in labels)
+    assert all(0 < len(label) <= chart_labels.LABEL_LENGTH + 6 for label in labels)
 
 
 @given(st.floats(1e-9, 1e6), st.sampled_from([LIGHT, DARK]))

@@ -1,0 +1,23 @@
+"""What is written into a chart: numbers in few digits, and labels of which no two are alike."""
+
+from collections.abc import Sequence
+
+from ui.escape import shorten
+
+LABEL_LENGTH = 24
+
+
+def significant(number: float, digits: int = 3) -> float:
+    """The number rounded to so many significant digits."""
+    return float(f"{float(number):.{digits}g}")
+
+
+def distinct_labels(names: Sequence[str], limit: int = LABEL_LENGTH) -> list[str]:
+    """Short labels, no two alike: ECharts takes equal category names for one."""
+    seen: dict[str, int] = {}
+    labels = []
+    for name in names:
+        label = shorten(name, limit) or "(no name)"
+        seen[label] = seen.get(label, 0) + 1
+        labels.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
+    return labels
