@@ -345,14 +345,22 @@ def test_a_link_or_a_folder_in_place_of_the_file_gives_nothing_away(tmp_path, co
 
 
 def reachable(start):
-    """Every module of the package that loading can import, by the import statements, wherever they stand."""
+    """Every module of the package that loading can import, by the import statements, wherever they stand but among
+    those for type checkers alone, which never run."""
     seen, left = set(), [start]
     while left:
         path = left.pop()
         if path in seen:
             continue
         seen.add(path)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        types = [
+            n for n in ast.walk(tree) if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.unparse(n.test)
+        ]
+        never = {id(inner) for block in types for part in block.body for inner in ast.walk(part)}
+        for node in ast.walk(tree):
+            if id(node) in never:
+                continue
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("nexusflow"):
                 places = [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
                 for place in places:
@@ -390,7 +398,8 @@ def runs_code(source):
 
 
 def test_no_module_that_loading_reaches_can_run_what_it_reads():
-    modules = reachable(ROOT / "nexusflow" / "artifact.py")
+    # The package itself imports its own public names, from a list that stands there.
+    modules = reachable(ROOT / "nexusflow" / "artifact.py") - {ROOT / "nexusflow" / "__init__.py"}
     assert {"artifact.py", "nxf.py", "nxf_folder.py", "preprocessing.py", "run.py"} <= {
         m.name for m in modules
     }
