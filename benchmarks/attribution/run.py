@@ -19,7 +19,7 @@ from nexusflow.artifact import TrainedModel, load_model
 from nexusflow.data.reader import Reader
 from nexusflow.data.task import Part
 from nexusflow.explain.attribution import SMALL_GAP, integrated_gradients
-from nexusflow.explain.explanation import Baseline
+from nexusflow.explain.baseline import Baseline
 from nexusflow.services.attributing import MOST_OF_MANY
 from nexusflow.services.project_run import read_project, train_project
 from nexusflow.services.run_reader import run_reader
