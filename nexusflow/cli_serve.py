@@ -3,7 +3,7 @@
 import ipaddress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -44,6 +44,7 @@ def serve(
         if find_spec("fastapi") is None or find_spec("uvicorn") is None:
             raise ConfigError("Serving needs more packages: pip install 'nexusflow[serve]'.")
         import uvicorn
+        from uvicorn.supervisors import Multiprocess
 
         from nexusflow.artifact import find_model
         from nexusflow.services.opening import as_tables
@@ -59,15 +60,28 @@ def serve(
         server = make_server(place, held=held, limits=limits)
         if not _is_loopback(host):
             err.print(f"{escape(host)} can be reached from other machines, and nobody is asked who they are.")
-        err.print(f"{escape(server.trained.run.name)}: http://{host}:{port}/docs; Ctrl-C stops.")
-        settings = {"host": host, "port": port, "log_level": "warning", "timeout_graceful_shutdown": 10}
+        settings: dict[str, Any] = {
+            "log_level": "warning",
+            "timeout_graceful_shutdown": 10,
+            "workers": workers,
+        }
         if workers == 1:
-            uvicorn.run(make_app(server), **settings)  # type: ignore[arg-type]
+            config = uvicorn.Config(make_app(server), host=host, port=port, **settings)
         else:
             in_environment(
                 place.resolve(), {name: Path(path).resolve() for name, path in files.items()}, limits
             )
-            uvicorn.run("nexusflow.serving.http:from_environment", factory=True, workers=workers, **settings)  # type: ignore[arg-type]
+            app = "nexusflow.serving.http:from_environment"
+            config = uvicorn.Config(app, host=host, port=port, factory=True, **settings)
+        # Bound here, so that the port that was free is known before it is said.
+        with config.bind_socket() as listening:
+            at = f"[{host}]" if ":" in host else host
+            where = f"http://{at}:{listening.getsockname()[1]}/docs"
+            err.print(f"{escape(server.trained.run.name)}: {where}; Ctrl-C stops.", highlight=False)
+            if workers == 1:
+                uvicorn.Server(config).run(sockets=[listening])
+            else:
+                Multiprocess(config, sockets=[listening]).run()
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,7 +1,8 @@
 """`nexusflow train` and `nexusflow search`."""
 
 import sys
-from contextlib import nullcontext, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,7 +79,9 @@ def train(
                 raise UsageError(
                     "--resume goes on with a run as it was started: leave the other options out."
                 )
-            _end(*_resume(resume, config), as_json)
+            with logs_apart(as_json):
+                done, stopped = _resume(resume, config)
+            _end(done, stopped, as_json)
             return
         path = config_file(config)
         with err.status("Reading the tables"):
@@ -87,8 +90,7 @@ def train(
         if dry_run:
             _estimate(project, as_json)
             return
-        # What a logger prints has no place among the JSON.
-        with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        with logs_apart(as_json):
             done, stopped = _train(project, folder or models_folder(path), name)
         _end(done, stopped, as_json)
 
@@ -126,7 +128,8 @@ def search(
         with err.status("Reading the tables"):
             project = read_project(path)
         tell(project.problems)
-        done, stopped = _train(project, folder or models_folder(path), name, minutes)
+        with logs_apart(as_json):
+            done, stopped = _train(project, folder or models_folder(path), name, minutes)
         best = bool(done.run.best_trial)
         if best:
             chosen.write_text(chosen_yaml(path.read_text(encoding="utf-8"), done.run), encoding="utf-8")
@@ -147,6 +150,13 @@ def search(
                 say(f"Settings: {chosen}")
         if stopped:
             raise typer.Exit(CANCELLED)
+
+
+@contextmanager
+def logs_apart(as_json: bool) -> Iterator[None]:
+    """What a logger prints has no place among the JSON."""
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        yield
 
 
 def _train(

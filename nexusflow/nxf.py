@@ -28,8 +28,8 @@ NUMBERS = ("BOOL", "U8", "I8", "I16", "I32", "I64", "F16", "BF16", "F32", "F64")
 _DATE, _MODE = 33, 0o100644 << 16
 _VERSION, _UNIX, _DEFLATE, _LEVEL = 20, 3, 8, 6
 _LOCAL, _CENTRAL, _END = "<4s5H3I2H", "<4s6H3I5H2I", "<4s4H2IH"
-_END_BYTES, _MOST_CENTRAL = 22, 16 * 1024
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"?|[][{}]', re.DOTALL)
+_END_BYTES, _LOCATOR_BYTES, _MOST_CENTRAL = 22, 20, 16 * 1024
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[][{}]', re.DOTALL)
 AGAIN = "Copy the file again, or train again."
 
 
@@ -167,6 +167,10 @@ def _check_end(file: IO[bytes], name: str, members: int) -> None:
     if len(end) < _END_BYTES or end[:4] != b"PK\5\6":
         raise ArtifactError(f"{name} is cut short, or something was appended to it. {AGAIN}")
     *_, here, total, listing, _, _ = struct.unpack(_END, end)
+    file.seek(max(0, size - _END_BYTES - _LOCATOR_BYTES))
+    # A second end of its own, for very large zips, would overrule this one.
+    if file.read(4) == b"PK\6\7":
+        raise ArtifactError(f"{name} is a zip of another kind than a model file is. {AGAIN}")
     if not here == total == members or listing > _MOST_CENTRAL:
         raise ArtifactError(f"{name} holds {total} files, and a model has {members}: {AGAIN.lower()}")
 

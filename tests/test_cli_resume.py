@@ -96,6 +96,38 @@ def test_a_configuration_that_was_moved_is_named_anew(project):
     assert run("train", "--resume", folder, "--config", project / "moved.yaml").exit_code == 0
 
 
+def test_settings_from_outside_are_part_of_what_a_run_was_started_with(tmp_path_factory, monkeypatch):
+    folder = tmp_path_factory.mktemp("set")
+    people = pd.DataFrame(
+        {"id": [f"p{n}" for n in range(120)], "age": range(120), "old": [n > 60 for n in range(120)]}
+    )
+    people.to_csv(folder / "people.csv", index=False)
+    write(folder / "config.yaml", {**CONFIG, "datasets": [{"name": "people"}]})
+    save, calls = Checkpoints.save, []
+
+    def dies(self, checkpoint):
+        save(self, checkpoint)
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoints, "save", dies)
+    run(
+        "train",
+        "--config",
+        folder / "config.yaml",
+        "--out",
+        folder / "models",
+        "--set",
+        "training.patience=7",
+    )
+    monkeypatch.setattr(Checkpoints, "save", save)
+    resumed = run("train", "--resume", folder / "models")
+    assert resumed.exit_code == 0, resumed.output
+    (found,) = (path for path in (folder / "models").iterdir() if path.is_dir())
+    assert Run.load(found / "run.json").config["training"]["patience"] == 7
+
+
 def test_nothing_to_go_on_with_is_said(project):
     (project / "empty").mkdir()
     refused = run("train", "--resume", project / "empty")

@@ -212,6 +212,21 @@ def tables_of(frames):
     return as_tables(frames, ())
 
 
+@pytest.mark.parametrize("values", [[True, False], [1.0, 0.0, None]])
+def test_classes_come_back_as_they_were_given(frames, values):
+    y = pd.Series([values[n % len(values)] for n in range(CUSTOMERS)])
+    X = {**frames, "customers.csv": frames["customers"].drop(columns="churned")}
+    del X["customers"]
+    fitted = NexusFlowClassifier("customers.csv", settings=CHURN).fit(X, y)
+    assert set(fitted.classes_.tolist()) == set(values) - {None}
+    assert 0 <= fitted.score(X, y) <= 1
+
+
+def test_a_table_that_is_given_twice_is_refused(frames, data):
+    with pytest.raises(DataError, match="one name"):
+        RelationalData.from_frames({**frames, "customers.csv": frames["customers"]}, data.config)
+
+
 def test_a_regressor_predicts_numbers(frames):
     settings = {
         **CHURN,

@@ -6,7 +6,7 @@ from nexusflow.services.project_folder import State, reread_project, save_projec
 from nexusflow.services.project_link import Link
 from nexusflow.services.workspace import Workspace
 from ui import state as session
-from ui.escape import code, plain
+from ui.escape import code, md_escape, plain
 from ui.problems import attempt
 
 _WORDS = {
@@ -24,7 +24,7 @@ def show_project(workspace: Workspace) -> None:
     now = state(workspace)
     assert now is not None
     with st.container(border=True, gap="xsmall", key="project_folder"):
-        st.caption("FOLDER", help=plain(str(link.folder)))
+        st.caption("FOLDER", help=md_escape(plain(str(link.folder))))
         st.markdown(code(link.folder.name))
         st.markdown(_WORDS[now])
         if (

@@ -152,7 +152,7 @@ class _Work:
         return measured(self.evaluation, self.model, candidate) <= MOST_LOSS
 
     def refuse(self, target_mb: float, reachable: Sequence[TrainedModel]) -> TrainedModel:
-        closest = min(reachable, key=size_of)
+        closest = min((candidate for candidate in reachable if self.bearable(candidate)), key=size_of)
         size = size_of(closest) / MB
         done = closest.optimisation.steps[len(self.model.optimisation.steps) :]
         how = " and ".join(words(step) for step in done) or "as it is"

@@ -65,7 +65,7 @@ class NexusFlowModelArtifact:
 
     @property
     def metrics(self) -> Mapping[str, Mapping[str, float]]:
-        """The measured scores, by part and name."""
+        """The scores that training measured, by part and name; `optimization_metadata` has those after optimising."""
         return self.trained.run.metrics
 
     def predict(self, tables: Tables, *, as_of: str | None = None) -> pd.DataFrame:

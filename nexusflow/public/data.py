@@ -55,7 +55,7 @@ class RelationalData:
         A table may be named as its file is (`customers.csv`). `datasets` may be left out of the content: all tables
         are read then, with the keys and kinds that their values suggest.
         """
-        tables = as_tables({table_name(name): frame for name, frame in frames.items()}, ())
+        tables = as_tables(renamed(frames), ())
         if isinstance(config, str | Path):
             config = load_config(Path(config))
         if not isinstance(config, RunConfig):

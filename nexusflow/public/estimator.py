@@ -10,6 +10,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.validation import check_is_fitted
 
+from nexusflow.config import FILE_ENDINGS
+from nexusflow.data.featurize import category_names
 from nexusflow.data.task import Part
 from nexusflow.errors import ConfigError, DataError
 from nexusflow.public.data import RelationalData, renamed, table_name
@@ -102,7 +104,7 @@ class _Estimator(BaseEstimator):
 
     def _named(self, given: bool) -> tuple[str, str]:
         table, dot, column = self.target.rpartition(".")
-        if dot and f".{column.lower()}" not in _ENDINGS:
+        if dot and f".{column.lower()}" not in FILE_ENDINGS:
             return table_name(table), column
         if given:
             return table_name(self.target), TARGET
@@ -137,7 +139,8 @@ class NexusFlowClassifier(ClassifierMixin, _Estimator):
 
     def _learn_names(self, values: pd.Series) -> None:
         names = list(self.artifact_.preprocessors.task.classes)
-        seen = {str(value): value for value in values.dropna().unique()}
+        values = values.dropna()
+        seen = dict(zip(category_names(values), values.tolist(), strict=True))
         self.classes_ = np.array([seen.get(name, name) for name in names])
         self._names = names
 
@@ -154,9 +157,6 @@ class NexusFlowRegressor(RegressorMixin, _Estimator):
     def score(self, X: Tables, y: npt.ArrayLike | None = None, sample_weight: Any = None) -> float:
         """The coefficient of determination, over the rows whose value is known."""
         return self._score(r2_score, X, y, sample_weight)
-
-
-_ENDINGS = (".csv", ".tsv", ".parquet", ".json", ".jsonl")
 
 
 def _with_target(frame: pd.DataFrame, column: str, y: npt.ArrayLike) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """What a run leaves behind to be resumed from: what it was asked, and its checkpoints; gone once it has ended."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ FOLDER, ASKED_FILE = "checkpoints", "asked.json"
 class Asked:
     """What a run was started with: settings, schema, task, digests of the tables, versions of the programs.
 
-    `source` is the configuration file where it came from one.
+    `source` is the configuration file where it came from one, and `settings` what was changed of it from outside.
     """
 
     config: Mapping[str, Any]
@@ -33,6 +33,7 @@ class Asked:
     tables: Mapping[str, str]
     versions: Mapping[str, str]
     source: str | None = None
+    settings: Sequence[str] = ()
 
 
 def folder_of(store: RunStore, run_id: str) -> Path:
@@ -56,6 +57,7 @@ def keep_asked(
     schema: Schema,
     task: Task,
     source: Path | None = None,
+    settings: Sequence[str] = (),
 ) -> None:
     """Write down what a run is started with; of tables and schema what its model can read."""
     seen = reached(schema, task, hops=config.architecture.hops)
@@ -68,6 +70,7 @@ def keep_asked(
         tables={name: tables[name].sha256 for name in seen.tables},
         versions=versions(),
         source=str(source.resolve()) if source else None,
+        settings=list(settings),
     )
     write_json(folder / ASKED_FILE, vars(asked))
 

@@ -115,7 +115,7 @@ def _scores(
     task, interval = trained.preprocessing.task, trained.interval
     values = trained.preprocessing.unscale(logit_NO)
     mine = score(task.kind, examples.target_N, values)
-    if own and part == str(Part.VALIDATION):
+    if own and part == str(Part.VALIDATION) and not trained.optimisation.steps:
         # As it was scored before it went on to learn from these rows too.
         mine = dict(trained.run.metrics.get(part, mine))
     elif interval is not None and part != str(Part.TRAIN):

@@ -10,12 +10,12 @@ import pandas as pd
 
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Part
-from nexusflow.errors import NexusFlowError, Problem, TrainingError
+from nexusflow.errors import NexusFlowError, Problem, Severity, TrainingError
 from nexusflow.services.jobs import JobManager, JobView, OnEvent
-from nexusflow.services.opening import as_loaded, as_tables, is_own, wanted_tables
+from nexusflow.services.opening import as_loaded, as_tables, is_own, own_tables, trained_at, wanted_tables
 from nexusflow.services.prediction import read_new
 from nexusflow.services.run_reader import run_reader
-from nexusflow.services.runner import has_model, model_path
+from nexusflow.services.runner import SMALLER_FOLDER, has_model, model_path
 from nexusflow.services.storage import RunStore, new_run_id, read_json, write_json
 from nexusflow.services.verdict import metric_label
 from nexusflow.services.workspace import Workspace
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from nexusflow.optimise.measure import Evaluation
     from nexusflow.optimise.optimizer import Optimised
 
-FOLDER = "optimised"
 # So many rows tell a metric to the third digit; more would only take longer.
 MOST_ROWS = 20_000
+BLIND = "Nobody knows what the smaller model loses: there were no tables to score."
 OnStep = Callable[[float, str], None]
 
 
@@ -66,13 +66,20 @@ def optimise(
 
     `model` is a model file, its run's folder or a loaded model. With the tables that it was trained on the test rows
     are measured, and a search for a size chooses by the validation rows; with others, all rows whose target is known.
+    A search without tables takes those of the project or workspace that the model lies in, or says that it is blind.
     """
-    from nexusflow.artifact import TrainedModel, find_model, load_model
     from nexusflow.optimise.optimizer import optimize_model
 
-    trained = model if isinstance(model, TrainedModel) else load_model(find_model(Path(model)))
+    trained, run_folder = trained_at(model)
     evaluation: Evaluation | None = None
     problems: tuple[Problem, ...] = ()
+    if tables is None and target_size_mb is not None:
+        try:
+            tables = own_tables(run_folder, trained)
+        except NexusFlowError:
+            problems = (
+                Problem(severity=Severity.WARNING, message=BLIND, fix="Give its tables to measure it."),
+            )
     if tables is not None:
         given = as_loaded(trained, as_tables(tables, wanted_tables(trained)))
         evaluation, problems = evaluation_of(trained, given, should_stop)
@@ -170,7 +177,7 @@ def file_megabytes(store: RunStore, run_id: str) -> float:
 
 def keep(store: RunStore, run_id: str, found: "Optimised") -> SmallerModel:
     """Write an optimised model beside its run; one that was made by the same steps is replaced."""
-    folder = store.folder(run_id) / FOLDER
+    folder = store.folder(run_id) / SMALLER_FOLDER
     folder.mkdir(exist_ok=True)
     steps = found.optimization_metadata["methods"]
     if not steps:
@@ -184,7 +191,7 @@ def keep(store: RunStore, run_id: str, found: "Optimised") -> SmallerModel:
 def smaller_models(store: RunStore, run_id: str) -> tuple[SmallerModel, ...]:
     """The optimised models of a run, the newest first; a record that cannot be read is passed over."""
     found = []
-    for path in (store.folder(run_id) / FOLDER).glob("*.nxf"):
+    for path in (store.folder(run_id) / SMALLER_FOLDER).glob("*.nxf"):
         try:
             record = read_json(path.with_suffix(".json"))
         except (ValueError, NexusFlowError):

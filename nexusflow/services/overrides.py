@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from nexusflow.config import DatasetConfig, RunConfig, load_config, parse_config
+from nexusflow.config import DatasetConfig, RunConfig, load_config, read_config
 from nexusflow.config_problems import nearest, unreadable
 from nexusflow.errors import ConfigError, Problem, Severity
 
@@ -19,7 +19,8 @@ def load_with(path: Path, settings: Sequence[str]) -> RunConfig:
     data = yaml.safe_load(path.read_text(encoding="utf-8"))
     for text in settings:
         data = changed(data, text)
-    return parse_config(data, source=f"{path} with --set")
+    # As a file with these settings in it would be read: what has no effect is refused here too.
+    return read_config(yaml.safe_dump(data), source=f"{path} with --set")
 
 
 def changed(data: Mapping[str, Any], text: str) -> dict[str, Any]:

@@ -84,6 +84,7 @@ def state(workspace: Workspace) -> State | None:
         return State.MOVED_ON
     try:
         same = workspace.own_config().model_dump(mode="json") == link.opened
+        same = same and _digests(workspace.tables()) == link.tables
     except NexusFlowError:
         # Without a question there is no configuration to write; that is a change.
         return State.CHANGED

@@ -21,10 +21,11 @@ from nexusflow.train.run import Run
 class Project:
     """A configuration and all that it speaks of; `problems` are what should be known before a training.
 
-    `source` is its file, where a run that is cut off finds the tables again.
+    `source` is its file, where a run that is cut off finds the tables again, and `settings` what was changed of it.
     """
 
     source: Path
+    settings: tuple[str, ...] = ()
     config: RunConfig
     tables: TableSet
     schema: Schema
@@ -55,7 +56,9 @@ class Trained:
 def read_project(config: Path, settings: Sequence[str] = ()) -> Project:
     """Read a configuration, changed by `settings` such as training.epochs=3, and its tables; see `load_project`."""
     read, tables, schema, task = load_project(config, settings)
-    return Project(source=config, config=read, tables=tables, schema=schema, task=task)
+    return Project(
+        source=config, settings=tuple(settings), config=read, tables=tables, schema=schema, task=task
+    )
 
 
 def train_project(
@@ -86,6 +89,7 @@ def train_project(
             should_stop=should_stop,
             learn=learn,
             source=project.source,
+            settings=project.settings,
         )
     return _trained(store, run)
 
@@ -99,11 +103,12 @@ def resume_project(
     should_stop: ShouldStop = lambda: False,
 ) -> Trained:
     """Go on with a run that was cut off; see `find_resumable` for what is refused."""
-    from nexusflow.services.resume import find_resumable
+    from nexusflow.services.resume import find_resumable, must_go_on
 
     found = find_resumable(folder, config)
     on_problems(found.tables.problems)
     with found.store.hold(found.run.id):
+        must_go_on(found.store, found.run.id)
         run = run_training(
             config=found.config,
             tables=found.tables,

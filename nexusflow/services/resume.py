@@ -74,7 +74,7 @@ def find_resumable(folder: Path, config: Path | None = None) -> Resumable:
         )
     if not path.is_file():
         raise ConfigError(f"The configuration of run {run.id} is no longer at {path}. Name it with --config.")
-    settings, tables, schema, task = load_project(path)
+    settings, tables, schema, task = load_project(path, asked.settings)
     problems = [*_other_versions(asked), *_other_settings(asked, settings)]
     if not problems and task.to_dict() != asked.task:
         problems.append(_changed("The question is no longer the one that the run was started with."))
@@ -85,6 +85,12 @@ def find_resumable(folder: Path, config: Path | None = None) -> Resumable:
         )
     _refuse([*problems, *_other_tables(asked, tables)])
     return Resumable(store=store, run=run, config=settings, tables=tables, schema=schema, task=task)
+
+
+def must_go_on(store: RunStore, run_id: str) -> None:
+    """TrainingError where somebody else has finished the run while this process waited to hold it."""
+    if store.load(run_id).status is RunStatus.FINISHED or asked_of(store, run_id) is None:
+        raise TrainingError(f"Run {run_id} has been finished in the meantime; nothing was done.")
 
 
 def _workspace_run(workspace: Workspace, run_id: str) -> Resumable:

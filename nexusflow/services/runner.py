@@ -3,8 +3,9 @@
 import errno
 import io
 import logging
+import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PREDICTIONS_FILE = "predictions.parquet"
+# Smaller copies of the model, which belong to the weights that they were made of.
+SMALLER_FOLDER = "optimised"
 MODEL_FILE, OLD_FOLDER = "model.nxf", "model"
 DISK_FULL = "The disk is full. What was written before is whole: free some space, then resume the run."
 OUT_OF_MEMORY = "Memory ran out. Choose a smaller batch size, embedding width or number of rows per key."
@@ -98,13 +101,15 @@ def run_training(
     should_stop: ShouldStop,
     learn: Learn | None = None,
     source: Path | None = None,
+    settings: Sequence[str] = (),
     resume: bool = False,
 ) -> Run:
     """Train, evaluate and save the model of a run that `store` knows; the run's record is kept up to date.
 
     `learn` gives the model; by default the configuration is trained once, as it stands, and then checkpoints are kept
     until the run has finished. With `resume` it goes on from the last of them (`nexusflow.services.resume` sees to it
-    that what is given is what the run was started with). `source` is the configuration file, if there is one.
+    that what is given is what the run was started with). `source` is the configuration file, if there is one, and
+    `settings` what was changed of it, as in training.epochs=3.
 
     Stopped early, the run is cancelled, and the best weights are saved if an epoch has ended. Whatever else
     goes wrong is written into the record and raised.
@@ -115,7 +120,8 @@ def run_training(
     record = RunRecord(store, before, on_event, seconds)
     try:
         if learn is None and not resume:
-            keep_asked(store, run_id, config=config, tables=tables, schema=schema, task=task, source=source)
+            asked = {"config": config, "tables": tables, "schema": schema, "task": task}
+            keep_asked(store, run_id, **asked, source=source, settings=settings)  # type: ignore[arg-type]
         given = Given(
             config=config,
             tables=tables,
@@ -278,6 +284,7 @@ class _Training:
         run = replace(self.record.run, status=status)
         path = self.record.store.folder(run.id) / MODEL_FILE
         save_model(path, model=model, preprocessing=preprocessing, config=self.config, run=run)
+        shutil.rmtree(self.record.store.folder(run.id) / SMALLER_FOLDER, ignore_errors=True)
 
 
 def _outcomes(reader: "Reader", logit_NO: Logits, interval: "Interval | None") -> pd.DataFrame:

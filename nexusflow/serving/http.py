@@ -13,11 +13,12 @@ from pydantic import BaseModel, Field
 from starlette.datastructures import UploadFile
 
 import nexusflow
+from nexusflow.data.tables import Table
 from nexusflow.errors import NexusFlowError
 from nexusflow.services.opening import as_tables
 from nexusflow.services.prediction import safe_csv
 from nexusflow.services.values import plain_values
-from nexusflow.serving.limits import LimitedBody, Limits
+from nexusflow.serving.limits import CAME, LimitedBody, Limits
 from nexusflow.serving.server import (
     Record,
     Server,
@@ -72,8 +73,7 @@ def make_app(server: Server) -> FastAPI:
 
     @app.exception_handler(TimedOut)
     async def _timed_out(request: Request, error: TimedOut) -> JSONResponse:
-        message = f"The request took longer than {server.limits.seconds:g} s. Send fewer rows, or try again."
-        problem = {"severity": "error", "message": message}
+        problem = {"severity": "error", "message": server.limits.too_slow}
         return JSONResponse({"problems": [problem]}, status_code=503, headers={"Retry-After": "1"})
 
     @app.get("/health")
@@ -87,10 +87,13 @@ def make_app(server: Server) -> FastAPI:
         return describe(server.trained, server.held.tables)
 
     @app.post("/predict", response_model=Answered, responses=REFUSALS)
-    async def predict(asked: Asked) -> Response:
+    async def predict(request: Request, asked: Asked) -> Response:
         """Score every row of the entity table; the target may be absent."""
-        given = [server.table(name, records) for name, records in asked.tables.items()]
-        prediction = await server.predict(given, asked.as_of)
+
+        def read() -> list[Table]:
+            return [server.table(name, records) for name, records in asked.tables.items()]
+
+        prediction = await server.predict(read, asked.as_of, request.scope[CAME])
         body = {
             "predictions": plain_values(prediction.frame),
             "problems": problem_records(prediction.problems),
@@ -102,8 +105,12 @@ def make_app(server: Server) -> FastAPI:
         """Score uploaded files, one per table and named as the table is; the answer is a CSV file."""
         async with request.form(max_files=200, max_fields=0) as form:
             files = [(name, file) for name, file in form.multi_items() if isinstance(file, UploadFile)]
-            given = [read_table(name, file.filename or name, await file.read()) for name, file in files]
-        prediction = await server.predict(given, as_of)
+            given = [(name, file.filename or name, await file.read()) for name, file in files]
+
+        def read() -> list[Table]:
+            return [read_table(*each) for each in given]
+
+        prediction = await server.predict(read, as_of, request.scope[CAME])
         told = json.dumps(problem_records(prediction.problems[:MOST_TOLD]))
         return Response(safe_csv(prediction.frame), media_type="text/csv", headers={"X-Problems": told})
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -39,24 +39,30 @@ class Server:
     limits: Limits
     turns: anyio.CapacityLimiter = field(repr=False)
 
-    async def predict(self, given: Sequence[Table], as_of: str | None) -> Prediction:
-        """The predictions of these tables and those that are held; TimedOut where they take too long."""
-        ends = time.monotonic() + self.limits.seconds
-        with anyio.move_on_after(self.limits.seconds) as waiting:
+    async def predict(
+        self, read: Callable[[], Sequence[Table]], as_of: str | None, came: float
+    ) -> Prediction:
+        """The predictions of the tables that `read` gives and those that are held.
+
+        `came` is when the request came in; TimedOut where it takes longer than it may.
+        """
+        ends = came + self.limits.seconds
+        with anyio.move_on_after(ends - time.monotonic()) as waiting:
             await self.turns.acquire_on_behalf_of(waiting)
         if waiting.cancelled_caught:
             raise TimedOut
         try:
-            return await anyio.to_thread.run_sync(partial(self._predict, given, as_of, ends))
+            return await anyio.to_thread.run_sync(partial(self._predict, read, as_of, ends))
         finally:
             self.turns.release_on_behalf_of(waiting)
 
-    def _predict(self, given: Sequence[Table], as_of: str | None, ends: float) -> Prediction:
+    def _predict(self, read: Callable[[], Sequence[Table]], as_of: str | None, ends: float) -> Prediction:
         def in_time(share: float) -> None:
             if time.monotonic() > ends:
                 raise TimedOut
 
-        tables = TableSet(tables={**self.held.tables, **{table.name: table for table in given}})
+        tables = TableSet(tables={**self.held.tables, **{table.name: table for table in read()}})
+        in_time(0.0)
         entity = self.trained.preprocessing.task.entity_table
         rows = len(tables[entity]) if entity in tables else 0
         if rows > self.limits.rows:

@@ -16,6 +16,7 @@ from nexusflow.errors import ConfigError, NexusFlowError
 from nexusflow.services.evaluation import evaluate
 from nexusflow.services.project_folder import State, open_project, reread_project, save_project, state
 from nexusflow.services.project_run import train
+from nexusflow.services.project_tables import load_tables
 from nexusflow.services.projects import EncoderChoice, load_project
 from nexusflow.services.starting import start_project
 
@@ -137,6 +138,18 @@ def test_a_table_of_the_app_goes_to_the_project_and_one_taken_away_leaves_its_fi
     assert tables["visits"].frame["minutes"].tolist() == [3, 9, 4]
     assert (made / "datasets" / "visits.parquet").is_file() and (made / "datasets" / "holidays.csv").is_file()
     assert state(workspace) is State.SAVED
+
+
+def test_a_table_whose_rows_have_changed_is_saved_too(made, tmp_path):
+    workspace = open_project(made, tmp_path)
+    table = next(iter(workspace.tables().values()))
+    shorter = table.frame.iloc[:-1]
+    workspace.add_files([(f"{table.name}.csv", shorter.to_csv(index=False).encode())])
+    assert state(workspace) is State.CHANGED
+    file = save_project(workspace)
+    assert state(workspace) is State.SAVED
+    config = load_config(file)
+    assert len(load_tables(config, file)[table.name]) == len(shorter)
 
 
 def test_a_file_changed_by_somebody_else_is_not_overwritten(made, tmp_path):

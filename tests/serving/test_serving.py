@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -184,6 +183,17 @@ def test_limits_of_rows_size_and_time(place, body):
     assert hasty.post("/predict", json=body).status_code == 503
 
 
+def test_a_body_that_comes_too_slowly_is_refused(place):
+    def drip():
+        for _ in range(20):
+            time.sleep(0.1)
+            yield b" "
+
+    slow = serving(place, limits=Limits(seconds=0.5))
+    said = slow.post("/predict", content=drip(), headers={"content-type": "application/json"})
+    assert said.status_code == 503 and "longer than 0.5 s" in said.text
+
+
 def test_many_clients_at_once_all_get_the_same_answer(client, body):
     alone = client.post("/predict", json=body).json()
     with ThreadPoolExecutor(8) as pool:
@@ -201,14 +211,25 @@ def test_a_worker_process_reads_its_orders_from_the_environment(monkeypatch, pla
     assert client.post("/predict", json={"tables": tables}).status_code == 200
 
 
-def test_the_command_serves_until_it_is_stopped(place, given, body):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "nexusflow", "serve", str(place), "--port", str(port)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_command_serves_until_it_is_stopped(place, body, workers):
+    command = [
+        sys.executable,
+        "-m",
+        "nexusflow",
+        "serve",
+        str(place),
+        "--port",
+        "0",
+        "--workers",
+        str(workers),
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, text=True)
     try:
-        url = f"http://127.0.0.1:{port}"
+        said = process.stderr.readline()
+        url = said.split(": ", 1)[1].removesuffix("/docs; Ctrl-C stops.\n")
+        assert said.startswith("the shop: http://127.0.0.1:") and not url.endswith(":0")
         for _ in range(300):
             try:
                 assert httpx.get(f"{url}/health").json()["model"] == "the shop"

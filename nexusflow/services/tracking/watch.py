@@ -87,7 +87,8 @@ class _Watch:
         self.subject, self.make, self.tables, self.on_event = subject, make, tables, on_event
         self.tracker: Tracker | None = None
         self.lost = False
-        self.told: set[int] = set()
+        # A run that goes on has told the epochs that it begins with.
+        self.told = {record.epoch for record in subject.store.load(subject.run_id).history}
         self.has_settings = False
 
     def pass_on(self, event: Event) -> None:
