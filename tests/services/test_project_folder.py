@@ -141,7 +141,7 @@ def test_a_table_of_the_app_goes_to_the_project_and_one_taken_away_leaves_its_fi
 
 
 def test_a_table_whose_rows_have_changed_is_saved_too(made, tmp_path):
-    workspace = open_project(made, tmp_path)
+    workspace = opened(made, tmp_path / "home")
     table = next(iter(workspace.tables().values()))
     shorter = table.frame.iloc[:-1]
     workspace.add_files([(f"{table.name}.csv", shorter.to_csv(index=False).encode())])

@@ -8,6 +8,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import anyio
 import httpx2 as httpx
 import numpy as np
 import pandas as pd
@@ -184,14 +185,30 @@ def test_limits_of_rows_size_and_time(place, body):
 
 
 def test_a_body_that_comes_too_slowly_is_refused(place):
-    def drip():
-        for _ in range(20):
-            time.sleep(0.1)
-            yield b" "
+    app = make_app(make_server(place, limits=Limits(seconds=0.5)))
+    scope = {
+        **dict.fromkeys(("path", "root_path"), "/predict"),
+        **{
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": "http",
+        },
+        **{"query_string": b"", "headers": [(b"content-type", b"application/json")], "root_path": ""},
+        **{"server": ("test", 80), "client": ("test", 1)},
+    }
+    sent = []
 
-    slow = serving(place, limits=Limits(seconds=0.5))
-    said = slow.post("/predict", content=drip(), headers={"content-type": "application/json"})
-    assert said.status_code == 503 and "longer than 0.5 s" in said.text
+    async def receive():
+        await anyio.sleep(0.1)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    async def send(message):
+        sent.append(message)
+
+    anyio.run(app, scope, receive, send)
+    assert sent[0]["status"] == 503 and b"longer than 0.5 s" in sent[1]["body"]
 
 
 def test_many_clients_at_once_all_get_the_same_answer(client, body):
