@@ -78,6 +78,7 @@ def look_at_tables(page: Page) -> None:
         "cells => cells.map(cell => cell.getBoundingClientRect().height)"
     )
     assert len(cards) == 2 and cards[0] == cards[1]
+    chart.scroll_into_view_if_needed()
     box = chart.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.45)
