@@ -1,5 +1,6 @@
 """Scikit-learn estimators on related tables: X is a dict of frames, y the target of the entity table's rows."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
@@ -23,7 +24,7 @@ Tables = Mapping[str, pd.DataFrame]
 TARGET = "target"
 
 
-class _Estimator(BaseEstimator):
+class _Estimator(BaseEstimator, ABC):
     """What both estimators share.
 
     `target` is `table.column`, or the entity table alone where y is given. `settings` is the rest of a configuration
@@ -89,9 +90,9 @@ class _Estimator(BaseEstimator):
         weight = None if weight is None else np.asarray(weight)[known]
         return float(measure(truth[known], self.predict(X)[known], sample_weight=weight))
 
+    @abstractmethod
     def predict(self, X: Tables) -> npt.NDArray[Any]:
         """What is predicted of every row of the entity table, in its order."""
-        raise NotImplementedError
 
     def _truth(self, X: Tables, y: npt.ArrayLike | None) -> npt.NDArray[Any]:
         if y is not None:
