@@ -26,6 +26,8 @@ ENCODER_WORDS = {
 }
 SIZES = {"small": "Small", "medium": "Medium", "large": "Large"}
 STEPS_USUAL = 3
+# Where the session keeps what the page showed last.
+CHOSEN = "model_chosen"
 
 
 def encoder_cards(workspace: Workspace) -> dict[str, EncoderChoice]:
@@ -66,6 +68,13 @@ def encoder_cards(workspace: Workspace) -> dict[str, EncoderChoice]:
                 **encoder_details(before, kind, place),
             )
     return chosen
+
+
+def of_workspace(
+    workspace: Workspace,
+) -> tuple[dict[str, EncoderChoice], ArchitectureConfig, TrainingConfig]:
+    """The settings as they were kept last."""
+    return dict(workspace.encoders()), workspace.architecture(), workspace.training()
 
 
 def save(
@@ -110,17 +119,26 @@ def main() -> None:
     except ConfigError as error:
         show_problems(error.problems)
         return
-    saved = (encoders, architecture, training) == (
-        workspace.encoders(),
-        workspace.architecture(),
-        workspace.training(),
-    ) and mlops == logged_to(workspace.folder)
+    chosen = (encoders, architecture, training, mlops)
+    kept = (*of_workspace(workspace), logged_to(workspace.folder))
+
+    def keep() -> None:
+        save(workspace, *chosen)
+
+    # At once, or whoever leaves by the navigation would lose it; but only what was changed here, for what differs
+    # otherwise was changed elsewhere since.
+    changed = st.session_state.get(CHOSEN, kept) != chosen
+    st.session_state[CHOSEN] = chosen
+    saved = chosen == kept or (changed and attempt(keep))
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
-        st.markdown(":green[:material/check_circle: Saved]" if saved else ":orange[Not saved yet]")
+        st.markdown(":green[:material/check_circle: Saved]" if saved else ":orange[Not saved]")
         if st.button(
-            "Save and continue", type="primary", key="save_model", icon=":material/save:"
-        ) and attempt(lambda: save(workspace, encoders, architecture, training, mlops)):
-            state.tell("The model settings are saved.")
+            "Continue to Train",
+            type="primary",
+            key="save_model",
+            icon=":material/arrow_forward:",
+            icon_position="right",
+        ) and attempt(keep):
             go_to("train")
     try:
         config_file(workspace)

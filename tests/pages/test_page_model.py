@@ -37,6 +37,26 @@ def test_settings_are_saved_and_shown_again(open_page: OpenPage, asked_shop: Wor
     assert any("Saved" in m.value for m in page.markdown)
 
 
+def test_what_is_set_is_kept_at_once(open_page: OpenPage, asked_shop: Workspace) -> None:
+    page = open_page("model")
+    page.number_input(key="epochs").set_value(7).run()
+    assert asked_shop.training().epochs == 7
+    assert any("Saved" in m.value for m in page.markdown)
+    page.number_input(key="epochs").set_value(8).run()
+    assert asked_shop.training().epochs == 8
+
+
+def test_what_was_changed_elsewhere_is_not_overwritten(open_page: OpenPage, asked_shop: Workspace) -> None:
+    page = open_page("model")
+    elsewhere = asked_shop.training().model_copy(update={"epochs": 3})
+    asked_shop.save_model_settings(
+        encoders=asked_shop.encoders(), architecture=asked_shop.architecture(), training=elsewhere
+    )
+    page.run()
+    assert asked_shop.training().epochs == 3
+    assert any("Not saved" in m.value for m in page.markdown)
+
+
 def test_what_is_left_open_stays_open(open_page: OpenPage, asked_shop: Workspace) -> None:
     page = open_page("model")
     for key in ("epochs", "batch_size"):
