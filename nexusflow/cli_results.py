@@ -17,16 +17,18 @@ _OF_INTERVALS = ("coverage", "interval_width")
 
 
 def print_scores(title: str, scores: Mapping[str, Mapping[str, float]]) -> None:
-    """Metrics by model as a table, in the order of the first model's; what a model lacks is left empty."""
+    """Metrics as a table, a column to a model, in the order of the first model's; what one lacks is left empty."""
     names = [n for n in dict.fromkeys(n for s in scores.values() for n in s) if n not in _OF_INTERVALS]
     if not names:
         return
     grid = Grid(title=escape(title))
     grid.add_column("", no_wrap=True)
+    # A model to a column: its name may break, a figure may not.
+    for model in scores:
+        grid.add_column(escape(model), justify="right", min_width=len("0.0000"))
     for name in names:
-        grid.add_column(name.replace("_", " "), justify="right")
-    for model, metrics in scores.items():
-        grid.add_row(escape(model), *(f"{metrics[n]:.4f}" if n in metrics else "" for n in names))
+        figures = (f"{m[name]:.4f}" if name in m else "" for m in scores.values())
+        grid.add_row(name.replace("_", " "), *figures)
     out.print(grid)
 
 

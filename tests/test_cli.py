@@ -75,7 +75,7 @@ def trained(project):
 
 def test_train_shows_the_model_beside_its_baselines_and_where_it_is(trained):
     result, folder = trained
-    for words in ("NexusFormer", "LightGBM on aggregates", "auroc", "Test rows", str(folder / "model.nxf")):
+    for words in ("NexusFormer", "aggregates", "auroc", "Test rows", str(folder / "model.nxf")):
         assert words in result.stdout
     assert "epoch 1/1" in result.stderr
     record = Run.load(folder / "run.json")
