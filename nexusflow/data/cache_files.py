@@ -115,7 +115,7 @@ class ArrayFiles:
         return self.read(key, what) or arrays
 
     def forget(self, tables: Collection[str]) -> None:
-        """Remove what was made of the tables with these digests."""
+        """Remove what was made of the tables with these digests, as far as this user may."""
         for entry in self._entries():
             try:
                 made_of = json.loads((entry.path / SHEET).read_text(encoding="utf-8"))["tables"]
@@ -170,7 +170,11 @@ class ArrayFiles:
 
     def _entries(self) -> Iterator[_Entry]:
         """What is kept; folders that a killed process has left are removed on the way."""
-        for path in self.folder.iterdir() if self.folder.is_dir() else ():
+        try:
+            folders = list(self.folder.iterdir())
+        except OSError:
+            return
+        for path in folders:
             try:
                 if path.suffix in (PART, GONE):
                     if path.suffix == GONE or time.time() - path.stat().st_mtime > ABANDONED:
