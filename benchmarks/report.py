@@ -10,6 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+# What an earlier run has kept must not make a later one quicker.
+os.environ["NEXUSFLOW_CACHE_GB"] = "0"
+
 PACKAGES = ("numpy", "pandas", "torch", "lightgbm", "scikit-learn")
 
 

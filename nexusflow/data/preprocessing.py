@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nexusflow.data.cache import Anew, Cache
 from nexusflow.data.featurize import TableFeaturizer, Treatment, fit_table
-from nexusflow.data.index import RelationalIndex, build_index
+from nexusflow.data.index import RelationalIndex
 from nexusflow.data.keys import Rows
 from nexusflow.data.layout import Layout, RoleLayout
 from nexusflow.data.quantiles import QuantileScale
@@ -158,15 +159,20 @@ def fit_preprocessing(
     hops: int,
     rows_per_key: int,
     treatment: Treatment | None = None,
+    cache: Cache | None = None,
 ) -> Preprocessing:
-    """Learn vocabularies, quantiles, look-backs and scales from the training examples and the rows they may read."""
-    index = build_index(tables, schema)
+    """Learn vocabularies, quantiles, look-backs and scales from the training examples and the rows they may read.
+
+    With a `cache` that a `Reader` gets too, tables are indexed and encoded once for both.
+    """
+    cache = cache or Anew()
+    index = cache.index(tables, schema)
     roles = find_roles(schema, task.entity_table, hops=hops)
     train = examples.part(Part.TRAIN)
     until = stale_until(task, examples, seed=0)[examples.part_N == str(Part.TRAIN)]
     treatment = treatment or Treatment()
     featurizers, found = _fit_tables(tables, schema, task, index, roles, train.row_N, until, treatment)
-    encoded = {name: f.encode(tables[name]) for name, f in featurizers.items()}
+    encoded = {name: cache.encoded(f, tables[name]) for name, f in featurizers.items()}
     windows: dict[int, Windows | None] = {}
     raw: list[tuple[SummarySource, npt.NDArray[np.floating[Any]]]] = []
     anchors = anchor_rows(index, roles, train.row_N, until)

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from nexusflow.data.batch import Batch, TableBatch
+from nexusflow.data.cache import Anew, Cache
 from nexusflow.data.featurize import FIRST, MISSING, NO_TIME, EncodedTable, TableFeaturizer
-from nexusflow.data.index import FOREVER, STATIC, Edges, RelationalIndex, build_index
+from nexusflow.data.index import FOREVER, STATIC, Edges, RelationalIndex
 from nexusflow.data.keys import Rows
 from nexusflow.data.layout import TIME_FEATURES, Layout
 from nexusflow.data.preprocessing import Preprocessing, anchor_rows
@@ -28,16 +29,29 @@ Floats = npt.NDArray[np.float32]
 class Reader:
     """Reads the relational context of examples; nothing later than a row's cutoff, by construction of the sampler."""
 
-    def __init__(self, preprocessing: Preprocessing, tables: TableSet, examples: Examples) -> None:
-        whole = self.in_blocks(preprocessing, tables, examples)
+    def __init__(
+        self,
+        preprocessing: Preprocessing,
+        tables: TableSet,
+        examples: Examples,
+        cache: Cache | None = None,
+    ) -> None:
+        whole = self.in_blocks(preprocessing, tables, examples, cache)
         self._hold(preprocessing, tables, examples, whole.index, whole.encoded)
         self._read(read_until(preprocessing.task, examples))
 
     @classmethod
-    def in_blocks(cls, preprocessing: Preprocessing, tables: TableSet, examples: Examples) -> Self:
+    def in_blocks(
+        cls,
+        preprocessing: Preprocessing,
+        tables: TableSet,
+        examples: Examples,
+        cache: Cache | None = None,
+    ) -> Self:
         """Tables indexed and encoded, of whose examples nothing is read yet: `block` reads some of them."""
-        index = build_index(tables, preprocessing.schema)
-        encoded = {n: f.encode(tables[n]) for n, f in preprocessing.featurizers.items()}
+        cache = cache or Anew()
+        index = cache.index(tables, preprocessing.schema)
+        encoded = {n: cache.encoded(f, tables[n]) for n, f in preprocessing.featurizers.items()}
         reader = cls.__new__(cls)
         reader._hold(preprocessing, tables, examples, index, encoded)
         reader._paths = {}

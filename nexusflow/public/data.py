@@ -16,6 +16,7 @@ from nexusflow.data.schema import Schema
 from nexusflow.data.tables import Table, TableSet
 from nexusflow.data.task import Part, Task
 from nexusflow.errors import ConfigError, DataError
+from nexusflow.services.data_cache import data_cache
 from nexusflow.services.learn import prepared, reached
 from nexusflow.services.opening import as_tables
 from nexusflow.services.projects import load_project, meaning
@@ -78,7 +79,7 @@ class RelationalData:
     def reader(self) -> "Reader":
         """The examples, ready to be read, with preprocessing that was fitted on the training rows."""
         seen = reached(self.schema, self.task, hops=self.config.architecture.hops)
-        return prepared(self.config, self.tables, seen, self.task)[0]
+        return prepared(self.config, self.tables, seen, self.task, data_cache(self.tables))[0]
 
     def loader(self, part: str, *, batch_size: int | None = None, shuffle: bool = False) -> "Loader":
         """Batches of the rows of a part: train, validation or test.

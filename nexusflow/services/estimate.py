@@ -11,6 +11,7 @@ from nexusflow.data.schema import Schema
 from nexusflow.data.stored import StoredTable
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Task
+from nexusflow.services.data_cache import data_cache
 from nexusflow.services.jobs import JobManager, JobView, OnEvent, ShouldStop
 from nexusflow.services.learn import prepared, reached
 from nexusflow.services.storage import new_run_id
@@ -111,7 +112,7 @@ def estimate(
 
     began = time.monotonic()
     seen = reached(schema, task, hops=config.architecture.hops)
-    reader, model = prepared(config, tables, seen, task)
+    reader, model = prepared(config, tables, seen, task, data_cache(tables))
     before = time.monotonic() - began
     training = settle(config.training, reader)
     step = seconds_per_step(reader, model, training, should_stop)

@@ -12,6 +12,7 @@ from nexusflow.data.question import AsOf
 from nexusflow.data.tables import Table, TableSet
 from nexusflow.data.task import PARTS, Examples, Part, TaskKind
 from nexusflow.errors import DataError, Problem
+from nexusflow.services.data_cache import data_cache
 from nexusflow.services.opening import own_tables, prepare, trained_at
 from nexusflow.services.prediction import score_rows, scoreable
 
@@ -95,7 +96,7 @@ def _answered(reader: "Reader", tables: TableSet, as_of: str | None) -> "Reader"
     labels = Table(name=preprocessing.task.entity_table, frame=answers_to(tables, question).frame)
     asked = with_table(tables, labels)
     examples, _ = scoreable(preprocessing, asked)
-    return Reader(preprocessing, asked, examples)
+    return Reader(preprocessing, asked, examples, data_cache(asked))
 
 
 def _parts(reader: "Reader", *, own: bool) -> dict[str, Examples]:

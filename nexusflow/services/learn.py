@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nexusflow.config import RunConfig
+from nexusflow.data.cache import Cache, Held
 from nexusflow.data.roles import find_roles
 from nexusflow.data.schema import Schema
 from nexusflow.data.tables import TableSet
@@ -38,6 +39,7 @@ class Given:
     record: RunRecord
     should_stop: ShouldStop
     checkpoints: "Checkpoints | None" = None
+    cache: Cache = field(default_factory=Held)
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -78,7 +80,7 @@ def learn_once(given: Given) -> Learnt:
     config, record = given.config, given.record
     seen = reached(given.schema, given.task, hops=config.architecture.hops)
     record_data(given, seen)
-    reader, model = prepared(config, given.tables, seen, given.task)
+    reader, model = prepared(config, given.tables, seen, given.task, given.cache)
     config = config.model_copy(update={"training": settle(config.training, reader)})
     record.update(
         config=config.model_dump(mode="json"), parameters=sum(p.numel() for p in model.parameters())
@@ -116,15 +118,20 @@ def reached(schema: Schema, task: Task, *, hops: int) -> Schema:
     )
 
 
-def prepared(config: RunConfig, tables: TableSet, schema: Schema, task: Task) -> "tuple[Reader, NexusFormer]":
-    """The examples of a task, ready to be read, and an untrained network that fits them."""
+def prepared(
+    config: RunConfig, tables: TableSet, schema: Schema, task: Task, cache: Cache | None = None
+) -> "tuple[Reader, NexusFormer]":
+    """The examples of a task, ready to be read, and an untrained network that fits them.
+
+    Tables are indexed and encoded once, or taken from `cache` (see `nexusflow.services.data_cache`).
+    """
     from nexusflow.artifact import build_model
     from nexusflow.data.examples import make_examples
     from nexusflow.data.featurize import Treatment
     from nexusflow.data.preprocessing import fit_preprocessing
     from nexusflow.data.reader import Reader
 
-    architecture = config.architecture
+    architecture, cache = config.architecture, cache or Held()
     examples = make_examples(tables, schema, task)
     preprocessing = fit_preprocessing(
         tables,
@@ -137,6 +144,7 @@ def prepared(config: RunConfig, tables: TableSet, schema: Schema, task: Task) ->
             quantiles=config.training.use_advanced_preprocessing,
             fill=config.training.handle_missing == "simple",
         ),
+        cache=cache,
     )
     model = build_model(config, preprocessing)
-    return Reader(preprocessing, tables, examples), model
+    return Reader(preprocessing, tables, examples, cache), model

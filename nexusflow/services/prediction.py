@@ -14,6 +14,7 @@ from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Examples, TaskKind
 from nexusflow.errors import ArtifactError, DataError, Problem, Severity
 from nexusflow.services.asof import ask_as_of
+from nexusflow.services.data_cache import data_cache
 from nexusflow.services.tables_fit import misread_parts, missing_parts, unused_parts
 from nexusflow.train.events import ShouldStop
 
@@ -132,8 +133,10 @@ def _matched(
         now = ask_as_of(tables, task, as_of)
         tables, asked = now.tables, now.problems
     examples, undated = scoreable(preprocessing, tables)
-    reader = Reader.in_blocks(preprocessing, tables, examples)
-    return reader, (*asked, *undated, *unused, *misread_parts(reader))
+    told: list[str] = []
+    reader = Reader.in_blocks(preprocessing, tables, examples, data_cache(tables, told.append))
+    of_cache = (Problem(severity=Severity.WARNING, message=f"{sentence}.") for sentence in told)
+    return reader, (*asked, *undated, *unused, *misread_parts(reader), *of_cache)
 
 
 def scoreable(preprocessing: "Preprocessing", tables: TableSet) -> tuple[Examples, tuple[Problem, ...]]:

@@ -9,6 +9,7 @@ from nexusflow.data.schema import Schema
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import PARTS, Part, Task
 from nexusflow.errors import Problem
+from nexusflow.services.data_cache import data_cache
 from nexusflow.services.learn import Learn, reached
 from nexusflow.services.projects import load_project
 from nexusflow.services.storage import RunStore, new_run_id
@@ -149,11 +150,17 @@ def measure_baselines(project: Project, *, should_stop: ShouldStop = lambda: Fal
 
     architecture, training, task = project.config.architecture, project.config.training, project.task
     seen = reached(project.schema, task, hops=architecture.hops)
-    examples = make_examples(project.tables, seen, task)
+    examples, cache = make_examples(project.tables, seen, task), data_cache(project.tables)
     preprocessing = fit_preprocessing(
-        project.tables, seen, task, examples, hops=architecture.hops, rows_per_key=architecture.rows_per_key
+        project.tables,
+        seen,
+        task,
+        examples,
+        hops=architecture.hops,
+        rows_per_key=architecture.rows_per_key,
+        cache=cache,
     )
-    reader = Reader(preprocessing, project.tables, examples)
+    reader = Reader(preprocessing, project.tables, examples, cache)
     found = train_baselines(reader, seed=training.seed, refit=training.refit, should_stop=should_stop)
     return Measured(
         scores={

@@ -43,9 +43,9 @@ class RunRecord:
             self.store.append_event(self.run.id, event)
         self._on_event(event)
 
-    def say(self, message: str) -> None:
-        """Tell what is being done."""
-        self.pass_on(Note(message=message))
+    def say(self, message: str, *, lasts: bool = False) -> None:
+        """Tell what is being done, or something that `lasts` to be known."""
+        self.pass_on(Note(message=message, lasts=lasts))
 
     def finish(self, status: RunStatus) -> None:
         """The last word of a run that did not fail."""

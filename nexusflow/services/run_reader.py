@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from nexusflow.data.asking import asked_tables
 from nexusflow.data.tables import TableSet
 from nexusflow.errors import DataError
+from nexusflow.services.data_cache import data_cache
 from nexusflow.services.prediction import scoreable
 
 if TYPE_CHECKING:
@@ -30,4 +31,4 @@ def run_reader(trained: "TrainedModel", tables: TableSet) -> "Reader":
     if task.over_time and asked[task.entity_table].sha256 != known[task.entity_table]:
         raise DataError("The rows that the question asks about have changed since this run. Train again.")
     examples, _ = scoreable(trained.preprocessing, asked)
-    return Reader(trained.preprocessing, asked, examples)
+    return Reader(trained.preprocessing, asked, examples, data_cache(asked))

@@ -20,6 +20,7 @@ from nexusflow.data.tables import TableSet
 from nexusflow.data.task import PARTS, Part, Task, TaskKind
 from nexusflow.errors import NexusFlowError, TrainingError
 from nexusflow.services.checkpoints import checkpoints_of, keep_asked
+from nexusflow.services.data_cache import data_cache
 from nexusflow.services.jobs import UNEXPECTED
 from nexusflow.services.learn import Given, Learn, learn_once
 from nexusflow.services.prediction import Logits, answers, cutoff_times, score_rows, scoreable
@@ -130,6 +131,7 @@ def run_training(
             record=record,
             should_stop=should_stop,
             checkpoints=checkpoints_of(store, run_id) if learn is None else None,
+            cache=data_cache(tables, lambda told: record.say(told, lasts=True)),
             started=time.monotonic() - seconds,
         )
         _Training(given, learn or learn_once).run()
@@ -221,7 +223,7 @@ class _Training:
         preprocessing, examples = reader.preprocessing, reader.examples
         interval = self.result.calibration.interval
         everything, _ = scoreable(preprocessing, self.tables)
-        scoring = Reader(preprocessing, self.tables, everything)
+        scoring = Reader(preprocessing, self.tables, everything, self.given.cache)
         logit_NO = score_rows(model, scoring, should_stop=self.should_stop)[examples.row_N]
         if self.result.validation_logit_NO is not None:
             logit_NO[examples.part_N == str(Part.VALIDATION)] = self.result.validation_logit_NO

@@ -199,7 +199,8 @@ class _Search:
         """Reading is done once for each number of hops; the rows per key only say how much of it is looked at."""
         network = config.architecture
         if network.hops not in self.readers:
-            reader, _ = prepared(config, self.given.tables, self._seen(config), self.given.task)
+            given = self.given
+            reader, _ = prepared(config, given.tables, self._seen(config), given.task, given.cache)
             self.readers[network.hops] = reader
         return self.readers[network.hops].with_slots(network.rows_per_key)
 

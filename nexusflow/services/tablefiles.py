@@ -21,6 +21,7 @@ from nexusflow.data.schema import ForeignKey
 from nexusflow.data.stored import StoredTable
 from nexusflow.data.tables import Declared, Table, TableSet
 from nexusflow.errors import Problem, Severity
+from nexusflow.services.data_cache import forget
 from nexusflow.services.storage import write_bytes, write_json
 
 INDEX_FILE = "tables.json"
@@ -141,7 +142,11 @@ class TableFiles:
         unchanged = {entry["source"] for entry in index.values()} - changed
         before = [p for p in self.problems() if p.file in unchanged and p.table in (None, *index)]
         told = [{**vars(p), "severity": str(p.severity)} for p in (*before, *found)]
+        gone = {entry["sha256"] for entry in self._index().values()}
+        gone -= {entry["sha256"] for entry in index.values()}
         write_json(self.folder / INDEX_FILE, {"tables": list(index.values()), "problems": told})
+        if gone:
+            forget(gone)
         named = {entry["file"] for entry in index.values()}
         for path in self._files().iterdir():
             if path.name not in named:
