@@ -16,12 +16,14 @@ from nexusflow.data.numbers import parse_numbers
 from nexusflow.data.quantiles import QuantileScale, StandardScale
 from nexusflow.data.schema import Kind, TableSchema
 from nexusflow.data.tables import Table
-from nexusflow.data.times import parse_times
+from nexusflow.data.times import moments
 from nexusflow.errors import Problem, Severity
 
 MISSING, UNKNOWN, FIRST = 0, 1, 2
 MAX_CATEGORIES = 500
 NO_TIME = np.iinfo(np.int64).min
+# Cells that are scaled at a time: what is made on the way stays small beside the table.
+AT_ONCE = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,17 +72,27 @@ class TableFeaturizer:
     def encode(self, table: Table) -> EncodedTable:
         """The table's feature columns as numbers; a category that training rows did not show is UNKNOWN."""
         rows = len(table)
-        raw = _stack([finite_numbers(table.column(c)) for c in self.numeric], (rows, 0), np.float64)
-        scaled = [scale.transform(raw[:, n]) for n, scale in enumerate(self.numeric.values())]
-        codes = [_codes(table.column(c), words) for c, words in self.vocabulary.items()]
-        times = [_times(table.column(c)) for c in self.timestamp]
-        texts = [_hashed(table.column(c)) for c in self.text]
+        raw_RN = np.empty((rows, len(self.numeric)), dtype=np.float64)
+        numeric_RN = np.empty(raw_RN.shape, dtype=np.float32)
+        for n, (column, scale) in enumerate(self.numeric.items()):
+            raw_RN[:, n] = finite_numbers(table.column(column))
+            for at in range(0, rows, AT_ONCE):
+                numeric_RN[at : at + AT_ONCE, n] = scale.transform(raw_RN[at : at + AT_ONCE, n])
+        categorical_RK = np.empty((rows, len(self.vocabulary)), dtype=np.int32)
+        for k, (column, words) in enumerate(self.vocabulary.items()):
+            categorical_RK[:, k] = _codes(table.column(column), words)
+        time_RM = np.empty((rows, len(self.timestamp)), dtype=np.int64)
+        for m, column in enumerate(self.timestamp):
+            time_RM[:, m] = _times(table.column(column))
+        text_RXF = np.empty((rows, len(self.text), TEXT_FEATURES), dtype=np.float32)
+        for x, column in enumerate(self.text):
+            text_RXF[:, x] = _hashed(table.column(column))
         return EncodedTable(
-            raw_RN=raw,
-            numeric_RN=_stack(scaled, (rows, 0), np.float32),
-            categorical_RK=_stack(codes, (rows, 0), np.int32),
-            time_RM=_stack(times, (rows, 0), np.int64),
-            text_RXF=_stack(texts, (rows, 0, TEXT_FEATURES), np.float32),
+            raw_RN=raw_RN,
+            numeric_RN=numeric_RN,
+            categorical_RK=categorical_RK,
+            time_RM=time_RM,
+            text_RXF=text_RXF,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -201,6 +213,15 @@ def _vocabulary(values: pd.Series) -> tuple[tuple[str, ...], int]:
 
 
 def _codes(values: pd.Series, words: tuple[str, ...]) -> npt.NDArray[np.int32]:
+    """The categories' codes; each different value is looked up once, where equal ones have equal names."""
+    if values.dtype != object:
+        place, seen = pd.factorize(values)
+        codes = np.append(_look_up(pd.Series(seen), words), np.int32(MISSING))
+        return codes[place]
+    return _look_up(values, words)
+
+
+def _look_up(values: pd.Series, words: tuple[str, ...]) -> npt.NDArray[np.int32]:
     names = category_names(values)
     code = pd.Index(words, dtype="str").get_indexer(pd.Index(names)).astype(np.int32)
     found = np.where(code >= 0, code + FIRST, UNKNOWN)
@@ -208,8 +229,7 @@ def _codes(values: pd.Series, words: tuple[str, ...]) -> npt.NDArray[np.int32]:
 
 
 def _times(values: pd.Series) -> npt.NDArray[np.int64]:
-    stamps = parse_times(values)
-    return np.where(stamps.isna(), NO_TIME, stamps.to_numpy(dtype="datetime64[ns]").astype(np.int64))
+    return moments(values, NO_TIME)
 
 
 def _middle(values: pd.Series) -> int:
@@ -229,7 +249,3 @@ def _hashed(values: pd.Series) -> npt.NDArray[np.float32]:
         vectorizer = HashingVectorizer(n_features=TEXT_FEATURES, norm="l2")
         table[:-1] = vectorizer.transform([str(t) for t in texts]).toarray()
     return table[codes]
-
-
-def _stack(columns: list[npt.NDArray[Any]], empty: tuple[int, ...], dtype: type) -> npt.NDArray[Any]:
-    return np.stack(columns, axis=1).astype(dtype, copy=False) if columns else np.zeros(empty, dtype=dtype)

@@ -4,8 +4,9 @@ Times are nanoseconds since 1970, UTC. `STATIC` marks rows that are always known
 own time is missing: they are never readable, because nobody can say since when they are known.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from pandas.core.util.hashing import combine_hash_arrays  # type: ignore[attr-de
 from nexusflow.data.keys import Rows, match_keys
 from nexusflow.data.schema import ForeignKey, Schema
 from nexusflow.data.tables import Table, TableSet
-from nexusflow.data.times import parse_times
+from nexusflow.data.times import moments
 
 STATIC = np.iinfo(np.int64).min
 NEVER = np.iinfo(np.int64).max
@@ -26,24 +27,40 @@ FOREVER = NEVER - 1
 class Edges:
     """Pairs (parent row, child row) sorted by parent, then time, then tie: E of them.
 
-    `key_E` = parent * (number of times + 1) + rank of the time, so one binary search finds where a parent's readable
-    rows end. `start_P` [parents + 1] are the CSR borders.
+    `start_P` [parents + 1] are the CSR borders; `child_E` and `time_E` the child's row and since when it is known.
     """
 
     child_E: Rows
-    parent_E: Rows
     time_E: Rows
-    key_E: Rows
     start_P: Rows
-    times: Rows
+
+    def parents(self) -> Rows:
+        """The parent's row of every edge, made from the borders; [E]."""
+        return np.repeat(np.arange(len(self.start_P) - 1), np.diff(self.start_P))
 
     def span(self, parent_B: Rows, cutoff_B: Rows, *, strict: bool = False) -> tuple[Rows, Rows]:
         """Borders [B], [B] of each parent's rows with time <= cutoff (< where strict); empty for parent -1."""
+        parents = len(self.start_P) - 1
         known = np.maximum(parent_B, 0)
-        rank = np.searchsorted(self.times, cutoff_B, side="left" if strict else "right")
-        stop = np.searchsorted(self.key_E, known * (len(self.times) + 1) + rank, side="left")
-        start = self.start_P[known]
+        start, end = self.start_P[known], self.start_P[np.minimum(known + 1, parents)]
+        stop = self._search(start, np.where(parent_B < 0, start, end), cutoff_B, strict)
         return np.where(parent_B < 0, 0, start), np.where(parent_B < 0, 0, stop)
+
+    def _search(self, low_B: Rows, high_B: Rows, cutoff_B: Rows, strict: bool) -> Rows:
+        """Where each of these spans stops being readable: all are halved together, as often as the longest asks."""
+        found_B = low_B.copy()
+        at = np.flatnonzero(high_B > low_B)
+        low, high, cutoff = low_B[at], high_B[at], cutoff_B[at]
+        while len(at):
+            middle = (low + high) // 2
+            time = self.time_E[middle]
+            before = time < cutoff if strict else time <= cutoff
+            low, high = np.where(before, middle + 1, low), np.where(before, high, middle)
+            done = low >= high
+            if done.any():
+                found_B[at[done]] = low[done]
+                at, low, high, cutoff = at[~done], low[~done], high[~done], cutoff[~done]
+        return found_B
 
     def of_parents(self, parent_B: Rows) -> "Edges":
         """The edges of these parents alone, by the same numbers; [-1] is no parent."""
@@ -56,13 +73,15 @@ class Edges:
         parents = np.flatnonzero(used)
         shift = np.repeat(self.start_P[parents] - start_P[parents], count_P[parents])
         at = np.arange(len(shift)) + shift
+        return Edges(child_E=self.child_E[at], time_E=self.time_E[at], start_P=start_P)
+
+    def between(self, first: int, last: int) -> "Edges":
+        """The edges of the parents [first, last), counted from `first`; nothing is copied but the borders."""
+        start, stop = int(self.start_P[first]), int(self.start_P[last])
         return Edges(
-            child_E=self.child_E[at],
-            parent_E=self.parent_E[at],
-            time_E=self.time_E[at],
-            key_E=self.key_E[at],
-            start_P=start_P,
-            times=self.times,
+            child_E=self.child_E[start:stop],
+            time_E=self.time_E[start:stop],
+            start_P=self.start_P[first : last + 1] - start,
         )
 
     def recent(self, parent_B: Rows, cutoff_B: Rows, count: int, *, strict: bool = False) -> Rows:
@@ -75,52 +94,72 @@ class Edges:
 def sort_edges(
     parent_E: Rows, child_E: Rows, time_E: Rows, tie_E: npt.NDArray[np.generic], parents: int
 ) -> Edges:
-    """Edges in order, without those to no parent (-1) or whose time is never known."""
+    """Edges in order, without those to no parent (-1) or whose time is never known.
+
+    Where they are in no order yet, they are sorted by time and then dealt out to their parents, in linear time.
+    """
     keep = (parent_E >= 0) & (time_E != NEVER)
     if not keep.all():
         parent_E, child_E, time_E, tie_E = parent_E[keep], child_E[keep], time_E[keep], tie_E[keep]
-    times, rank = _ranks(time_E)
-    key = parent_E * (len(times) + 1) + rank
-    order = np.argsort(key, kind="stable")
-    order = _settle_ties(order, key[order], tie_E)
-    key, parent_E = key[order], parent_E[order]
-    start = np.searchsorted(parent_E, np.arange(parents + 1), side="left")
-    return Edges(
-        child_E=child_E[order],
-        parent_E=parent_E,
-        time_E=time_E[order],
-        key_E=key,
-        start_P=start.astype(np.int64),
-        times=times,
-    )
+    rises = time_E[1:] >= time_E[:-1]
+    if _rising(parent_E) and (rises | (parent_E[1:] > parent_E[:-1])).all():
+        order, start_P = np.arange(len(parent_E)), _borders(parent_E, parents)
+    elif rises.all():
+        order, start_P = _dealt(parent_E, parents)
+    else:
+        by_time = np.argsort(time_E, kind="stable")
+        order, start_P = _dealt(parent_E[by_time], parents)
+        order = by_time[order]
+    order, time_E = _settle_ties(order, time_E[order], start_P, tie_E)
+    return Edges(child_E=child_E[order], time_E=time_E, start_P=start_P)
 
 
-def _ranks(time_E: Rows) -> tuple[Rows, Rows]:
-    codes, times = pd.factorize(time_E, sort=True)
-    return np.asarray(times, dtype=np.int64), codes.astype(np.int64)
+def _rising(values: npt.NDArray[Any]) -> bool:
+    return bool((values[1:] >= values[:-1]).all())
 
 
-def _settle_ties(order: Rows, key_E: Rows, tie_E: npt.NDArray[np.generic]) -> Rows:
-    """The same order with equal keys put in order of the tie value, which does not depend on the row order."""
+def _borders(parent_E: Rows, parents: int) -> Rows:
+    """Where each parent's edges begin, and the last one's end."""
+    return np.concatenate([[0], np.cumsum(np.bincount(parent_E, minlength=parents))])
+
+
+def _dealt(parent_E: Rows, parents: int) -> tuple[Rows, Rows]:
+    """Places of the edges, those of one parent together and in order as they are; and each parent's borders."""
+    from scipy.sparse import coo_array
+
+    # Rows of a matrix: columns rise within each, so that none falls together with another.
+    places = np.arange(len(parent_E))
+    some = np.ones(len(parent_E), dtype=np.int8)
+    matrix = coo_array((some, (parent_E, places)), shape=(parents, len(parent_E))).tocsr()
+    return matrix.indices.astype(np.int64), matrix.indptr.astype(np.int64)
+
+
+def _settle_ties(
+    order: Rows, time_E: Rows, start_P: Rows, tie_E: npt.NDArray[np.generic]
+) -> tuple[Rows, Rows]:
+    """Order and times with equal times of a parent put in order of the tie value, which no row order changes."""
+    same = time_E[1:] == time_E[:-1]
+    inner = start_P[(start_P > 0) & (start_P < len(order))]
+    same[inner - 1] = False
     equal = np.zeros(len(order), dtype=bool)
-    same = key_E[1:] == key_E[:-1]
     equal[1:] |= same
     equal[:-1] |= same
     where = np.flatnonzero(equal)
     if len(where):
         part = order[where]
-        order = order.copy()
-        order[where] = part[np.lexsort((tie_E[part], key_E[where]))]
-    return order
+        begins = np.ones(len(where), dtype=bool)
+        begins[where > 0] = ~same[where[where > 0] - 1]
+        tie = tie_E[part]
+        if not (tie.dtype.kind in "iuf" and ((tie[1:] >= tie[:-1]) | begins[1:]).all()):
+            order[where] = part[np.lexsort((tie, np.cumsum(begins)))]
+    return order, time_E
 
 
 def row_times(table: Table, time_column: str | None) -> Rows:
     """Since when each row is known; STATIC without a time column, NEVER where the time is missing."""
     if time_column is None:
         return np.full(len(table), STATIC, dtype=np.int64)
-    stamps = parse_times(table.column(time_column))
-    values = stamps.to_numpy(dtype="datetime64[ns]").astype(np.int64)
-    return np.where(stamps.isna(), NEVER, values)
+    return moments(table.column(time_column), NEVER)
 
 
 def tie_values(table: Table, primary_key: tuple[str, ...]) -> npt.NDArray[np.generic]:
@@ -161,17 +200,41 @@ class RelationalIndex:
     tie_of: Mapping[str, npt.NDArray[np.generic]]
 
 
+class Children(Mapping[ForeignKey, Edges]):
+    """The edges of every foreign key, sorted when they are first asked for: many keys are only ever walked upwards."""
+
+    def __init__(
+        self,
+        parent_of: Mapping[ForeignKey, Rows],
+        time_of: Mapping[str, Rows],
+        tie_of: Mapping[str, npt.NDArray[np.generic]],
+    ) -> None:
+        self._parent_of, self._time_of, self._tie_of = parent_of, time_of, tie_of
+        self._sorted: dict[ForeignKey, Edges] = {}
+
+    def __getitem__(self, key: ForeignKey) -> Edges:
+        if key not in self._sorted:
+            parent, child = self._parent_of[key], key.child_table
+            rows = np.arange(len(parent), dtype=np.int64)
+            time, tie = self._time_of[child], self._tie_of[child]
+            self._sorted[key] = sort_edges(parent, rows, time, tie, len(self._time_of[key.parent_table]))
+        return self._sorted[key]
+
+    def __iter__(self) -> Iterator[ForeignKey]:
+        return iter(self._parent_of)
+
+    def __len__(self) -> int:
+        return len(self._parent_of)
+
+
 def build_index(tables: TableSet, schema: Schema) -> RelationalIndex:
-    """The index of all tables in the schema; about a second per million child rows."""
+    """The index of all tables in the schema; children are sorted when they are asked for."""
     time_of = {n: row_times(tables[n], t.time_column) for n, t in schema.tables.items()}
     tie_of = {n: tie_values(tables[n], t.primary_key) for n, t in schema.tables.items()}
-    parent_of, children = {}, {}
+    parent_of: dict[ForeignKey, Rows] = {}
     for key in schema.foreign_keys:
         parent = tables[key.parent_table].select(key.parent_columns)
         child = tables[key.child_table].select(key.child_columns)
-        matched = match_keys(parent, key.parent_columns, child, key.child_columns)
-        parent_of[key] = matched
-        rows = np.arange(len(child), dtype=np.int64)
-        table = key.child_table
-        children[key] = sort_edges(matched, rows, time_of[table], tie_of[table], len(parent))
+        parent_of[key] = match_keys(parent, key.parent_columns, child, key.child_columns)
+    children = Children(parent_of, time_of, tie_of)
     return RelationalIndex(parent_of=parent_of, children=children, time_of=time_of, tie_of=tie_of)

@@ -10,6 +10,9 @@ from nexusflow.data.times import parse_times
 
 Rows = npt.NDArray[np.int64]
 
+# How many times as long as the keys a table by number may be.
+MOST_BETWEEN = 2
+
 
 def match_keys(
     parent: pd.DataFrame, parent_columns: Sequence[str], child: pd.DataFrame, child_columns: Sequence[str]
@@ -18,18 +21,45 @@ def match_keys(
 
     Composite keys are one key. Of several parents with one key the first is taken (`check_schema` refuses them).
     """
+    if len(parent_columns) == 1:
+        mine, theirs = child[child_columns[0]], parent[parent_columns[0]]
+        if _whole(mine) and _whole(theirs):
+            return _match_whole(theirs.to_numpy(dtype=np.int64), mine.to_numpy(dtype=np.int64))
     split = len(parent)
-    codes = np.zeros(split + len(child), dtype=np.int64)
-    missing = np.zeros(len(codes), dtype=bool)
-    for parent_column, child_column in zip(parent_columns, child_columns, strict=True):
-        both = _comparable(parent[parent_column], child[child_column])
-        part, values = pd.factorize(both)
+    codes, missing = np.zeros(0, dtype=np.int64), np.zeros(split + len(child), dtype=bool)
+    for number, pair in enumerate(zip(parent_columns, child_columns, strict=True)):
+        part, values = pd.factorize(_comparable(parent[pair[0]], child[pair[1]]))
         missing |= part < 0
-        codes = pd.factorize(codes * (len(values) + 1) + part)[0].astype(np.int64)
+        if number == 0:
+            codes = part.astype(np.int64) + 1
+        else:
+            codes = pd.factorize(codes * (len(values) + 1) + part)[0].astype(np.int64)
     parent_of_code = np.full(codes.max(initial=-1) + 1, -1, dtype=np.int64)
     known = np.flatnonzero(~missing[:split])[::-1]
     parent_of_code[codes[:split][known]] = known
     return np.where(missing[split:], -1, parent_of_code[codes[split:]])
+
+
+def _whole(values: pd.Series) -> bool:
+    """Whether these are whole numbers, none missing, that 64 bits with a sign hold."""
+    kind = values.dtype
+    return isinstance(kind, np.dtype) and (kind.kind == "i" or (kind.kind == "u" and kind.itemsize < 8))
+
+
+def _match_whole(parent_P: Rows, child_E: Rows) -> Rows:
+    """The first parent with each child's number, by a table of all numbers in between where that is not too long."""
+    if not len(parent_P):
+        return np.full(len(child_E), -1, dtype=np.int64)
+    low, high = int(parent_P.min()), int(parent_P.max())
+    if high - low > MOST_BETWEEN * (len(parent_P) + len(child_E)):
+        first = np.flatnonzero(~pd.Series(parent_P).duplicated().to_numpy())
+        at = pd.Index(parent_P[first]).get_indexer(pd.Index(child_E))
+        return np.where(at < 0, -1, first[at])
+    row_of = np.full(high - low + 1, -1, dtype=np.int64)
+    # Of several the first is written last.
+    row_of[parent_P[::-1] - low] = np.arange(len(parent_P))[::-1]
+    found = row_of[np.clip(child_E, low, high) - low]
+    return np.where((child_E >= low) & (child_E <= high), found, -1)
 
 
 def _comparable(parent: pd.Series, child: pd.Series) -> npt.NDArray[np.generic] | pd.Index:

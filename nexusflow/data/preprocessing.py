@@ -18,13 +18,13 @@ from nexusflow.data.sampler import Context, sample_context
 from nexusflow.data.schema import Schema
 from nexusflow.data.staleness import stale_until
 from nexusflow.data.summarize import (
-    RoleSummary,
     Seeds,
     SummarySource,
     Windows,
     anchor_of,
     fit_windows,
     role_edges,
+    role_summaries,
     summarized_roles,
     windows_from_dict,
     windows_to_dict,
@@ -184,7 +184,7 @@ def fit_preprocessing(
             continue
         name = roles[t].table
         windows[t] = fit_windows(edges, anchors[:, anchor_of(roles, t)], train.cutoff_N)
-        raw += RoleSummary(t, roles, edges, encoded[name], featurizers[name], windows[t], seeds).features()
+        raw += role_summaries(t, roles, edges, encoded[name], featurizers[name], windows[t], seeds)
     fitted = [(source, treatment.scale(values)) for source, values in raw]
     kept = [(source, scale) for source, scale in fitted if not scale.constant][:MAX_SUMMARIES]
     regression = task.kind is TaskKind.REGRESSION

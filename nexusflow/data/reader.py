@@ -19,7 +19,7 @@ from nexusflow.data.layout import TIME_FEATURES, Layout
 from nexusflow.data.preprocessing import Preprocessing, anchor_rows
 from nexusflow.data.sampler import Context, sample_context
 from nexusflow.data.staleness import read_until
-from nexusflow.data.summarize import DAY, RoleSummary, Seeds, SummarySource, anchor_of, role_edges
+from nexusflow.data.summarize import DAY, Seeds, SummarySource, anchor_of, role_edges, role_summaries
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Examples
 
@@ -212,10 +212,10 @@ class Reader:
             if edges is None:
                 self.crowded |= {t}
                 continue
-            summary = RoleSummary(
+            found = role_summaries(
                 t, self.roles, edges, self.encoded[name], p.featurizers[name], p.windows[t], seeds
             )
-            for source, values in summary.features():
+            for source, values in found:
                 place = wanted.get((t, source.column, source.statistic))
                 if place is not None:
                     result[:, place] = values

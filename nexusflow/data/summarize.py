@@ -9,6 +9,7 @@ Axis letters: N seeds, E edges, A summary features.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ LAST_ROWS = 5
 TOP_CATEGORIES = 6
 MAX_NUMERIC, MAX_CATEGORICAL = 16, 10
 MAX_EDGES = 20_000_000
+EDGES_AT_ONCE = 1_000_000
 # Sums of numbers as large as this stay finite.
 LARGEST = 1e100
 
@@ -72,7 +74,7 @@ def role_edges(index: RelationalIndex, roles: tuple[Role, ...], t: int) -> Edges
     edges = index.children[path[first].key]
     if first == len(path) - 1:
         return edges
-    parent, child, time = edges.parent_E, edges.child_E, edges.time_E
+    parent, child, time = edges.parents(), edges.child_E, edges.time_E
     for hop in path[first + 1 :]:
         if hop.down:
             below = index.children[hop.key]
@@ -107,6 +109,56 @@ def fit_windows(edges: Edges, anchor_N: Rows, cutoff_N: Rows) -> Windows | None:
     return Windows(short=int(span / 12), long=int(span / 4))
 
 
+def role_summaries(
+    t: int,
+    roles: tuple[Role, ...],
+    edges: Edges,
+    encoded: EncodedTable,
+    featurizer: TableFeaturizer,
+    windows: Windows | None,
+    seeds: Seeds,
+) -> Iterator[tuple[SummarySource, Values]]:
+    """Every summary of a role for N seeds, [N] each; see `RoleSummary`.
+
+    Of many edges some anchors' are read at a time, so that what is made of them on the way stays small. No anchor's
+    edges change what is read of another's, so nothing depends on how they are divided.
+    """
+    blocks = _blocks(edges)
+    if len(blocks) == 1:
+        yield from RoleSummary(t, roles, edges, encoded, featurizer, windows, seeds).features()
+        return
+    at = anchor_of(roles, t)
+    anchor_N = seeds.anchor_NT[:, at]
+    order = np.argsort(anchor_N, kind="stable")
+    found: dict[SummarySource, Values] = {}
+    for first, last in blocks:
+        low, high = np.searchsorted(anchor_N[order], (first, last))
+        some = order[low:high]
+        if not len(some):
+            continue
+        anchor_NT = seeds.anchor_NT[some]
+        anchor_NT[:, at] -= first
+        part = Seeds(anchor_NT=anchor_NT, until_N=seeds.until_N[some], cutoff_N=seeds.cutoff_N[some])
+        block = edges.between(first, last)
+        read = block.of_parents(anchor_NT[:, at])
+        # Without any edge there would be fewer features, and so another order of them.
+        read = read if len(read.child_E) else block
+        summary = RoleSummary(t, roles, read, encoded, featurizer, windows, part)
+        for source, values in summary.features():
+            whole = found.setdefault(source, np.full(len(anchor_N), np.nan))
+            whole[some] = values
+    yield from found.items()
+
+
+def _blocks(edges: Edges) -> list[tuple[int, int]]:
+    """Ranges of parents [first, last) with about so many edges together, none of them without any."""
+    start_P, count = edges.start_P, len(edges.child_E)
+    wanted = np.arange(EDGES_AT_ONCE, count, EDGES_AT_ONCE)
+    cuts = np.unique(np.searchsorted(start_P, wanted))
+    borders = [0, *(int(p) for p in cuts if start_P[p] < count), len(start_P) - 1]
+    return list(pairwise(borders))
+
+
 class RoleSummary:
     """The summaries of one role for N seeds with anchor rows and cutoffs; one feature at a time, to stay in memory."""
 
@@ -126,7 +178,7 @@ class RoleSummary:
         own = roles[t].table == roles[0].table
         self.start, self.stop = edges.span(anchor_N, seeds.until_N, strict=own)
         self.missing = anchor_N < 0
-        self.group = pd.Series(edges.parent_E)
+        self.group = pd.Series(edges.parents())
         self.since = {"all": self.start, f"last {LAST_ROWS}": np.maximum(self.start, self.stop - LAST_ROWS)}
         if windows:
             for name, look_back in (("short", windows.short), ("long", windows.long)):
@@ -189,11 +241,12 @@ class RoleSummary:
     def _numeric(self, n: int, column: str) -> Iterator[tuple[SummarySource, Values]]:
         scale = self.featurizer.numeric[column]
         values = np.clip(scale.clip(self.encoded.raw_RN[self.edges.child_E, n]), -LARGEST, LARGEST)
-        seen = self._prefix((~np.isnan(values)).astype(np.float64))
+        there = ~np.isnan(values)
+        seen = _counted(there)
         total = self._prefix(np.nan_to_num(values))
         means = {}
         for name, low in self.since.items():
-            means[name] = _ratio(self._between(total, low), self._between(seen, low))
+            means[name] = _ratio(self._between(total, low), seen[self.stop] - seen[low])
             yield self._named(column, f"mean {name}", f"mean {column}{self._window_words(name)}", means[name])
         if "long" in self.since:
             recent = self._between(total, self.since["long"])
@@ -209,22 +262,20 @@ class RoleSummary:
                 f"mean {column} lately against before{self._window_words('long')}",
                 means["long"] - means["all"],
             )
-        series = pd.Series(values)
-        for statistic, prefix in (
-            ("last", series),
-            ("min", series.groupby(self.group).cummin()),
-            ("max", series.groupby(self.group).cummax()),
-        ):
-            known = prefix.groupby(self.group).ffill().to_numpy()
-            yield self._named(column, statistic, f"{statistic} {column}", self._at_stop(known))
+        last = self._latest(there)
+        grouped = pd.Series(values).groupby(self.group)
+        yield self._named(column, "last", f"last {column}", _at(values, last))
+        yield self._named(column, "min", f"min {column}", _at(grouped.cummin().to_numpy(), last))
+        yield self._named(column, "max", f"max {column}", _at(grouped.cummax().to_numpy(), last))
 
     def _shares(self, k: int, column: str) -> Iterator[tuple[SummarySource, Values]]:
         codes = self.encoded.categorical_RK[self.edges.child_E, k]
         for j, word in enumerate(self.featurizer.vocabulary[column][:TOP_CATEGORIES]):
-            hits = self._prefix((codes == FIRST + j).astype(np.float64))
+            hits = _counted(codes == FIRST + j)
             for name in ("all", "long"):
                 if name in self.since:
-                    share = _ratio(self._between(hits, self.since[name]), self.stop - self.since[name])
+                    low = self.since[name]
+                    share = _ratio(hits[self.stop] - hits[low], self.stop - low)
                     words = f"share of {column} = {word}{self._window_words(name)}"
                     yield self._named(column, f"share {name} {word}", words, share)
 
@@ -253,10 +304,23 @@ class RoleSummary:
         before = np.where(low > self.start, prefix[np.maximum(low - 1, 0)], 0.0)
         return high - before
 
-    def _at_stop(self, known: Values) -> Values:
-        if not len(known):
-            return np.full(len(self.start), np.nan)
-        return np.where(self.stop > self.start, known[np.maximum(self.stop - 1, 0)], np.nan)
+    def _latest(self, there: npt.NDArray[np.bool_]) -> Rows:
+        """The edge of the last readable row whose value is there, -1 where none is."""
+        if not len(there):
+            return np.full(len(self.start), -1, dtype=np.int64)
+        latest = np.maximum.accumulate(np.where(there, np.arange(len(there)), -1))
+        found = latest[np.maximum(self.stop - 1, 0)]
+        return np.where((self.stop > self.start) & (found >= self.start), found, -1)
+
+
+def _counted(hits: npt.NDArray[np.bool_]) -> Rows:
+    """How many there are before each edge, and in all."""
+    return np.concatenate([[0], np.cumsum(hits)])
+
+
+def _at(values: Values, place: Rows) -> Values:
+    """The values in these places, NaN for -1."""
+    return np.where(place >= 0, values[place], np.nan) if len(values) else np.full(len(place), np.nan)
 
 
 def _ratio(top: npt.NDArray[np.number[Any]], bottom: npt.NDArray[np.number[Any]]) -> Values:

@@ -1,5 +1,7 @@
 """Timestamps from what the user gave: one way to read them, used wherever time matters."""
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -49,6 +51,18 @@ def parse_times(values: pd.Series) -> pd.Series:
     if stamps.dt.tz is not None:
         stamps = stamps.dt.tz_convert("UTC").dt.tz_localize(None)
     return stamps.where((stamps >= LOW) & (stamps <= HIGH)).astype("datetime64[ns]")
+
+
+def moments(values: pd.Series, missing: int) -> npt.NDArray[np.int64]:
+    """What `parse_times` reads, as nanoseconds since 1970; `missing` where that is nothing."""
+    if values.dtype == "datetime64[ns]":
+        # Far times, and none at all, lie outside these.
+        stamps = values.to_numpy().view(np.int64)
+        read = (stamps >= LOW.value) & (stamps <= HIGH.value)
+    else:
+        times = parse_times(values)
+        stamps, read = times.to_numpy(dtype="datetime64[ns]").view(np.int64), times.notna().to_numpy()
+    return stamps if read.all() else np.where(read, stamps, missing)
 
 
 def reads_both_ways(values: pd.Series) -> bool:

@@ -141,11 +141,8 @@ def _side_by_side(edges: Edges, P: int, children: int, parents: int) -> Edges:
     starts = np.repeat(np.arange(P), parents) * count + np.tile(edges.start_P[:-1], P)
     return Edges(
         child_E=np.tile(edges.child_E, P) + copy * children,
-        parent_E=np.tile(edges.parent_E, P) + copy * parents,
         time_E=np.tile(edges.time_E, P),
-        key_E=np.tile(edges.key_E, P) + copy * parents * (len(edges.times) + 1),
         start_P=np.append(starts, P * count).astype(np.int64),
-        times=edges.times,
     )
 
 
