@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ui.escape import shorten
 
 LABEL_LENGTH = 24
@@ -10,6 +12,13 @@ LABEL_LENGTH = 24
 def significant(number: float, digits: int = 3) -> float:
     """The number rounded to so many significant digits."""
     return float(f"{float(number):.{digits}g}")
+
+
+def decimals(number: float) -> str:
+    """The number as a chart prints it: with its zeros, until there are too many of them."""
+    if number and not 1e-6 <= abs(number) < 1e21:
+        return f"{number:g}"
+    return np.format_float_positional(number, trim="-")
 
 
 def distinct_labels(names: Sequence[str], limit: int = LABEL_LENGTH) -> list[str]:

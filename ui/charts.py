@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ui.chart_labels import LABEL_LENGTH, distinct_labels, significant
+from ui.chart_labels import LABEL_LENGTH, decimals, distinct_labels, significant
 from ui.escape import plain
 from ui.palette import Palette
 
@@ -16,6 +16,8 @@ Option = dict[str, object]
 POINTS_SHOWN = 200
 # Numbers with more places than this are printed in units of the last one.
 MOST_PLACES = 4
+# Pixels of a digit, and those that bars have beside long labels and beside short ones on a narrow page.
+DIGIT, NARROW_PLOT, WIDE_PLOT = 6.0, 190, 320
 INK_DARK, INK_LIGHT = "#1f2433", "#ffffff"
 
 
@@ -131,7 +133,7 @@ def bars(
         for number, name in zip(frame[value], full, strict=True)
     ]
     low, high = min(0.0, float(frame[value].min())), max(0.0, float(frame[value].max()))
-    room = 0.25 * (high - low)
+    room = _room_left(frame[value], label_length) * (high - low)
     return {
         **chart_frame(title, palette),
         "grid": {"left": 12, "right": 64, "top": 56, "bottom": 12, "containLabel": True},
@@ -159,6 +161,14 @@ def bars(
             }
         ],
     }
+
+
+def _room_left(values: pd.Series, label_length: int) -> float:
+    """The room that the numbers beside bars to the left need, as a share of what all bars span."""
+    plot = NARROW_PLOT if label_length > LABEL_LENGTH else WIDE_PLOT
+    longest = max((len(decimals(significant(number))) for number in values if number < 0), default=0)
+    share = min(0.45, (DIGIT * longest + 12) / plot)
+    return share / (1 - share)
 
 
 def columns(labels: Sequence[str], counts: Sequence[float], *, title: str, palette: Palette) -> Option:
