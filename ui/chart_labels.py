@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from ui.escape import shorten
 
 LABEL_LENGTH = 24
+# Pixels of a digit, and those that bars have beside long labels and beside short ones on a narrow page.
+DIGIT, NARROW_PLOT, WIDE_PLOT = 6.0, 190, 320
 
 
 def significant(number: float, digits: int = 3) -> float:
@@ -30,3 +33,11 @@ def distinct_labels(names: Sequence[str], limit: int = LABEL_LENGTH) -> list[str
         seen[label] = seen.get(label, 0) + 1
         labels.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
     return labels
+
+
+def room_left(values: pd.Series, label_length: int) -> float:
+    """The room that the numbers beside bars to the left need, as a share of what all bars span."""
+    plot = NARROW_PLOT if label_length > LABEL_LENGTH else WIDE_PLOT
+    longest = max((len(decimals(significant(number))) for number in values if number < 0), default=0)
+    share = min(0.45, (DIGIT * longest + 12) / plot)
+    return share / (1 - share)

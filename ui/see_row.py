@@ -13,7 +13,6 @@ from ui.charts import bars, columns, height_for
 from ui.escape import code, counted, md_escape, plain, shorten
 from ui.figure import csv_button, show_chart
 from ui.gap import gap_words
-from ui.grid import printable
 from ui.page import two_cards
 from ui.palette import current_palette
 from ui.results import unit
@@ -21,6 +20,7 @@ from ui.see_baseline import choose_baseline
 from ui.see_flip import show_flip
 from ui.see_nearest import show_nearest
 from ui.see_neighbourhood import show_neighbourhood
+from ui.see_related import related_rows
 from ui.see_what_if import what_if
 
 ORDERS = {"error": "Worst errors first", "random": "At random", "row": "In the table's order"}
@@ -50,7 +50,7 @@ def show_row(insight: Insight, task: Task) -> None:
             cells(insight, row, baseline, direction(task, example["prediction"], code))
         show_neighbourhood(insight, task, row, str(example["prediction"]), baseline)
         with st.container(border=True):
-            related(insight, row)
+            related(insight, row, baseline)
         with st.container(border=True, key="nearest_card"):
             show_nearest(insight, task, row)
         with st.container(border=True):
@@ -105,9 +105,7 @@ def heading(task: Task, example: pd.Series, level: float | None) -> None:
     for place, what in ((first, "prediction"), (second, "target")):
         said = short(example[what])
         whole = md_escape(example[what]) if len(said) > WHOLE else None
-        place.metric(
-            "Predicted" if what == "prediction" else "Was", md_escape(said), border=True, help=whole
-        )
+        place.metric("Predicted" if what == "prediction" else "Was", md_escape(said), border=True, help=whole)
     if task.kind is TaskKind.REGRESSION:
         third.metric("Off by", short(float(example["error"])), border=True)
         if level is not None and "low" in example:
@@ -178,21 +176,10 @@ def cells(insight: Insight, row: int, baseline: Baseline, meaning: str) -> None:
     )
 
 
-def related(insight: Insight, row: int) -> None:
+def related(insight: Insight, row: int, baseline: Baseline) -> None:
     """The uploaded rows that were read."""
     role = st.selectbox("Rows it was read from", list(insight.roles), format_func=plain, key="related_role")
-    frame = insight.related(row, role)
-    if frame.empty:
-        st.caption("None: nothing of this kind was known in time.")
-        return
-    if frame["age"].isna().all():
-        frame = frame.drop(columns="age")
-    shown = printable(frame.drop(columns="slot")).assign(looked_at=100 * frame["looked_at"])
-    share = st.column_config.ProgressColumn("looked at", format="%.0f %%", min_value=0, max_value=100)
-    config = {"looked_at": share, "age": st.column_config.NumberColumn("age in days", format="%.1f")}
-    st.dataframe(shown, hide_index=True, column_config=config, key="related")
-    csv_button(frame, key="related")
-    st.caption("The latest come first. How much each was looked at is not how much it moved the answer.")
+    related_rows(insight, row, role, baseline, key="related")
 
 
 def answer_name(task: Task, predicted: str) -> str:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from nexusflow.data.index import FOREVER, STATIC
 from nexusflow.explain.baseline import Baseline
+from nexusflow.services.drill import key_words
 from nexusflow.services.insight import Insight
 
 if TYPE_CHECKING:
@@ -290,12 +291,7 @@ def _links(roles: "tuple[Role, ...]", slots: pd.DataFrame) -> Iterable[tuple[int
     for t, _, link, number, score in lines:
         if t == 0:
             continue
-        key = roles[t].path[-1].key
-        words = (
-            f"{key.child_table}.{'+'.join(key.child_columns)} → "
-            f"{key.parent_table}.{'+'.join(key.parent_columns)}"
-        )
-        yield node[roles[t].parent, link], number, words, score
+        yield node[roles[t].parent, link], number, key_words(roles[t].path[-1].key), score
 
 
 def _node_frame(nodes: list[dict[str, Any]]) -> pd.DataFrame:
