@@ -23,7 +23,7 @@ def pair_map(insight: Insight, chosen: Chosen) -> None:
         )
         if view is None:
             return
-        show_map_trust(insight, view.matrix)
+        show_map_trust(insight, view.matrix, is_importance=False)
         st.caption(
             f"{chosen.told(view.rows)}: the length (norm) of the vector that the network keeps on each ordered pair of "
             "tables, where both are present. It steers the attention above, but is neither attention nor "

@@ -19,7 +19,7 @@ def related_rows(insight: Insight, row: int, role: str, baseline: Baseline, *, k
         frame = frame.drop(columns="age")
     shown = printable(frame.drop(columns="slot")).assign(looked_at=100 * frame["looked_at"])
     config = {
-        "score": st.column_config.NumberColumn("moved it by", format="%+.3f", width="small"),
+        "score": st.column_config.NumberColumn("moved it by", format="%+.3g", width=95),
         "looked_at": st.column_config.ProgressColumn(
             "looked at", format="%.0f %%", min_value=0, max_value=100, width="small"
         ),

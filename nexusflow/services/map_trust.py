@@ -26,18 +26,21 @@ def column_means(matrix: pd.DataFrame) -> npt.NDArray[np.float64]:
     return matrix.mean(axis=0, skipna=True).to_numpy(dtype=float)
 
 
-def map_sentence(correlation: float, *, matters: bool = True) -> str:
-    """What the rank correlation of a map says of it, in plain text."""
+def map_sentence(correlation: float, *, matters: bool = True, is_importance: bool = True) -> str:
+    """What the rank correlation of a map says of it, in plain text; with what follows for a reader who takes it for
+    importance, where it `is_importance` that the map might be taken for."""
     if not matters:
         return "Nothing that is read makes the answers better, so that no map shows what they depend on."
     if np.isnan(correlation):
         return "Whether it ranks the tables by what they matter cannot be told: too few of them differ."
-    figure = f"(rank correlation {correlation:.2f}, over all sampled rows)"
-    if correlation >= MUCH:
-        return f"It can be read as importance: its columns rank the tables much as hiding them does {figure}."
-    if correlation >= ROUGHLY:
-        return (
-            "Read it as importance with care: its columns rank the tables only roughly as hiding them does "
-            f"{figure}."
-        )
-    return f"Do not read it as importance: its columns do not rank the tables as hiding them does {figure}."
+    how, advice = (
+        ("do not rank the tables as", "do not read it as importance")
+        if correlation < ROUGHLY
+        else ("rank the tables only roughly as", "read it as importance with care")
+        if correlation < MUCH
+        else ("rank the tables much as", "it can be read as importance")
+    )
+    measured = (
+        f"Its columns {how} hiding them does (rank correlation {correlation:.2f}, over all sampled rows)"
+    )
+    return f"{measured}: {advice}." if is_importance else f"{measured}."
