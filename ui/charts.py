@@ -149,7 +149,7 @@ def bars(
             # The number beside a bar to the left would otherwise lie on the names.
             **({"min": significant(low - room)} if low < 0 else {}),
             "axisLabel": {"color": palette.quiet, "hideOverlap": True, "showMinLabel": low >= 0},
-            "splitLine": {"lineStyle": {"color": palette.line, "opacity": 0.5}},
+            "splitLine": {"lineStyle": {"color": palette.line, "opacity": 0.5}, "showMinLine": low >= 0},
         },
         "yAxis": _names(names, palette) | {"inverse": True, "axisLine": {"show": False}},
         "series": [
