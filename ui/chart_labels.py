@@ -10,6 +10,9 @@ from ui.escape import shorten
 LABEL_LENGTH = 24
 # Pixels of a digit, and those that bars have beside long labels and beside short ones on a narrow page.
 DIGIT, NARROW_PLOT, WIDE_PLOT = 6.0, 190, 320
+# Letters that stand side by side under a map on a narrow page, and in a drawing of so many pixels.
+NARROW_LETTERS, WIDE_LETTERS, WIDE = 60, 120, 800
+TILT = 35
 
 
 def significant(number: float, digits: int = 3) -> float:
@@ -41,3 +44,15 @@ def room_left(values: pd.Series, label_length: int) -> float:
     longest = max((len(decimals(significant(number))) for number in values if number < 0), default=0)
     share = min(0.45, (DIGIT * longest + 12) / plot)
     return share / (1 - share)
+
+
+def slant(names: Sequence[str]) -> tuple[int, dict[str, object]]:
+    """By how many degrees names under a map are turned so that each has its place, and what of the option turns them
+    back where the drawing is wide enough."""
+    letters = max((len(name) for name in names), default=0) * len(names)
+    if letters <= NARROW_LETTERS:
+        return 0, {}
+    turned, straight = ({"xAxis": {"axisLabel": {"rotate": by}}} for by in (TILT, 0))
+    if letters > WIDE_LETTERS:
+        return TILT, {}
+    return TILT, {"media": [{"query": {"minWidth": WIDE}, "option": straight}, {"option": turned}]}

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ui.chart_labels import LABEL_LENGTH, distinct_labels, room_left, significant
+from ui.chart_labels import LABEL_LENGTH, distinct_labels, room_left, significant, slant
 from ui.escape import plain
 from ui.palette import Palette
 
@@ -16,8 +16,6 @@ Option = dict[str, object]
 POINTS_SHOWN = 200
 # Numbers with more places than this are printed in units of the last one.
 MOST_PLACES = 4
-# Letters that stand side by side under a map on a narrow page.
-NARROW_LETTERS = 60
 # A map of so many lines or columns names each of them.
 MOST_NAMED = 14
 # From so many columns on, a cell has room for four digits at most.
@@ -76,9 +74,8 @@ def heatmap(
     if selectable:
         series["selectedMode"] = "single"
         series["select"] = {"itemStyle": {"borderColor": palette.against_it, "borderWidth": 3}}
-    longest = max((len(name) for name in column_names), default=0)
-    tilt = 35 if longest * len(column_names) > NARROW_LETTERS else 0
-    frame: Option = chart_frame(title, palette)
+    tilt, back = slant(column_names)
+    frame: Option = {**chart_frame(title, palette), **back}
     if places > MOST_PLACES and not crowded:
         frame["title"] = {
             **cast("Option", frame["title"]),

@@ -11,4 +11,4 @@ def show_map_trust(insight: Insight, matrix: pd.DataFrame, *, is_importance: boo
     """Whether the map's columns rank the tables as hiding them does, and whether it can be read as importance."""
     matters, agrees = insight.faithfulness().matters, map_agreement(insight, matrix)
     doubt = ":material/warning: " if not matters or agrees < ROUGHLY else ""
-    st.markdown(f"{doubt}{map_sentence(agrees, matters=matters, is_importance=is_importance)}")
+    st.markdown(f"{doubt}{map_sentence(agrees, len(matrix), matters=matters, is_importance=is_importance)}")

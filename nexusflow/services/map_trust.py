@@ -8,6 +8,8 @@ from nexusflow.services.insight import Insight
 
 # Rank correlations from which on a map ranks tables much, or roughly, as hiding them does.
 MUCH, ROUGHLY = 0.8, 0.5
+# Four tables or fewer are in any order by chance at least once in 24 times.
+ENOUGH = 5
 
 
 def map_agreement(insight: Insight, matrix: pd.DataFrame) -> float:
@@ -26,13 +28,14 @@ def column_means(matrix: pd.DataFrame) -> npt.NDArray[np.float64]:
     return matrix.mean(axis=0, skipna=True).to_numpy(dtype=float)
 
 
-def map_sentence(correlation: float, *, matters: bool = True, is_importance: bool = True) -> str:
-    """What the rank correlation of a map says of it, in plain text; with what follows for a reader who takes it for
-    importance, where it `is_importance` that the map might be taken for."""
+def map_sentence(correlation: float, tables: int, *, matters: bool = True, is_importance: bool = True) -> str:
+    """What the rank correlation of a map of so many tables says of it, in plain text; with what follows for a reader
+    who takes it for importance, where it `is_importance` that the map might be taken for."""
     if not matters:
         return "Nothing that is read makes the answers better, so that no map shows what they depend on."
     if np.isnan(correlation):
         return "Whether it ranks the tables by what they matter cannot be told: too few of them differ."
+    chance = correlation >= ROUGHLY and tables < ENOUGH
     how, advice = (
         ("do not rank the tables as", "do not read it as importance")
         if correlation < ROUGHLY
@@ -43,4 +46,9 @@ def map_sentence(correlation: float, *, matters: bool = True, is_importance: boo
     measured = (
         f"Its columns {how} hiding them does (rank correlation {correlation:.2f}, over all sampled rows)"
     )
+    if chance:
+        measured, advice = (
+            f"{measured}, which so few tables may do by chance",
+            "read it as importance with care",
+        )
     return f"{measured}: {advice}." if is_importance else f"{measured}."

@@ -56,10 +56,12 @@ def test_a_map_made_of_the_changes_themselves_can_be_read_as_importance(insight)
 
 
 def test_the_sentence_says_what_the_figure_allows():
-    said = [map_sentence(figure) for figure in (-0.3, ROUGHLY, MUCH, 1.0)]
+    said = [map_sentence(figure, 9) for figure in (-0.3, ROUGHLY, MUCH, 1.0)]
     assert ["do not read" in one for one in said] == [True, False, False, False]
     assert ["can be read as importance" in one for one in said] == [False, False, True, True]
     assert "with care" in said[1] and "-0.30" in said[0]
-    assert "importance" not in map_sentence(0.9, is_importance=False)
-    assert "cannot be told" in map_sentence(float("nan"))
-    assert "no map" in map_sentence(1.0, matters=False)
+    assert "importance" not in map_sentence(0.9, 9, is_importance=False)
+    assert "cannot be told" in map_sentence(float("nan"), 9)
+    assert "no map" in map_sentence(1.0, 9, matters=False)
+    assert "by chance" in map_sentence(1.0, 3) and "with care" in map_sentence(1.0, 3)
+    assert "by chance" not in map_sentence(-1.0, 3)
