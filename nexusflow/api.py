@@ -63,7 +63,7 @@ def explain(
     trained on, its test rows are looked at and the figures are those of the Interpret page; with others, all of their
     rows, for a question over time as of `as_of` (such as 2024-01-31; default: where the data end).
     `baseline` is what the scores of columns and cells start from: "missing" (every cell), "mean" (of training rows) or
-    "rows" (some training rows in turn); those of columns are of `attributed` rows. A report starts from missing.
+    "rows" (some training rows in turn); those of columns are of `attributed` rows. A report starts from the same.
     ArtifactError or DataError where something cannot be read or does not fit, with every missing table and column.
     """
     if baseline not in list(Baseline):
@@ -288,9 +288,14 @@ class Explanation:
 
         `rows` are keys that it explains besides the worst errors and some rows at random.
         """
-        numbers = tuple(find_row(self.insight, key) for key in rows)
         report = gather(
-            self.insight, own=self.own, rows=numbers, worst=worst, at_random=at_random, on_step=on_step
+            self.insight,
+            own=self.own,
+            baseline=self.baseline,
+            rows=tuple(find_row(self.insight, key) for key in rows),
+            worst=worst,
+            at_random=at_random,
+            on_step=on_step,
         )
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -304,6 +309,7 @@ class Explanation:
             "run": self.insight.run_id,
             "own_tables": self.own,
             "part": str(self.insight.sampled_part),
+            "baseline": str(self.baseline),
             "faithful": self.faithful,
             "sentence": self.sentence,
             **frames,

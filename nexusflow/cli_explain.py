@@ -59,7 +59,7 @@ def explain(
         typer.Option(
             "--baseline",
             help="What the scores of columns and cells start from: every cell missing, the mean of training rows, or "
-            "some training rows in turn. A report starts from missing.",
+            "some training rows in turn.",
         ),
     ] = Baseline.MISSING,
     attributed: Annotated[
@@ -108,6 +108,7 @@ def _some(explanation: "Explanation", count: int) -> list[str]:
 
 def _print(explanation: "Explanation") -> None:
     from nexusflow.explain.explanation import ROWS
+    from nexusflow.services.starts import from_words
     from nexusflow.services.words import plain
 
     part = explanation.insight.sampled_part if explanation.own else "given"
@@ -122,7 +123,7 @@ def _print(explanation: "Explanation") -> None:
     out.print(tables)
     mark = "[green]trusted[/]" if explanation.faithful else "[yellow]with care[/]"
     out.print(f"{mark} {escape(explanation.sentence)}", soft_wrap=True, highlight=False)
-    columns = Grid(title="Columns, by integrated gradients")
+    columns = Grid(title=f"Columns, by integrated gradients {from_words(explanation.baseline)}")
     for name in ("table", "column", "strength"):
         columns.add_column(name, justify="right" if name == "strength" else "left", overflow="fold")
     for line in explanation.columns.head(COLUMNS_SHOWN).itertuples():

@@ -17,6 +17,8 @@ import pandas as pd
 from nexusflow import artifact
 from nexusflow.data.tables import Table, TableSet
 from nexusflow.errors import Problem, Severity
+from nexusflow.explain.baseline import Baseline
+from nexusflow.services.attributing import ATTRIBUTED
 from nexusflow.services.opening import as_tables, wanted_tables
 from nexusflow.services.prediction import Prediction, Scoring, open_scoring, predict_with
 from nexusflow.services.prediction_files import write_predictions
@@ -71,11 +73,18 @@ class TrainedModel(artifact.TrainedModel):
         write_predictions(scoring, Path(file))
         return scoring.problems
 
-    def explain(self, tables: Tables | None = None, *, as_of: str | None = None) -> "Explanation":
+    def explain(
+        self,
+        tables: Tables | None = None,
+        *,
+        as_of: str | None = None,
+        baseline: str = Baseline.MISSING,
+        attributed: int = ATTRIBUTED,
+    ) -> "Explanation":
         """The reasons for what it says of these tables; see `nexusflow.api.explain`."""
         from nexusflow.api import explain
 
-        return explain(self, tables, as_of=as_of)
+        return explain(self, tables, as_of=as_of, baseline=baseline, attributed=attributed)
 
     def save(self, path: Path | str) -> None:
         """Write it as a model file; see `nexusflow.artifact.save_model`."""

@@ -123,7 +123,9 @@ def test_keys_of_mixed_types_and_missing_ones_are_written_as_text(model, monkeyp
 def test_a_model_is_saved_as_it_was_loaded_and_tells_its_reasons(model, path, tmp_path):
     model.save(tmp_path / "again.nxf")
     assert (tmp_path / "again.nxf").read_bytes() == path.read_bytes()
-    assert len(model.explain(FRAMES).rows) == 240
+    explanation = model.explain(FRAMES, baseline="mean", attributed=4)
+    assert len(explanation.rows) == 240
+    assert (explanation.baseline, explanation.attributed) == ("mean", 4)
 
 
 def test_the_package_waits_for_pytorch_until_a_model_is_wanted():

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ui.chart_labels import LABEL_LENGTH, distinct_labels, significant
+from ui.chart_labels import LABEL_LENGTH, distinct_labels, room_left, significant, slant
 from ui.escape import plain
 from ui.palette import Palette
 
@@ -16,6 +16,10 @@ Option = dict[str, object]
 POINTS_SHOWN = 200
 # Numbers with more places than this are printed in units of the last one.
 MOST_PLACES = 4
+# A map of so many lines or columns names each of them.
+MOST_NAMED = 14
+# From so many columns on, a cell has room for four digits at most.
+MANY = 10
 INK_DARK, INK_LIGHT = "#1f2433", "#ffffff"
 
 
@@ -44,21 +48,22 @@ def heatmap(
     row_names, column_names = distinct_labels(rows), distinct_labels(columns)
     if most is None:
         most = float(np.nanmax(values)) if np.isfinite(values).any() else 1.0
-    # As many places as the largest needs for three digits; the colour is that of the number as it is printed.
-    # Past what a float can be multiplied by, all is nothing.
-    places = 3 if most <= 0 else min(300, max(3, 2 - math.floor(math.log10(most))))
+    # As many places as the largest needs for three digits, and fewer where it has two before the point; the colour is
+    # that of the number as it is printed. Past what a float can be multiplied by, all is nothing.
+    size = 0 if most <= 0 else math.floor(math.log10(most))
+    places = max(0, (3 if values.shape[1] < MANY else 2) - size) if size > 0 else min(300, max(3, 2 - size))
     printed = np.round(values.astype(float), places)
     most = round(most, places) or 1.0
     data = [
         {
             "value": [column, row, None if np.isnan(v) else float(v)],
             "label": _cell_label(float(v), most, places, palette),
-            "name": _pair(rows[row], columns[column]),
+            "name": f"{plain(rows[row])} → {plain(columns[column])}",
         }
         for row in range(printed.shape[0])
         for column, v in enumerate(printed[row])
     ]
-    crowded = values.size > 150 or values.shape[1] > 14
+    crowded = values.size > 150 or values.shape[1] > MOST_NAMED
     series: Option = {
         "type": "heatmap",
         "data": data,
@@ -69,8 +74,8 @@ def heatmap(
     if selectable:
         series["selectedMode"] = "single"
         series["select"] = {"itemStyle": {"borderColor": palette.against_it, "borderWidth": 3}}
-    tilt = 35 if max((len(name) for name in column_names), default=0) * len(column_names) > 90 else 0
-    frame: Option = chart_frame(title, palette)
+    tilt, back = slant(column_names)
+    frame: Option = {**chart_frame(title, palette), **back}
     if places > MOST_PLACES and not crowded:
         frame["title"] = {
             **cast("Option", frame["title"]),
@@ -82,8 +87,8 @@ def heatmap(
         **frame,
         "grid": {"left": 12, "right": 24, "top": 56, "bottom": 8, "containLabel": True},
         "tooltip": {"formatter": "{b}: {@[2]}", "confine": True},
-        "xAxis": _names(column_names, palette, tilt=tilt),
-        "yAxis": _names(row_names, palette) | {"inverse": True},
+        "xAxis": _names(column_names, palette, tilt=tilt, each=len(column_names) <= MOST_NAMED),
+        "yAxis": _names(row_names, palette, each=len(row_names) <= MOST_NAMED) | {"inverse": True},
         "visualMap": {
             "show": False,
             "min": 0,
@@ -131,7 +136,7 @@ def bars(
         for number, name in zip(frame[value], full, strict=True)
     ]
     low, high = min(0.0, float(frame[value].min())), max(0.0, float(frame[value].max()))
-    room = 0.25 * (high - low)
+    room = room_left(frame[value], label_length) * (high - low)
     return {
         **chart_frame(title, palette),
         "grid": {"left": 12, "right": 64, "top": 56, "bottom": 12, "containLabel": True},
@@ -141,7 +146,7 @@ def bars(
             # The number beside a bar to the left would otherwise lie on the names.
             **({"min": significant(low - room)} if low < 0 else {}),
             "axisLabel": {"color": palette.quiet, "hideOverlap": True, "showMinLabel": low >= 0},
-            "splitLine": {"lineStyle": {"color": palette.line, "opacity": 0.5}},
+            "splitLine": {"lineStyle": {"color": palette.line, "opacity": 0.5}, "showMinLine": low >= 0},
         },
         "yAxis": _names(names, palette) | {"inverse": True, "axisLine": {"show": False}},
         "series": [
@@ -289,10 +294,6 @@ def _number(value: float | None) -> float | None:
     return None if value is None or not np.isfinite(value) else float(value)
 
 
-def _pair(row: str, column: str) -> str:
-    return f"{plain(row)} → {plain(column)}"
-
-
 def chart_frame(title: str, palette: Palette) -> Option:
     """What all charts have: a title, the button that saves a picture, colours."""
     return {
@@ -318,13 +319,19 @@ def _toolbox(palette: Palette) -> Mapping[str, object]:
     return {"right": 0, "top": 4, "itemSize": 14, "feature": {"saveAsImage": save}}
 
 
-def _names(labels: Sequence[str], palette: Palette, tilt: int = 0) -> Option:
+def _names(labels: Sequence[str], palette: Palette, tilt: int = 0, *, each: bool = False) -> Option:
+    """An axis of names, of which some are left out where there is no room, unless `each` is to be there."""
     return {
         "type": "category",
         "data": list(labels),
         "axisTick": {"show": False},
         "axisLine": {"lineStyle": {"color": palette.line}},
-        "axisLabel": {"color": palette.text, "fontSize": 11, "interval": "auto", "rotate": tilt},
+        "axisLabel": {
+            "color": palette.text,
+            "fontSize": 11,
+            "interval": 0 if each else "auto",
+            "rotate": tilt,
+        },
         "splitLine": {"show": False},
     }
 

@@ -20,7 +20,8 @@ def md_escape(text: object) -> str:
 
 def code(text: object) -> str:
     """The text as a Markdown code span, for names of tables and columns."""
-    line = plain(text) or "(no name)"
+    # Streamlit writes `:material/` otherwise before it looks for code.
+    line = plain(text).replace(":material/", f":{_WORD_JOINER}material/") or "(no name)"
     fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
     pad = " " if line.startswith("`") or line.endswith("`") else ""
     return f"{fence}{pad}{line}{pad}{fence}"

@@ -38,20 +38,21 @@ def mlops_inputs(now: MlopsConfig | None) -> MlopsConfig | None:
         key="experiment_name",
     )
     now = now or MlopsConfig()
-    one, two, three = st.columns(3)
-    attention = one.toggle(
+    # As wide as their names: in columns of a narrow page these are cut.
+    switches = st.container(horizontal=True, gap="medium")
+    attention = switches.toggle(
         "Attention maps",
         now.log_attention_patterns,
         help="How much each table looks at each other, as a table and a picture.",
         key="log_attention_patterns",
     )
-    performance = two.toggle(
+    performance = switches.toggle(
         "Time and memory",
         now.performance_monitoring,
         help="What every epoch takes: seconds, memory, and the GPU's where there is one.",
         key="performance_monitoring",
     )
-    register = provider == "mlflow" and three.toggle(
+    register = provider == "mlflow" and switches.toggle(
         "Register the model",
         now.model_registry,
         help="Each run becomes a version of a registered model; the alias champion follows the Models page.",

@@ -50,7 +50,8 @@ def neighbourhood_chart(found: Neighbourhood, says: Says, *, title: str, palette
     for item, node in zip(data, nodes.itertuples(), strict=True):
         if node.kind == NodeKind.ROLE and not node.rows:
             item |= {"symbolSize": 1, "itemStyle": {"color": "transparent"}}
-    most = strongest_of(found.edges["score"])
+    # One measure for marks and lines: a line is no thicker than what it moves beside the marks.
+    most = max(strongest, strongest_of(found.edges["score"])) if found.edges["score"].any() else strongest
     links = [
         {
             "source": str(source),

@@ -8,13 +8,17 @@ from ui.escape import code
 from ui.figure import csv_button
 from ui.grid import printable
 
+HINT = "Tick a row to explain its prediction."
 NAMES = {"prediction": "predicted", "target": "was"}
 
 
-def row_list(found: pd.DataFrame, *, name: str, key: str, formats: dict[str, str]) -> None:
+def row_list(
+    found: pd.DataFrame, *, name: str, key: str, formats: dict[str, str], hint: str = HINT
+) -> int | None:
     """The frame (row, key, and what else is known) without its numbers of rows; `formats` of columns by name.
 
-    `name` is that of the CSV and the button; `key` tells this list from the others that may stand in its place.
+    `name` is that of the CSV and the button; `key` tells this list from the others that may stand in its place. The
+    place of the ticked row in the frame, None where none is; `hint` says what ticking does.
     """
     shown = found.drop(columns="row").rename(columns=NAMES)
     event = st.dataframe(
@@ -28,8 +32,8 @@ def row_list(found: pd.DataFrame, *, name: str, key: str, formats: dict[str, str
     csv_button(shown, key=name)
     chosen = [place for place in event["selection"]["rows"] if place < len(found)]
     if not chosen:
-        st.caption("Tick a row to explain its prediction.")
-        return
+        st.caption(hint)
+        return None
     st.button(
         f"Explain {code(found['key'].iloc[chosen[0]])}",
         key=f"explain_{name}",
@@ -38,3 +42,4 @@ def row_list(found: pd.DataFrame, *, name: str, key: str, formats: dict[str, str
         on_click=state.explain_row,
         args=(int(found["row"].iloc[chosen[0]]),),
     )
+    return int(chosen[0])

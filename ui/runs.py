@@ -10,9 +10,11 @@ from nexusflow.data.task import Part, TaskKind
 from nexusflow.train.metrics import primary_metric
 from nexusflow.train.run import Run, RunStatus
 from ui import state
-from ui.escape import plain
+from ui.escape import plain, shorten
 from ui.results import duration, metric_label
 
+# Letters of a name in a list.
+NAMED = 44
 STATUS_WORDS = {
     RunStatus.QUEUED: "Waiting",
     RunStatus.RUNNING: "Running",
@@ -32,8 +34,11 @@ STATUS_COLOURS = {
 
 
 def run_label(run: Run) -> str:
-    """A run in one line, for lists to choose from; no two are alike, and none changes as the run goes on."""
-    return f"{plain(run.name)} · {when(run)} · {run.id[-4:]}"
+    """A run in one line, for lists to choose from; no two are alike, and none changes as the run goes on.
+
+    A long name is cut, so that the moment can be read on a narrow page too.
+    """
+    return f"{shorten(run.name, NAMED)} · {when(run)} · {run.id[-4:]}"
 
 
 def show_status(status: RunStatus | str) -> None:

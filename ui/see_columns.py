@@ -6,6 +6,7 @@ from nexusflow.explain.baseline import Baseline
 from nexusflow.explain.explanation import ROWS
 from nexusflow.services.columns import column_trust
 from nexusflow.services.insight import Insight
+from nexusflow.services.starts import from_words
 from nexusflow.services.views import ColumnAttribution
 from ui import state
 from ui.charts import bars, height_for
@@ -14,28 +15,20 @@ from ui.figure import csv_button, show_chart
 from ui.gap import gap_words
 from ui.palette import current_palette
 from ui.results import unit
+from ui.see_baseline import choose_baseline
 from ui.see_check import show_check
 
 HIDING, COMPARING = "Hiding columns, and shaking cells…", "Comparing rows…"
 SHOWN = 20
 # Above this, scores say as much of chance as of the row.
 STEADY = 0.5
-STARTS = {
-    Baseline.MISSING: "Nothing: every cell missing",
-    Baseline.MEAN: "The mean of training rows",
-    Baseline.ROWS: "Eight training rows in turn",
-}
-FROM = {
-    Baseline.MISSING: "from one in which everything is missing",
-    Baseline.MEAN: "from the mean of training rows",
-    Baseline.ROWS: "from each of eight training rows (twice as long)",
-}
 # How many rows can be chosen, with what they take.
 TAKES = {
     64: "It takes up to a minute",
     200: "It takes a few minutes at most",
     500: "It takes several minutes at most",
 }
+TWICE = ", twice that from several rows,"
 
 
 def show_columns(insight: Insight) -> None:
@@ -45,11 +38,12 @@ def show_columns(insight: Insight) -> None:
     # A place of its own, which is emptied: what is no longer drawn would else stay until the end of the computation.
     place = st.empty()
     if not state.is_wanted(wanted):
+        more = TWICE if baseline is Baseline.ROWS else ""
         with place.container(border=True, horizontal_alignment="center"):
             st.markdown("**Which columns move the answers?**", text_alignment="center")
             st.caption(
-                f"Integrated gradients fill in a row cell by cell, {FROM[baseline]}, and credit each cell with what it "
-                f"changes. {TAKES[count]} and is kept with the run.",
+                f"Integrated gradients fill in a row cell by cell, {from_words(baseline)}, and credit each cell with "
+                f"what it changes. {TAKES[count]}{more} and is kept with the run.",
                 text_alignment="center",
             )
             st.button(
@@ -86,7 +80,7 @@ def show_columns(insight: Insight) -> None:
         st.markdown(f"The strongest is {code(first['name'])}.")
     st.caption(
         f"How far a column moves the output of a row, up or down, in {unit(insight.trained.preprocessing.task)}: "
-        f"a mean over {found.rows} {insight.sampled_part} rows. "
+        f"a mean over {found.rows} {insight.sampled_part} rows, by integrated gradients {from_words(baseline)}. "
         f"{gap_words(found.relative_gap, 'The scores leave {} of the output unexplained (median).')}"
     )
     with st.container(border=True):
@@ -96,9 +90,7 @@ def show_columns(insight: Insight) -> None:
 def choose(insight: Insight) -> tuple[Baseline, int]:
     """What the scores start from, and how many rows they are a mean over."""
     left, right = st.columns([2, 1])
-    baseline = left.selectbox(
-        "Start from", list(Baseline), format_func=STARTS.__getitem__, key="columns_baseline"
-    )
+    baseline = choose_baseline(left, "columns")
     available = len(insight.rows(part=insight.sampled_part))
     # A choice that a smaller one covers already is none.
     counts = [n for n, before in zip(TAKES, (0, *TAKES), strict=False) if before < available]

@@ -153,6 +153,8 @@ def _one(insight: Insight, task: Task, row: int, wish: Wish, flips: Flips, flip:
         st.markdown(sentence(task, wish, flips, flip))
         frame = flip_frame(flip)
         shown = frame.assign(**{end: [short_value(value) for value in frame[end]] for end in ("from", "to")})
+        # Where the page is narrow, what is cut off is what the sentence has said.
+        shown = shown[["column", "from", "to", "table", "row"]]
         st.dataframe(printable(shown), hide_index=True, key=f"flip_cells_{number}")
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button(

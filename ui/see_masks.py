@@ -8,10 +8,11 @@ from nexusflow.explain.explanation import MaskSummary
 from nexusflow.services.columns import column_ablation
 from nexusflow.services.insight import Insight
 from ui.charts import bars, heatmap, height_for
-from ui.escape import code, plain
+from ui.escape import code, counted, plain
 from ui.figure import show_chart
 from ui.page import empty, two_cards
 from ui.palette import current_palette
+from ui.see_segments import ROW, Chosen, choose_rows
 
 HIDING = "Hiding one column after the other…"
 
@@ -26,8 +27,11 @@ def show_masks(insight: Insight) -> None:
             label="Go to Model",
         )
         return
+    chosen = choose_rows(insight)
+    if chosen is None:
+        return
     with st.spinner("Reading the masks…"):
-        masks = insight.masks()
+        masks = insight.masks(chosen.rows)
     if not masks:
         st.info("None of these rows reads a row of such a table.", icon=":material/search_off:")
         return
@@ -39,11 +43,18 @@ def show_masks(insight: Insight) -> None:
     with right:
         overall(summary)
     with st.container(border=True):
-        worth(insight, table, summary)
+        worth(insight, table, summary, sampled=chosen.rows is None)
     st.caption(
-        f"A mean over {summary.rows:,} rows of {code(table)}. Each step's shares sum to one. "
-        "TabNet reads a table in steps, and each step lets only a few columns through."
+        f"A mean over {counted(summary.rows, 'row')} of {code(table)}, read by {readers(chosen)}. Each step's shares "
+        "sum to one. TabNet reads a table in steps, and each step lets only a few columns through."
     )
+
+
+def readers(chosen: Chosen) -> str:
+    """The chosen rows, to be put after `read by`, in Markdown."""
+    if chosen.key.startswith(ROW):
+        return f"{chosen.what} alone"
+    return f"{'all sampled' if chosen.rows is None else 'these'} {chosen.part} rows{chosen.what}"
 
 
 def step_map(table: str, summary: MaskSummary) -> None:
@@ -80,8 +91,9 @@ def overall(summary: MaskSummary) -> None:
     )
 
 
-def worth(insight: Insight, table: str, summary: MaskSummary) -> None:
-    """What each column is worth by hiding it, beside what the masks give it."""
+def worth(insight: Insight, table: str, summary: MaskSummary, *, sampled: bool = True) -> None:
+    """What each column is worth by hiding it, beside what the masks give it; it is `sampled` rows that it is hidden
+    from, whichever the masks are of."""
     bar = st.progress(0.0, text=HIDING)
     hidden = column_ablation(insight, on_progress=lambda share: bar.progress(share, text=HIDING))
     bar.empty()
@@ -111,5 +123,5 @@ def worth(insight: Insight, table: str, summary: MaskSummary) -> None:
         )
     st.caption(
         f"{said} What the network reads of a column besides its masked cells, as sums and means over all related rows, "
-        "is hidden too."
+        f"is hidden too.{'' if sampled else ' Columns are hidden from all sampled rows, whichever are chosen above.'}"
     )

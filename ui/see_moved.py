@@ -7,6 +7,7 @@ from nexusflow.services.insight import Insight
 from ui.escape import code
 from ui.results import unit
 from ui.role_map import role_map
+from ui.see_map_trust import show_map_trust
 from ui.see_segments import Chosen
 
 
@@ -27,6 +28,7 @@ def moved_map(insight: Insight, chosen: Chosen) -> None:
         values = view.matrix.to_numpy(dtype=float)
         line, column = divmod(int(values.argmax()), len(values))
         names = list(view.matrix.index)
+        show_map_trust(insight, view.matrix)
         said = f"{chosen.told(view.rows)} (the root of their mean square)"
         st.caption(
             f"{said}, in {unit(insight.trained.preprocessing.task)}. Weights say where a table looked; this is what it "

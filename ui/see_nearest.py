@@ -82,7 +82,11 @@ def _table(insight: Insight, task: Task, row: int, found: Nearest) -> None:
 
 def nearest_frame(frame: pd.DataFrame, roles: tuple[str, ...]) -> pd.DataFrame:
     """The table that is shown: key, distance, was, predicted, where they are furthest apart, which tables agree."""
-    apart = [f"{shorten(name)} ({by:+.3f})" for name, by in zip(frame["differs"], frame["by"], strict=True)]
+    # Isolated, the sign stays before its number also beside a name that is read from the right.
+    apart = [
+        f"{shorten(name)} \u2066({by:+.3f})\u2069"
+        for name, by in zip(frame["differs"], frame["by"], strict=True)
+    ]
     return pd.DataFrame(
         {
             "key": frame["key"],

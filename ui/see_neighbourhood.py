@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from nexusflow.data.task import Task, TaskKind
+from nexusflow.explain.baseline import Baseline
 from nexusflow.services.insight import Insight
 from nexusflow.services.neighbourhood import (
     Neighbourhood,
@@ -15,6 +16,7 @@ from nexusflow.services.neighbourhood import (
     node_values,
     rows_of,
 )
+from nexusflow.services.starts import answer_words
 from nexusflow.services.words import short_value
 from ui.escape import code, codes, counted, shorten
 from ui.figure import csv_button, grounded, renderer
@@ -28,9 +30,11 @@ from ui.row_timeline import timeline_chart, timeline_height
 _SCORE = st.column_config.NumberColumn(format="%+.3g")
 
 
-def show_neighbourhood(insight: Insight, task: Task, row: int, predicted: str) -> None:
+def show_neighbourhood(
+    insight: Insight, task: Task, row: int, predicted: str, baseline: Baseline = Baseline.MISSING
+) -> None:
     """The graph and the timeline of a row, each in its card, and the values of what is clicked."""
-    found = neighbourhood(insight, row)
+    found = neighbourhood(insight, row, baseline=baseline)
     said = says(task, predicted)
     with st.container(border=True, key="neighbourhood_card"):
         graph(insight, task, row, found, said)
@@ -88,8 +92,8 @@ def caption(insight: Insight, task: Task, found: Neighbourhood, shown: Neighbour
     left = int(shown.nodes.loc[shown.nodes["kind"] == NodeKind.ROLE, "rows"].sum())
     parts = [
         "A mark is as large, and a line as thick, as what it moves the answer by integrated gradients: the sum over a "
-        f"row's cells. All marks together come to {found.total:+.3f}: how far the answer is from that of a row in "
-        f"which everything is missing, in {unit(task)}.",
+        f"row's cells. All marks together come to {found.total:+.3f}: how far the answer is from "
+        f"{answer_words(found.baseline)}, in {unit(task)}.",
         f"It was read from {counted(related, 'related row')}"
         + (
             f"; the {left:,} that move it least are not drawn one by one: their sum stands at the name of their table."
@@ -119,7 +123,7 @@ def values(insight: Insight, row: int, found: Neighbourhood, shown: Neighbourhoo
         st.dataframe(printable(frame), hide_index=True, column_config=config, key="neighbour_rows")
         csv_button(frame, key="neighbour_rows")
         return
-    frame = node_values(insight, row, one)
+    frame = node_values(insight, row, one, baseline=found.baseline)
     st.dataframe(
         printable(frame),
         hide_index=True,
@@ -170,7 +174,7 @@ def timeline(insight: Insight, row: int, found: Neighbourhood, said: Says) -> No
     if chosen is not None:
         one = found.nodes.iloc[chosen]
         st.markdown(f"**{code(node_name(one))}**")
-        frame = node_values(insight, row, one)
+        frame = node_values(insight, row, one, baseline=found.baseline)
         st.dataframe(
             printable(frame), hide_index=True, column_config={"score": _SCORE}, key="timeline_values"
         )
@@ -187,8 +191,8 @@ def no_events(related: Sequence[str], timed: Sequence[str]) -> str:
             f"{codes(list(timed[:6]))}{more}."
         )
     return (
-        "None of the related tables has a time column, so all their rows count as always known, and there is no "
-        "history to draw. Name a time column on the Schema page where there is one."
+        "None of the related tables that the model reads has a time column, so all their rows count as always known, "
+        "and there is no history to draw. Name a time column on the Schema page where there is one."
     )
 
 

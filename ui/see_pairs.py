@@ -5,6 +5,7 @@ import streamlit as st
 from nexusflow.services.insight import Insight
 from nexusflow.services.passes import pair_state
 from ui.role_map import role_map
+from ui.see_map_trust import show_map_trust
 from ui.see_segments import Chosen
 
 
@@ -22,6 +23,7 @@ def pair_map(insight: Insight, chosen: Chosen) -> None:
         )
         if view is None:
             return
+        show_map_trust(insight, view.matrix, is_importance=False)
         st.caption(
             f"{chosen.told(view.rows)}: the length (norm) of the vector that the network keeps on each ordered pair of "
             "tables, where both are present. It steers the attention above, but is neither attention nor "

@@ -6,16 +6,19 @@ from datetime import datetime
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from nexusflow.explain.baseline import Baseline
 from nexusflow.services.insight import Insight
 from nexusflow.services.jobs import JobState, JobView
 from nexusflow.services.notebook import to_notebook
 from nexusflow.services.reporting import cancel_report, report_job, report_path, start_report, step_of
+from nexusflow.services.starts import from_words
 from nexusflow.services.workspace import Workspace
 from ui import state
 from ui.escape import md_escape
 from ui.figure import choose_pictures
 from ui.problems import attempt
 from ui.results import duration
+from ui.see_baseline import choose_baseline
 
 TAKES = (
     "Everything on this page and the run's settings and figures, in one HTML file that needs no network. What was "
@@ -29,20 +32,24 @@ GOES_ON = (
 
 def take_away(place: DeltaGenerator, workspace: Workspace, insight: Insight) -> None:
     """Buttons that make the report, hand it out once it is there, and hand out the notebook."""
-    path, run_id = report_path(workspace, insight.run_id), insight.run_id
-    view, ready = report_job(workspace, state.manager(), run_id), path.is_file()
+    run_id = insight.run_id
+    view = report_job(workspace, state.manager(), run_id)
     making = view is not None and not view.state.ended
-    with place.container(horizontal=True, vertical_alignment="center", gap="small", key="take_away"):
+    with place.container(horizontal=True, vertical_alignment="bottom", gap="small", key="take_away"):
+        with st.container(width=250):
+            baseline = choose_baseline(st.container(), "report", label="Report and notebook start from")
+        path = report_path(workspace, run_id, baseline)
+        ready = path.is_file()
         if ready:
             made = datetime.fromtimestamp(path.stat().st_mtime)
             st.download_button(
                 "Download report",
                 path.read_bytes,
-                file_name=f"report-{run_id}.html",
+                file_name=f"{path.stem}-{run_id}.html",
                 mime="text/html",
                 key="report_download",
                 icon=":material/download:",
-                help=f"One HTML file, made on {made:%d %b at %H:%M}.",
+                help=f"One HTML file, made on {made:%d %b at %H:%M}; its scores start {from_words(baseline)}.",
                 on_click="ignore",
             )
         st.button(
@@ -53,11 +60,11 @@ def take_away(place: DeltaGenerator, workspace: Workspace, insight: Insight) -> 
             help=TAKES,
             disabled=making,
             on_click=_ask,
-            args=(workspace, run_id),
+            args=(workspace, run_id, baseline),
         )
         st.download_button(
             "Notebook",
-            lambda: to_notebook(insight),
+            lambda: to_notebook(insight, baseline),
             file_name=f"run-{run_id}.ipynb",
             mime="application/x-ipynb+json",
             key="notebook",
@@ -104,5 +111,5 @@ def making_words(view: JobView) -> str:
     return f"{step_of(view).doing}…" + (f" ({duration(spent)} so far)" if spent >= 1 else "")
 
 
-def _ask(workspace: Workspace, run_id: str) -> None:
-    attempt(lambda: start_report(workspace, state.manager(), run_id))
+def _ask(workspace: Workspace, run_id: str, baseline: Baseline) -> None:
+    attempt(lambda: start_report(workspace, state.manager(), run_id, baseline=baseline))

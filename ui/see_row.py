@@ -4,25 +4,30 @@ import pandas as pd
 import streamlit as st
 
 from nexusflow.data.task import PARTS, Part, Task, TaskKind
+from nexusflow.explain.baseline import Baseline
 from nexusflow.services.insight import Insight
+from nexusflow.services.starts import from_words
 from nexusflow.services.words import cell_words, direction
 from ui import state
 from ui.charts import bars, columns, height_for
-from ui.escape import code, counted, plain, shorten
+from ui.escape import code, counted, md_escape, plain, shorten
 from ui.figure import csv_button, show_chart
 from ui.gap import gap_words
-from ui.grid import printable
 from ui.page import two_cards
 from ui.palette import current_palette
 from ui.results import unit
+from ui.see_baseline import choose_baseline
 from ui.see_flip import show_flip
 from ui.see_nearest import show_nearest
 from ui.see_neighbourhood import show_neighbourhood
+from ui.see_related import related_rows
 from ui.see_what_if import what_if
 
 ORDERS = {"error": "Worst errors first", "random": "At random", "row": "In the table's order"}
 LISTED = 200
 CELLS_SHOWN = 12
+# A figure of more characters may be cut where the page is narrow.
+WHOLE = 12
 
 
 def show_row(insight: Insight, task: Task) -> None:
@@ -41,10 +46,11 @@ def show_row(insight: Insight, task: Task) -> None:
         with right:
             trace(insight, task, row)
         with st.container(border=True):
-            cells(insight, row, direction(task, example["prediction"], code))
-        show_neighbourhood(insight, task, row, str(example["prediction"]))
+            baseline = choose_baseline(st.columns([2, 1])[0], "row")
+            cells(insight, row, baseline, direction(task, example["prediction"], code))
+        show_neighbourhood(insight, task, row, str(example["prediction"]), baseline)
         with st.container(border=True):
-            related(insight, row)
+            related(insight, row, baseline)
         with st.container(border=True, key="nearest_card"):
             show_nearest(insight, task, row)
         with st.container(border=True):
@@ -96,8 +102,10 @@ def short(value: object) -> str:
 def heading(task: Task, example: pd.Series, level: float | None) -> None:
     """The prediction beside the truth."""
     first, second, third = st.columns(3)
-    first.metric("Predicted", code(short(example["prediction"])), border=True)
-    second.metric("Was", code(short(example["target"])), border=True)
+    for place, what in ((first, "prediction"), (second, "target")):
+        said = short(example[what])
+        whole = md_escape(example[what]) if len(said) > WHOLE else None
+        place.metric("Predicted" if what == "prediction" else "Was", md_escape(said), border=True, help=whole)
     if task.kind is TaskKind.REGRESSION:
         third.metric("Off by", short(float(example["error"])), border=True)
         if level is not None and "low" in example:
@@ -140,9 +148,9 @@ def contributions(insight: Insight, task: Task, row: int, predicted: str) -> Non
     )
 
 
-def cells(insight: Insight, row: int, meaning: str) -> None:
+def cells(insight: Insight, row: int, baseline: Baseline, meaning: str) -> None:
     """The cells that speak most for the answer and against it."""
-    found = insight.attribution(row)
+    found = insight.attribution(row, baseline=baseline)
     top = found.frame.head(CELLS_SHOWN)
     frame = pd.DataFrame(
         {"cell": [cell_words(line) for _, line in top.iterrows()], "score": top["score"].to_numpy()}
@@ -163,26 +171,15 @@ def cells(insight: Insight, row: int, meaning: str) -> None:
     )
     csv_button(found.frame, key="cells_all", label="CSV of all cells")
     st.caption(
-        f"{meaning} Integrated gradients in {found.steps} steps from a row in which everything is missing; "
+        f"{meaning} Integrated gradients in {found.steps} steps, {from_words(baseline)}; "
         f"{gap_words(found.relative_gap, 'the scores explain all but {} of the difference.')}"
     )
 
 
-def related(insight: Insight, row: int) -> None:
+def related(insight: Insight, row: int, baseline: Baseline) -> None:
     """The uploaded rows that were read."""
     role = st.selectbox("Rows it was read from", list(insight.roles), format_func=plain, key="related_role")
-    frame = insight.related(row, role)
-    if frame.empty:
-        st.caption("None: nothing of this kind was known in time.")
-        return
-    if frame["age"].isna().all():
-        frame = frame.drop(columns="age")
-    shown = printable(frame.drop(columns="slot")).assign(looked_at=100 * frame["looked_at"])
-    share = st.column_config.ProgressColumn("looked at", format="%.0f %%", min_value=0, max_value=100)
-    config = {"looked_at": share, "age": st.column_config.NumberColumn("age in days", format="%.1f")}
-    st.dataframe(shown, hide_index=True, column_config=config, key="related")
-    csv_button(frame, key="related")
-    st.caption("The latest come first. How much each was looked at is not how much it moved the answer.")
+    related_rows(insight, row, role, baseline, key="related")
 
 
 def answer_name(task: Task, predicted: str) -> str:

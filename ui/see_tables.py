@@ -6,12 +6,12 @@ from nexusflow.services.columns import pictures
 from nexusflow.services.insight import Insight
 from nexusflow.services.passes import rows_used
 from ui.charts import bars, heatmap, heatmap_cell, height_for
-from ui.escape import code
 from ui.figure import clickable_chart, show_chart
 from ui.page import two_cards
 from ui.palette import current_palette
-from ui.row_list import row_list
 from ui.see_check import show_check
+from ui.see_drill import drill
+from ui.see_map_trust import show_map_trust
 from ui.see_moved import moved_map
 from ui.see_pairs import pair_map
 from ui.see_relations import relation_card
@@ -72,6 +72,7 @@ def attention_map(insight: Insight, chosen: Chosen) -> None:
             frame=view.matrix.rename_axis("looks from").reset_index(),
             height=height_for(len(view.roles), row=46, least=280),
         )
+        show_map_trust(insight, view.matrix)
         st.caption(
             f"{chosen.told(used)}; each line sums to one. "
             "Click a cell to see the rows behind it. "
@@ -90,23 +91,6 @@ def chooser(
     return column.selectbox(
         label, options, format_func=lambda n: whole if n == AVERAGE else f"{label} {n}", key=key
     )
-
-
-def drill(insight: Insight, chosen: Chosen, role: str, context: str, *, iteration: int, head: int) -> None:
-    """The chosen rows in which one role looks most at another in this pass and head, each to be explained by itself."""
-    with st.container(border=True, key="drill"):
-        st.markdown(f"**Rows in which {code(role)} looks most at {code(context)}**")
-        found = insight.drill(role, context, chosen.rows, iteration=iteration or None, head=head or None)
-        if found.empty:
-            st.caption("In none of these rows are both of them present.")
-            return
-        place = f"{insight.roles.index(role)}_{insight.roles.index(context)}_{iteration}_{head}"
-        row_list(
-            found[["row", "key", "attention", "prediction", "target"]],
-            name="drill",
-            key=f"drill_{place}_{chosen.key}",
-            formats={"attention": "%.3f"},
-        )
 
 
 def draws_on(insight: Insight, chosen: Chosen) -> None:

@@ -98,14 +98,18 @@ def _answer(found: WhatIf, task: Task, said: str, changes: int) -> None:
     value = task.kind is TaskKind.REGRESSION
     before, after = (f"{number:,.4g}" if value else f"{number:.1%}" for number in (found.before, found.after))
     moved = found.after - found.before
+    by = f"{moved:+,.4g}" if value else f"{100 * moved:+.1f} points"
+    # A change that is not printed as one has no direction.
+    still = float(by.split()[0].replace(",", "")) == 0
     first, second = st.columns(2)
     said = md_escape(said)
     first.metric(said, before, border=True, height="stretch")
     second.metric(
         f"{said}, with {counted(changes, 'change')}",
         after,
-        f"{moved:+,.4g}" if value else f"{100 * moved:+.1f} points",
+        "no change" if still else by,
         delta_color="off",
+        delta_arrow="off" if still else "auto",
         border=True,
         height="stretch",
     )

@@ -195,7 +195,7 @@ def recall_choice(key: str, options: Sequence[Any]) -> None:
     if key in st.session_state and st.session_state[key] in options:
         return
     st.session_state.pop(key, None)
-    kept = st.session_state.get(_KEPT, {}).get(key)
+    kept = kept_choice(key)
     if kept in options:
         st.session_state[key] = kept
 
@@ -205,10 +205,14 @@ def keep_choice(key: str, value: Any) -> None:
     st.session_state.setdefault(_KEPT, {})[key] = value
 
 
+def kept_choice(key: str, otherwise: Any = None) -> Any:
+    """What was last chosen in such a field."""
+    return st.session_state.get(_KEPT, {}).get(key, otherwise)
+
+
 def pictures() -> str:
     """What charts are saved as, one of PICTURE_KINDS."""
-    kept = st.session_state.get(_KEPT, {}).get(PICTURES, PICTURE_KINDS[0])
-    return str(st.session_state.get(PICTURES) or kept)
+    return str(st.session_state.get(PICTURES) or kept_choice(PICTURES, PICTURE_KINDS[0]))
 
 
 def component_value(key: str, name: str) -> Any:

@@ -145,8 +145,9 @@ class Edit:
 
     @property
     def count(self) -> int:
-        """How many rows are changed, gone or new."""
-        return len(self.changed) + len(self.removed) + len(self.added)
+        """How many cells are changed, and rows gone or new."""
+        cells = sum(len(values) for values in self.changed.values())
+        return cells + len(self.removed) + len(self.added)
 
     def and_then(self, other: "Edit") -> "Edit":
         """Both edits of one table; where both change a cell, it is as the other says."""

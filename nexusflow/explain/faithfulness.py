@@ -27,6 +27,8 @@ AGREES = 0.6
 ORDERS, MOST_STEPS = 4, 8
 # A first place is no mistake where what moves the answers more does so by no more than this share.
 NEARLY = 0.9
+# In a sentence, a figure of less than this share of another one is next to nothing.
+NOTHING = 0.001
 
 
 def deletion_check(
@@ -198,12 +200,23 @@ def _cost(
     costs = [(whole - value) * (1 if higher else -1) for value in hidden]
     words = {"auroc": "AUROC", "mae": "mean absolute error", "log_loss": "log loss"}[name]
     return (
-        f"Hiding {frame['name'].iloc[0]}, which ranks first, costs {costs[0]:.3g} {words}; "
-        f"hiding another one costs {np.mean(costs[1:]):.2g} on average."
+        f"Hiding {frame['name'].iloc[0]}, which ranks first, costs {_words(costs[0], 3)} {words}; "
+        f"hiding another one costs {_beside(float(np.mean(costs[1:])), costs[0])} on average."
     )
 
 
 def _change(frame: pd.DataFrame, kind: TaskKind) -> str:
     unit = "the predicted value" if kind is TaskKind.REGRESSION else "the predicted probability"
     first, others = frame["change"].iloc[0], frame["change"].iloc[1:].mean()
-    return f"It moves {unit} by {first:.3g} on average, another one by {others:.2g}."
+    return f"It moves {unit} by {_words(first, 3)} on average, another one by {_beside(others, first)}."
+
+
+def _beside(value: float, first: float) -> str:
+    """A figure beside a larger one, of which it may be next to nothing."""
+    return "next to nothing" if abs(value) < NOTHING * abs(first) else _words(value, 2)
+
+
+def _words(value: float, digits: int) -> str:
+    """A figure in so many digits, for a sentence: without an exponent, unless it is beyond all reading."""
+    told = f"{value:.{digits}g}"
+    return told if not 1e-8 < abs(value) < 1e8 else np.format_float_positional(float(told), trim="-")

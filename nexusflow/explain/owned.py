@@ -157,7 +157,8 @@ def _summaries(reader: Reader, examples: Owned, score_BA: Floats, *, missing: bo
             "role": [roles[sources[a].role].name for a in feature],
             "table": [roles[sources[a].role].table for a in feature],
             "column": [sources[a].column or ROWS for a in feature],
-            "statistic": [sources[a].label.split(": ", 1)[1] for a in feature],
+            # A role may be called by any text, also one with a colon in it.
+            "statistic": [sources[a].label.removeprefix(f"{roles[sources[a].role].name}: ") for a in feature],
             "slot": -1,
             "row": -1,
             "value": [f"{raw[b, a]:.4g}" for b, a in zip(example, feature, strict=True)],

@@ -8,8 +8,10 @@ import pandas as pd
 
 from nexusflow.data.preprocessing import Preprocessing
 from nexusflow.errors import ArtifactError
+from nexusflow.explain.baseline import Baseline
 from nexusflow.models import Tables, TrainedModel, load_model, public
 from nexusflow.public.model import NexusFormer
+from nexusflow.services.attributing import ATTRIBUTED
 from nexusflow.services.optimising import optimise
 
 if TYPE_CHECKING:
@@ -72,9 +74,16 @@ class NexusFlowModelArtifact:
         """A row per row of the entity table; see `TrainedModel.predict`."""
         return self.trained.predict(tables, as_of=as_of)
 
-    def explain(self, tables: Tables, *, as_of: str | None = None) -> "Explanation":
+    def explain(
+        self,
+        tables: Tables,
+        *,
+        as_of: str | None = None,
+        baseline: str = Baseline.MISSING,
+        attributed: int = ATTRIBUTED,
+    ) -> "Explanation":
         """The reasons for what it says of these tables; see `nexusflow.api.explain`."""
-        return self.trained.explain(tables, as_of=as_of)
+        return self.trained.explain(tables, as_of=as_of, baseline=baseline, attributed=attributed)
 
     def save(self, path: Path | str) -> Path:
         """Write the model where `load` finds it; returns the path."""

@@ -158,10 +158,12 @@ class Insight:
             ),
         )
 
-    def masks(self) -> dict[str, "MaskSummary"]:
-        """TabNet's masks by table, over the rows that a sample of examples reads."""
+    def masks(self, rows: Sequence[int] | None = None) -> dict[str, "MaskSummary"]:
+        """TabNet's masks by table, over what these rows (a sample by default) read; without tables that none reads."""
         from nexusflow.explain.masks import tabnet_masks
 
+        if rows is not None:
+            return tabnet_masks(self.trained, self.reader, np.asarray(rows, dtype=np.int64))
         if self._masks is None:
             wanted = bool(self.tabnet_tables)
             self._masks = tabnet_masks(self.trained, self.reader, self.sample(MASKED)) if wanted else {}

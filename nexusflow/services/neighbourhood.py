@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 
 from nexusflow.data.index import FOREVER, STATIC
+from nexusflow.explain.baseline import Baseline
+from nexusflow.services.drill import key_words
 from nexusflow.services.insight import Insight
 
 if TYPE_CHECKING:
@@ -60,13 +62,14 @@ class Neighbourhood:
     strongest: column, statistic, value, score), rows (how many uploaded rows it stands for), first (its first slot).
     `edges`: source and target (numbers of nodes), key (the foreign key in words, empty for summaries and folded rows)
     and score (what came over this link). A row that is reached over several links is one node with several edges.
-    `cutoff` is None where the task has none; nothing later than `until` was read.
+    `cutoff` is None where the task has none; nothing later than `until` was read. Scores are those from `baseline`.
     """
 
     nodes: pd.DataFrame
     edges: pd.DataFrame
     cutoff: pd.Timestamp | None
     until: pd.Timestamp | None
+    baseline: Baseline = Baseline.MISSING
 
     @property
     def total(self) -> float:
@@ -80,9 +83,9 @@ class Neighbourhood:
         return timed.sort_values("time", kind="stable")
 
 
-def neighbourhood(insight: Insight, row: int) -> Neighbourhood:
-    """The rows in the slots of an example and its summaries, weighted by its attribution."""
-    scores = insight.attribution(row).frame
+def neighbourhood(insight: Insight, row: int, *, baseline: Baseline = Baseline.MISSING) -> Neighbourhood:
+    """The rows in the slots of an example and its summaries, weighted by its attribution from this baseline."""
+    scores = insight.attribution(row, baseline=baseline).frame
     slots = _slots(insight, row)
     nodes, slots = _rows(insight, slots, scores[scores["slot"] >= 0])
     summaries = _summaries(insight, scores[scores["slot"] < 0])
@@ -99,6 +102,7 @@ def neighbourhood(insight: Insight, row: int) -> Neighbourhood:
         edges=_edge_frame(edges),
         cutoff=_moment(cutoff),
         until=_moment(int(reader.until_N[row])),
+        baseline=baseline,
     )
 
 
@@ -145,12 +149,14 @@ def folded(found: Neighbourhood, lines: int = MOST_LINES) -> Neighbourhood:
     return replace(found, nodes=shown.reset_index(drop=True), edges=_summed(edges))
 
 
-def node_values(insight: Insight, row: int, node: pd.Series) -> pd.DataFrame:
+def node_values(
+    insight: Insight, row: int, node: pd.Series, *, baseline: Baseline = Baseline.MISSING
+) -> pd.DataFrame:
     """What a node holds: column, value (text, empty where missing) and score (NaN where the model does not read it).
 
-    A line per cell of an uploaded row, or per statistic of a summary.
+    A line per cell of an uploaded row, or per statistic of a summary; scores are those from this baseline.
     """
-    scores = insight.attribution(row).frame
+    scores = insight.attribution(row, baseline=baseline).frame
     scores = scores[scores["role"] == node["role"]]
     if node["kind"] == NodeKind.SUMMARY:
         found = scores[scores["slot"] < 0]
@@ -285,12 +291,7 @@ def _links(roles: "tuple[Role, ...]", slots: pd.DataFrame) -> Iterable[tuple[int
     for t, _, link, number, score in lines:
         if t == 0:
             continue
-        key = roles[t].path[-1].key
-        words = (
-            f"{key.child_table}.{'+'.join(key.child_columns)} → "
-            f"{key.parent_table}.{'+'.join(key.parent_columns)}"
-        )
-        yield node[roles[t].parent, link], number, words, score
+        yield node[roles[t].parent, link], number, key_words(roles[t].path[-1].key), score
 
 
 def _node_frame(nodes: list[dict[str, Any]]) -> pd.DataFrame:

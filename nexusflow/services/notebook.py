@@ -5,7 +5,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from nexusflow.explain.baseline import Baseline
 from nexusflow.services.insight import Insight
+from nexusflow.services.starts import from_words
 from nexusflow.services.storage import RunStore
 from nexusflow.services.words import plain
 from nexusflow.train.run import Run
@@ -14,12 +16,15 @@ from nexusflow.train.run import Run
 MAJOR, MINOR = 4, 5
 
 
-def to_notebook(insight: Insight) -> bytes:
-    """The notebook of a run, as JSON of nbformat 4; no path of this machine stands in it."""
+def to_notebook(insight: Insight, baseline: Baseline = Baseline.MISSING) -> bytes:
+    """The notebook of a run, as JSON of nbformat 4; no path of this machine stands in it.
+
+    Its scores of columns and cells start from `baseline`.
+    """
     run = insight.store.load(insight.run_id)
     found = insight.rows(part=str(insight.sampled_part), order="error").dropna(subset="error")
     key = str((found if len(found) else insight.rows())["key"].iloc[0])
-    return as_notebook(_sources(insight, run, key))
+    return as_notebook(_sources(insight, run, key, baseline))
 
 
 def as_notebook(sources: Sequence[tuple[str, str]]) -> bytes:
@@ -37,8 +42,9 @@ def as_notebook(sources: Sequence[tuple[str, str]]) -> bytes:
     return (json.dumps(notebook, indent=1, ensure_ascii=True) + "\n").encode("ascii")
 
 
-def _sources(insight: Insight, run: Run, key: str) -> list[tuple[str, str]]:
+def _sources(insight: Insight, run: Run, key: str, baseline: Baseline) -> list[tuple[str, str]]:
     files = {name: insight.reader.tables[name].source or "FILE" for name in run.data_sha256}
+    from_there = _from_there(baseline)
     said = "\n".join(f"#     {name!a}: {source!a}," for name, source in files.items())
     cells = [
         (
@@ -50,9 +56,9 @@ def _sources(insight: Insight, run: Run, key: str) -> list[tuple[str, str]]:
             "code",
             "from nexusflow.api import explain, run_folder\n\n"
             "# Where the workbench keeps its files elsewhere than by default, set the environment's NEXUSFLOW_HOME.\n"
-            + _opening(insight.store, run)
+            + _opening(insight.store, run, baseline)
             + "\n# Anywhere else, give the model's folder and the tables, as frames or files:\n"
-            f"# explanation = explain('MODEL_FOLDER', {{\n{said}\n# }})\n"
+            f"# explanation = explain('MODEL_FOLDER', {{\n{said}\n# }}{from_there})\n"
             "explanation",
         ),
         (
@@ -62,7 +68,11 @@ def _sources(insight: Insight, run: Run, key: str) -> list[tuple[str, str]]:
         ("code", "print(explanation.sentence)\nexplanation.faithfulness"),
         ("code", "explanation.figure('rollout')"),
         ("code", "explanation.figure('attention')"),
-        ("markdown", "## Columns\n\nBy integrated gradients; computed on first use, and kept with the run."),
+        (
+            "markdown",
+            f"## Columns\n\nBy integrated gradients, {from_words(baseline)}; computed on first use, and kept with the "
+            "run.",
+        ),
         ("code", "explanation.figure('columns')"),
         ("code", "explanation.columns.head(20)"),
     ]
@@ -87,12 +97,19 @@ def _sources(insight: Insight, run: Run, key: str) -> list[tuple[str, str]]:
     ]
 
 
-def _opening(store: RunStore, run: Run) -> str:
+def _from_there(baseline: Baseline) -> str:
+    """The argument that says what scores start from, where it is not what they start from anyway."""
+    return f", baseline={str(baseline)!r}" if baseline is not Baseline.MISSING else ""
+
+
+def _opening(store: RunStore, run: Run, baseline: Baseline) -> str:
     around = store.root.parent
     if around.parent.name == "workspaces":
         told = "# The first name is the workspace's, which opens it in the workbench: share it as you would that.\n"
-        return f"{told}explanation = explain(run_folder({around.name!a}, {run.id!a}))\n"
-    return "explanation = explain('MODEL_FOLDER', {'TABLE': 'FILE'})\n"
+        return (
+            f"{told}explanation = explain(run_folder({around.name!a}, {run.id!a}){_from_there(baseline)})\n"
+        )
+    return f"explanation = explain('MODEL_FOLDER', {{'TABLE': 'FILE'}}{_from_there(baseline)})\n"
 
 
 def md(text: object) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 import nexusflow
 from nexusflow.data.schema import Schema
 from nexusflow.data.task import Part, Task, TaskKind
+from nexusflow.explain.baseline import Baseline
 from nexusflow.services.experts import ExpertsView, experts
 from nexusflow.services.explained import ExplainedRow, explain_row
 from nexusflow.services.insight import Insight, OnProgress, ShouldStop, never
@@ -62,6 +63,7 @@ class Report:
     attention: AttentionView
     rollout: pd.DataFrame
     check: "DeletionCheck"
+    baseline: Baseline
     columns: ColumnAttribution
     masks: "dict[str, MaskSummary]"
     experts: ExpertsView | None
@@ -78,6 +80,7 @@ def gather(
     insight: Insight,
     *,
     own: bool = True,
+    baseline: Baseline = Baseline.MISSING,
     rows: tuple[int, ...] = (),
     worst: int = WORST,
     at_random: int = AT_RANDOM,
@@ -87,8 +90,9 @@ def gather(
 ) -> Report:
     """All of it, what is kept with the run read and the rest computed; integrated gradients take most of the time.
 
-    `rows` are row numbers that are explained besides the worst errors and some at random. `on_step` is told the share
-    done, 0 to 1, and what comes next. ReportStopped where it was asked to stop.
+    `baseline` is what the scores of columns and cells start from. `rows` are row numbers that are explained besides the
+    worst errors and some at random. `on_step` is told the share done, 0 to 1, and what comes next. ReportStopped where
+    it was asked to stop.
     """
     run, task = insight.store.load(insight.run_id), insight.trained.preprocessing.task
     chosen = list(_chosen(insight, rows, worst, at_random))
@@ -99,7 +103,7 @@ def gather(
     with steps.next("Hiding one table after the other", CHECK) as within:
         check = insight.faithfulness(on_progress=within)
     with steps.next("Comparing the columns", COLUMNS) as within:
-        columns = insight.global_attribution(on_progress=within)
+        columns = insight.global_attribution(baseline=baseline, on_progress=within)
     with steps.next("Reading the masks", MASKS):
         masks = insight.masks()
     with steps.next("Following the passes", PASSES):
@@ -107,7 +111,7 @@ def gather(
     explained = []
     for why, row in chosen:
         with steps.next("Explaining single rows", ROW):
-            explained.append((why, explain_row(insight, row)))
+            explained.append((why, explain_row(insight, row, baseline=baseline)))
     on_step(1.0, "Done")
     scored = Part.TEST if run.metrics.get(Part.TEST) else Part.VALIDATION
     schema = insight.trained.preprocessing.schema
@@ -135,6 +139,7 @@ def gather(
         attention=attention,
         rollout=rollout,
         check=check,
+        baseline=baseline,
         columns=columns,
         masks=masks,
         experts=served,

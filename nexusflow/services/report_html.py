@@ -23,6 +23,7 @@ from nexusflow.services.passes import PassesView
 from nexusflow.services.prediction import safe_csv
 from nexusflow.services.report import Report, unit
 from nexusflow.services.schema_figure import schema_figure
+from nexusflow.services.starts import from_words
 from nexusflow.services.words import cell_words, direction, moved_in, number_words, plain, stops_in
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def to_html(report: Report) -> bytes:
         moved_in=moved_in(report.task),
         stops_in=stops_in(report.task),
         rows=[_row(number, why, one, report.task) for number, (why, one) in enumerate(report.rows)],
+        starts_from=from_words(report.baseline),
         much=MUCH,
     )
     # A lone surrogate in a name has no UTF-8.

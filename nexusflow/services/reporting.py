@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from nexusflow.explain.baseline import Baseline
+from nexusflow.services.attributing import of_baseline
 from nexusflow.services.insight import Insight
 from nexusflow.services.jobs import JobManager, JobView, OnEvent, ShouldStop
 from nexusflow.services.report import ReportStopped, gather
@@ -10,8 +12,6 @@ from nexusflow.services.run_reader import run_reader
 from nexusflow.services.runner import model_path
 from nexusflow.services.storage import write_bytes
 from nexusflow.services.workspace import Workspace
-
-FILE = "report.html"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,20 +22,23 @@ class Step:
     doing: str = "Opening the model"
 
 
-def report_path(workspace: Workspace, run_id: str) -> Path:
-    """Where the report of a run lies once it has been made."""
-    return workspace.runs.folder(run_id) / "insight" / FILE
+def report_path(workspace: Workspace, run_id: str, baseline: Baseline = Baseline.MISSING) -> Path:
+    """Where the report of a run, with scores from this baseline, lies once it has been made."""
+    return workspace.runs.folder(run_id) / "insight" / f"report{of_baseline(baseline)}.html"
 
 
-def start_report(workspace: Workspace, manager: JobManager, run_id: str) -> None:
-    """Queue the report of a run; an older one stays until the new one is whole. One under way is left to go on.
+def start_report(
+    workspace: Workspace, manager: JobManager, run_id: str, *, baseline: Baseline = Baseline.MISSING
+) -> None:
+    """Queue the report of a run; an older one stays until the new one is whole. One under way is left to go on, from
+    whichever baseline its scores are.
 
     It waits its turn among the trainings, whose random numbers it would disturb.
     """
     view = report_job(workspace, manager, run_id)
     if view is not None and not view.state.ended:
         return
-    store, tables, path = workspace.runs, workspace.tables(), report_path(workspace, run_id)
+    store, tables, path = workspace.runs, workspace.tables(), report_path(workspace, run_id, baseline)
 
     def work(on_event: OnEvent, should_stop: ShouldStop) -> None:
         from nexusflow.artifact import load_model
@@ -47,6 +50,7 @@ def start_report(workspace: Workspace, manager: JobManager, run_id: str) -> None
         try:
             report = gather(
                 insight,
+                baseline=baseline,
                 on_step=lambda share, what: on_event(Step(share=share, doing=what)),
                 should_stop=should_stop,
             )

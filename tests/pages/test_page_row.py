@@ -9,7 +9,9 @@ from streamlit.testing.v1 import AppTest
 from test_page_runs import ask
 
 from nexusflow.data.schema import Schema
+from nexusflow.explain.baseline import Baseline
 from nexusflow.services.jobs import JobManager
+from nexusflow.services.starts import from_words
 from nexusflow.services.training import start_training
 from nexusflow.services.workspace import Workspace
 
@@ -68,6 +70,24 @@ def test_a_row_is_shown_among_its_rows_and_beside_those_like_it(
     assert near["distance"].is_monotonic_increasing
     assert not [button for button in page.button if button.key == "compare_rows"]
     assert any("Euclidean" in caption.value for caption in page.caption)
+    total, words = marks_together(page), from_words(Baseline.MEAN)
+    page = page.selectbox(key="row_baseline").select(Baseline.MEAN).run()
+    assert_only_text(page)
+    assert marks_together(page) != total
+    assert any(words in caption.value for caption in page.caption)
+    # What is chosen here stands in the other fields.
+    assert page.selectbox(key="report_baseline").value is Baseline.MEAN
+    page.session_state["interpret_view"] = "Columns"
+    page.run()
+    assert page.selectbox(key="columns_baseline").value is Baseline.MEAN
+    page = page.selectbox(key="report_baseline").select(Baseline.ROWS).run()
+    assert page.selectbox(key="columns_baseline").value is Baseline.ROWS
+    assert_only_text(page)
+
+
+def marks_together(page: AppTest) -> str:
+    """What the caption of the neighbourhood says that its marks sum to."""
+    return next(c.value for c in page.caption if "come to" in c.value).split("come to ")[1].split(":")[0]
 
 
 @pytest.mark.slow

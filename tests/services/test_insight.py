@@ -97,3 +97,12 @@ def test_pictures_are_compared_with_each_other(insight):
     found = pictures(insight)
     assert list(found.index) == list(found.columns)
     assert {"Attention", "Draws on", "Gradients", "Shapley", "Hiding"} == set(found.index)
+
+
+def test_masks_of_chosen_rows_are_of_what_these_read(insight):
+    one = next(row for row in insight.sample() if len(insight.related(row, "orders")))
+    alone = insight.masks([one])["orders"]
+    assert alone.rows == len(insight.related(one, "orders"))
+    assert alone.step_GC.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
+    whole = insight.masks(list(insight.sample()))["orders"]
+    assert whole.aggregate_C == pytest.approx(insight.masks()["orders"].aggregate_C, abs=1e-6)

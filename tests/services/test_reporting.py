@@ -6,10 +6,12 @@ import pytest
 from report_shop import WAIT, trained_shop
 
 from nexusflow.errors import ArtifactError
+from nexusflow.explain.baseline import Baseline
 from nexusflow.services import reporting
 from nexusflow.services.jobs import JobManager, JobState
 from nexusflow.services.report import gather
 from nexusflow.services.reporting import Step, cancel_report, report_job, report_path, start_report, step_of
+from nexusflow.services.starts import from_words
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +48,10 @@ def test_cancelled_on_its_way_it_leaves_the_one_before(shop, manager, monkeypatc
     path, under_way, go_on = report_path(workspace, run_id), threading.Event(), threading.Event()
     path.write_bytes(b"before")
 
-    def held(insight, *, on_step, should_stop):
+    def held(insight, **settings):
         under_way.set()
         assert go_on.wait(WAIT)
-        return gather(insight, on_step=on_step, should_stop=should_stop)
+        return gather(insight, **settings)
 
     monkeypatch.setattr(reporting, "gather", held)
     start_report(workspace, manager, run_id)
@@ -63,6 +65,24 @@ def test_cancelled_on_its_way_it_leaves_the_one_before(shop, manager, monkeypatc
     assert (view.state, view.error) == (JobState.CANCELLED, None)
     assert path.read_bytes() == b"before"
     assert not cancel_report(workspace, manager, run_id)
+
+
+def test_a_report_from_another_baseline_is_another_file(shop, manager, monkeypatch):
+    workspace, run_id = shop
+    before = report_path(workspace, run_id)
+    before.write_bytes(b"before")
+    asked = []
+
+    def noted(insight, *, baseline, **settings):
+        asked.append(baseline)
+        return gather(insight, baseline=baseline, worst=1, at_random=0, **settings)
+
+    monkeypatch.setattr(reporting, "gather", noted)
+    start_report(workspace, manager, run_id, baseline=Baseline.MEAN)
+    assert manager.wait(job(run_id), workspace.id, WAIT).state is JobState.FINISHED
+    path = report_path(workspace, run_id, Baseline.MEAN)
+    assert asked == [Baseline.MEAN] and path != before and before.read_bytes() == b"before"
+    assert from_words(Baseline.MEAN) in path.read_text(encoding="utf-8")
 
 
 def test_what_went_wrong_is_told_and_it_can_be_asked_for_again(shop, manager, monkeypatch):

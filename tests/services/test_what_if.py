@@ -112,7 +112,7 @@ def test_two_edits_of_one_table_are_one_and_keep_every_cell():
     other = Edit(changed={3: {"y": 7}, 4: {"x": 1}}, removed=(2, 5), added=pd.DataFrame({"x": [1.0]}))
     both = one.and_then(other)
     assert both.changed == {3: {"x": 9, "y": 7}, 4: {"x": 1}}
-    assert both.removed == (2, 5) and len(both.added) == 1 and both.count == 5
+    assert both.removed == (2, 5) and len(both.added) == 1 and both.count == 6
     assert Edit().and_then(one).count == one.count == 2
     assert not Edit().and_then(Edit())
 

@@ -92,6 +92,47 @@ def test_bars_for_and_against_differ_in_colour_and_side() -> None:
     assert data[0]["label"] != data[1]["label"]
 
 
+@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=12), st.booleans())
+def test_numbers_left_of_bars_have_room_before_the_names(values: list[float], long: bool) -> None:
+    names = [f"cell {number}" for number in range(len(values))]
+    frame = pd.DataFrame({"what": names, "by": values})
+    option = charts.bars(
+        frame,
+        label="what",
+        value="by",
+        title="t",
+        palette=LIGHT,
+        label_length=48 if long else chart_labels.LABEL_LENGTH,
+    )
+    low, high = min(0.0, *values), max(0.0, *values)
+    if chart_labels.significant(low) < 0:
+        first = option["xAxis"]["min"]
+        plot = chart_labels.NARROW_PLOT if long else chart_labels.WIDE_PLOT
+        per_unit = plot / (high - first)
+        for value in (chart_labels.significant(value) for value in values if value < 0):
+            printed = min(chart_labels.DIGIT * len(chart_labels.decimals(value)), 0.45 * plot - 12)
+            assert (value - first) * per_unit >= 0.98 * printed
+    else:
+        assert low < 0 or "min" not in option["xAxis"]
+
+
+@pytest.mark.parametrize(("most", "columns", "printed"), [(0.4, 3, 0.123), (12.0, 4, 0.12), (12.0, 12, 0.1)])
+def test_a_map_prints_no_more_digits_than_its_cells_hold(most: float, columns: int, printed: float) -> None:
+    values = np.full((2, columns), 0.1234)
+    values[0, 0] = most
+    option = charts.heatmap(
+        values, rows=["a", "b"], columns=list("abcdefghijkl")[:columns], title="t", palette=LIGHT
+    )
+    assert option["series"][0]["data"][-1]["value"][2] == printed
+
+
+def test_a_map_leaves_out_no_name() -> None:
+    names = ["a_name_of_many_letters", "another_of_as_many", "and_one_more_of_them"]
+    option = charts.heatmap(np.ones((3, 3)), rows=names, columns=names, title="t", palette=LIGHT)
+    assert option["xAxis"]["axisLabel"]["interval"] == option["yAxis"]["axisLabel"]["interval"] == 0
+    assert option["xAxis"]["axisLabel"]["rotate"] > 0
+
+
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
 def test_text_stands_out_from_its_ground(palette: Palette) -> None:
     for colour in (palette.text, palette.quiet, palette.for_it, palette.against_it):
