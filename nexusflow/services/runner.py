@@ -74,8 +74,9 @@ def predictions(store: RunStore, run_id: str) -> pd.DataFrame | None:
 
 
 def new_run(run_id: str, *, name: str, config: RunConfig, schema: Schema, task: Task) -> Run:
-    """A queued run; ConfigError where what it is to be logged with is not installed."""
+    """A queued run; ConfigError where what it is to be logged with is not installed, or its processes cannot be."""
     refuse_missing(config)
+    _refuse_processes(config)
     return Run(
         id=run_id,
         name=name,
@@ -87,6 +88,14 @@ def new_run(run_id: str, *, name: str, config: RunConfig, schema: Schema, task: 
         data_sha256={},
         seed=config.training.seed,
     )
+
+
+def _refuse_processes(config: RunConfig) -> None:
+    training = config.training
+    if (training.distributed_strategy, training.devices, training.num_nodes) != (None, None, None):
+        from nexusflow.train.processes import processes
+
+        processes(training)
 
 
 def run_training(
@@ -181,7 +190,8 @@ class _Training:
         seed_everything(settings.seed)
         before, now = self.record.run.runtime, describe(settings)
         self.record.update(status=RunStatus.RUNNING, error=None, runtime=now)
-        others = [name for name in ("device", "precision", "threads") if before and before[name] != now[name]]
+        names = ("device", "precision", "threads", "processes")
+        others = [name for name in names if name in before and before[name] != now[name]]
         for name in others:
             was, there_is = before[name], now[name]
             self.record.say(f"Before the break, {name}: {was}; now {there_is}. Last digits may differ")
