@@ -23,6 +23,7 @@ from nexusflow.errors import TrainingError
 from nexusflow.services import rank
 from nexusflow.services.storage import write_bytes, write_json
 from nexusflow.train.events import Note, OnEvent, ShouldStop, event_from_dict
+from nexusflow.train.place import process_name
 
 if TYPE_CHECKING:
     from nexusflow.data.reader import Reader
@@ -204,8 +205,6 @@ class _Crew:
 
     def _fail(self, codes: Sequence[int | None]) -> None:
         """Raise the error of the process that failed first, of those that were not merely left by another."""
-        from nexusflow.train.processes import process_name
-
         failed = []
         for number, code in enumerate(codes):
             if code:

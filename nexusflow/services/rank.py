@@ -16,6 +16,7 @@ from nexusflow.config import RunConfig
 from nexusflow.errors import NexusFlowError, TrainingError
 from nexusflow.services.storage import write_bytes, write_json
 from nexusflow.train.events import Event, event_to_dict
+from nexusflow.train.place import place
 
 if TYPE_CHECKING:
     from nexusflow.train.checkpoint import Checkpoint
@@ -49,7 +50,7 @@ def _train(folder: Path, attempt: Path) -> None:
     from nexusflow.data.handed import take_over
     from nexusflow.train.checkpoint import Checkpoints
     from nexusflow.train.loop import fit
-    from nexusflow.train.processes import place, processes
+    from nexusflow.train.processes import processes
     from nexusflow.train.ranks import Ranks
     from nexusflow.train.runtime import seed_everything
 

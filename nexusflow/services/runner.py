@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from nexusflow.config import RunConfig
+from nexusflow.config import RunConfig, TrainingConfig
 from nexusflow.data.schema import Schema
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import PARTS, Part, Task, TaskKind
@@ -76,7 +76,7 @@ def predictions(store: RunStore, run_id: str) -> pd.DataFrame | None:
 def new_run(run_id: str, *, name: str, config: RunConfig, schema: Schema, task: Task) -> Run:
     """A queued run; ConfigError where what it is to be logged with is not installed, or its processes cannot be."""
     refuse_missing(config)
-    _refuse_processes(config)
+    refuse_processes(config.training)
     return Run(
         id=run_id,
         name=name,
@@ -90,8 +90,8 @@ def new_run(run_id: str, *, name: str, config: RunConfig, schema: Schema, task: 
     )
 
 
-def _refuse_processes(config: RunConfig) -> None:
-    training = config.training
+def refuse_processes(training: TrainingConfig) -> None:
+    """ConfigError where the settings ask for processes that cannot be here; PyTorch is asked only where any do."""
     if (training.distributed_strategy, training.devices, training.num_nodes) != (None, None, None):
         from nexusflow.train.processes import processes
 

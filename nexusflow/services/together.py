@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from nexusflow.config import RunConfig
 from nexusflow.errors import Problem, Severity, TrainingError
 from nexusflow.services.launch import Job, fit_by_processes
+from nexusflow.train.place import place
 
 if TYPE_CHECKING:
     from nexusflow.data.reader import Reader
@@ -22,7 +23,7 @@ def fit_together(
 ) -> "FitResult":
     """`fit` of this reader's rows, by as many processes as the settings ask for; `config` is settled."""
     from nexusflow.train.loop import fit
-    from nexusflow.train.processes import place, processes
+    from nexusflow.train.processes import processes
 
     record, asked, at = given.record, processes(config.training), place()
     minutes = given.seconds_left() / 60 if config.training.max_minutes is not None else None
@@ -60,6 +61,19 @@ def fit_together(
     return result
 
 
+def following() -> bool:
+    """Whether torchrun started this process beside a first one."""
+    at = place()
+    return at is not None and at.rank > 0
+
+
+def end_if_following(config: RunConfig, tables: "TableSet", schema: "Schema", task: "Task") -> None:
+    """Where torchrun started this process and it is not the first: train beside that one, and end the program here."""
+    if following():
+        follow(config, tables, schema, task)
+        raise SystemExit(0)
+
+
 def follow(config: RunConfig, tables: "TableSet", schema: "Schema", task: "Task") -> None:
     """Train beside the first of torchrun's processes, which alone writes and tells; nothing is left here.
 
@@ -90,7 +104,7 @@ def follow(config: RunConfig, tables: "TableSet", schema: "Schema", task: "Task"
 def joined(config: RunConfig, tables: "TableSet", seen: "Schema") -> "Ranks":
     """The world of torchrun's processes, every one of which has the same settings, tables and programs."""
     from nexusflow.services.checkpoints import versions
-    from nexusflow.train.processes import place, processes
+    from nexusflow.train.processes import processes
     from nexusflow.train.ranks import Ranks
 
     at = place()

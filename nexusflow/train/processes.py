@@ -1,6 +1,5 @@
 """How many processes train, where, and by which strategy: the settings against what is there, or a refusal in words."""
 
-import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -9,6 +8,7 @@ import torch
 
 from nexusflow.config import TrainingConfig
 from nexusflow.errors import ConfigError
+from nexusflow.train.place import Place, place
 from nexusflow.train.runtime import choose_device
 
 # Those that keep a part of the model on each GPU.
@@ -34,35 +34,6 @@ class Processes:
     def several(self) -> bool:
         """Whether a strategy is needed: there are several, or the model is to be kept in parts."""
         return self.number > 1 or self.strategy in OF_GPUS
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Which of the processes this one is, as the one that started it says: torchrun, or this program."""
-
-    rank: int
-    number: int
-    local: int
-    here: int
-
-    @property
-    def name(self) -> str:
-        """What it is called in a message."""
-        return process_name(self.rank, self.number)
-
-
-def process_name(rank: int, number: int) -> str:
-    """The name of a process in messages."""
-    return f"Process {rank + 1} of {number}"
-
-
-def place() -> Place | None:
-    """This process among those that torchrun started; None where it was started alone."""
-    told = [os.environ.get(name) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")]
-    if "TORCHELASTIC_RUN_ID" not in os.environ or None in told:
-        return None
-    rank, number, local, here = (int(each or 0) for each in told)
-    return Place(rank=rank, number=number, local=local, here=here) if number > 1 else None
 
 
 def processes(training: TrainingConfig) -> Processes:

@@ -24,8 +24,9 @@ from torch import nn
 from nexusflow.config import TrainingConfig
 from nexusflow.errors import TrainingError
 from nexusflow.train.checkpoint import Checkpoint
+from nexusflow.train.place import Place, process_name
 from nexusflow.train.predictor import BATCH, Stopped
-from nexusflow.train.processes import Place, Processes, process_name
+from nexusflow.train.processes import Processes
 from nexusflow.train.runtime import effective_precision, seed_everything
 from nexusflow.train.world import Answers, Logits, Rows, World
 
@@ -79,7 +80,8 @@ class Ranks(World):
                 accelerator="gpu" if asked.device == "cuda" else "cpu",
                 devices=asked.devices,
                 num_nodes=asked.nodes,
-                strategy=DDPStrategy(timeout=PATIENCE),
+                # Buffers are the same everywhere from the start; sending them again would be an exchange of its own.
+                strategy=DDPStrategy(timeout=PATIENCE, broadcast_buffers=False),
                 precision=effective_precision(training, asked.device),  # type: ignore[arg-type]
                 plugins=[TorchElasticEnvironment()],
             )
