@@ -13,6 +13,9 @@ from small_shop import SCHEMA, SHORT, SMALL, as_tables, shop_config, shop_frames
 
 from nexusflow.errors import TrainingError
 from nexusflow.models import load_model
+from nexusflow.public.data import RelationalData
+from nexusflow.public.model import NexusFormer
+from nexusflow.public.trainer import NexusFlowTrainer
 from nexusflow.services import launch
 from nexusflow.services.resume import can_resume
 from nexusflow.services.runner import model_path, new_run, run_training
@@ -110,6 +113,22 @@ def test_the_same_settings_give_the_same_model_whatever_is_drawn(tmp_path):
         begin(tmp_path / name, config_of(training, SMALL))
     one, again = weights(tmp_path / "one"), weights(tmp_path / "again")
     assert all(np.array_equal(value, again[name]) for name, value in one.items())
+
+
+def test_the_python_door_takes_the_same_way(tmp_path, started):
+    training = STILL.model_copy(update={"device": "cpu", "epochs": 1})
+    data = RelationalData(
+        config=config_of(training), tables=as_tables(shop_frames()), schema=SCHEMA, task=shop_task()
+    )
+    trainer = NexusFlowTrainer(
+        model=NexusFormer(), devices=2, distributed_strategy="ddp", folder=tmp_path / "runs"
+    )
+    train, validation, _ = data.loaders()
+    trainer.train(train, validation)
+    assert len(started) == 2 and trainer.run.runtime["processes"] == 2
+    assert trainer.model.trained.run.metrics == trainer.run.metrics
+    # What it was given is in the record, and nothing else of the settings is other than before.
+    assert trainer.run.config["training"]["devices"] == 2
 
 
 class AtBatch:
