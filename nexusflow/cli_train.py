@@ -1,7 +1,7 @@
 """`nexusflow train` and `nexusflow search`."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,6 +27,7 @@ from nexusflow.cli_shared import (
     told,
     told_plainly,
 )
+from nexusflow.errors import NexusFlowError
 
 if TYPE_CHECKING:
     from nexusflow.services.estimate import Estimate
@@ -69,16 +70,22 @@ def train(
     With --resume a run goes on from its last checkpoint, and ends as if it had never been cut off. It needs no
     --config, unless the file was moved.
 
+    training.devices: 2 lets two processes train the model together, and torchrun those of several machines: see
+    docs/scaling.md.
+
     Example: nexusflow train --config configs/config.yaml --set training.epochs=3
     """
     with told_plainly():
         from nexusflow.services.project_run import read_project
+        from nexusflow.services.together import following
 
+        if resume is not None and (settings or folder or name or dry_run):
+            raise UsageError("--resume goes on with a run as it was started: leave the other options out.")
+        if following():
+            if not dry_run:
+                _follow(resume, config, settings or ())
+            return
         if resume is not None:
-            if settings or folder or name or dry_run:
-                raise UsageError(
-                    "--resume goes on with a run as it was started: leave the other options out."
-                )
             with logs_apart(as_json):
                 done, stopped = _resume(resume, config)
             _end(done, stopped, as_json)
@@ -186,6 +193,21 @@ def _resume(folder: Path, config: Path | None) -> "tuple[Trained, bool]":
     with interruptible("the best weights so far are") as should_stop, Bar(err) as bar:
         done = resume_project(folder, config, on_problems=tell, on_event=bar.show, should_stop=should_stop)
     return done, should_stop()
+
+
+def _follow(resume: Path | None, config: Path | None, settings: Sequence[str]) -> None:
+    """Train beside the first of torchrun's processes, which tells all there is to tell; only errors are told here."""
+    from nexusflow.services.projects import load_project
+    from nexusflow.services.resume import find_followed
+    from nexusflow.services.together import follow
+    from nexusflow.train.place import place
+
+    try:
+        follow(*(find_followed(resume, config) if resume else load_project(config_file(config), settings)))
+    except NexusFlowError:
+        at = place()
+        err.print(f"{at.name if at else 'A process'} of this training:", highlight=False)
+        raise
 
 
 def _end(done: "Trained", stopped: bool, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from nexusflow.config_devices import Devices, Strategy, named_devices, one_strategy
 from nexusflow.config_effects import effective, idle_problem, without, without_effect
 from nexusflow.config_lines import given_twice, told_by_line
 from nexusflow.config_problems import beside, refused, unreadable
@@ -201,6 +202,9 @@ class TrainingConfig(Settings):
     weight_averaging: float = Field(default=0.99, ge=0, lt=1)
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    distributed_strategy: Strategy | None = None
+    devices: Devices | None = None
+    num_nodes: int | None = Field(default=None, ge=1)
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     max_minutes: float | None = Field(default=None, gt=0)
     baselines: bool = True
@@ -209,6 +213,9 @@ class TrainingConfig(Settings):
     auto_detect_types: bool = True
     handle_missing: Literal["simple", "advanced"] = "advanced"
     feature_tokenization: bool = True
+
+    _one_name = model_validator(mode="before")(one_strategy)
+    _devices = field_validator("devices", mode="before")(named_devices)
 
     @field_validator("feature_tokenization")
     @classmethod

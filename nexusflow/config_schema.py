@@ -139,6 +139,11 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "weight_averaging": "The share of the running average of weights that stays at each step; 0: no average.",
         "seed": "Draws weights and batches.",
         "device": "Where it runs.",
+        "distributed_strategy": "How several processes train one model: ddp, each with all of it, or on GPUs fsdp and "
+        "deepspeed, each with a part. Not given: ddp, where there are several.",
+        "devices": "How many processes train on each machine, the numbers of their GPUs, or auto: one for every GPU. "
+        "Not given: one, or what torchrun says.",
+        "num_nodes": "On how many machines; torchrun starts it on each. Not given: what torchrun says.",
         "precision": "The precision of the numbers.",
         "max_minutes": "For the whole run.",
         "baselines": "Train gradient boosting and the plain majority or mean beside it.",

@@ -16,6 +16,7 @@ ROOMS = [
     "config_problems",
     "nxf",
     "config_question",
+    "config_devices",
     "config",
     "config_schema",
     "data",

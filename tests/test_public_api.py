@@ -239,6 +239,26 @@ def test_a_regressor_predicts_numbers(frames):
         NexusFlowClassifier("customers.age", settings=settings).fit(frames)
 
 
+ON_PROCESSORS = {
+    "target": {"target_table": "customers", "target_column": "churned"},
+    "datasets": [{"name": "customers"}],
+    "training": {"device": "cpu", "distributed_strategy": "ddp", "devices": 3},
+}
+
+
+def trainer(**given):
+    return NexusFlowTrainer(model=NexusFormer(), **given)
+
+
+def test_what_the_trainer_is_given_of_processes_overrides_the_configuration(data):
+    def found(**given):
+        training = trainer(config=ON_PROCESSORS, **given).settings(data).training
+        return training.distributed_strategy, training.devices
+
+    assert found() == ("ddp", 3) and found(devices=[0, 1]) == ("ddp", (0, 1))
+    assert found(strategy="ddp", devices="auto") == ("ddp", "auto")
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -247,8 +267,14 @@ def test_a_regressor_predicts_numbers(frames):
         (lambda: TabNetEncoder(steps=3), "steps is not a setting"),
         (lambda: NexusFormer(moe_experts=1), "num_experts"),
         (lambda: NexusFormer(embed_dim=1), "embed_dim is not a setting"),
-        (lambda: NexusFlowTrainer(model=NexusFormer(), distributed_strategy="ddp"), "one device"),
-        (lambda: NexusFlowTrainer(model=NexusFormer(), devices=2), "devices=2"),
+        (lambda: trainer(distributed_strategy="ddp", strategy="deepspeed"), "strategy says the same as"),
+        (lambda: trainer(strategy="horovod"), "distributed_strategy must be 'ddp', 'fsdp' or 'deepspeed'"),
+        (lambda: trainer(devices="many"), "a list of numbers such as"),
+        (lambda: trainer(num_nodes=2), "this process was started alone"),
+        (
+            lambda: trainer(distributed_strategy="fsdp", config=ON_PROCESSORS),
+            "keeps a part of the model on each",
+        ),
     ],
 )
 def test_what_has_no_effect_is_refused(make, words):

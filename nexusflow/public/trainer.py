@@ -8,15 +8,19 @@ from typing import Any
 
 from nexusflow.config import RunConfig, load_config, parse_config
 from nexusflow.data.task import Part
-from nexusflow.errors import ConfigError, TrainingError
+from nexusflow.errors import TrainingError
 from nexusflow.models import TrainedModel, load_model
 from nexusflow.public.artifact import NexusFlowModelArtifact, optimize_model
 from nexusflow.public.data import Loader, RelationalData
 from nexusflow.public.model import NexusFormer
-from nexusflow.services.runner import has_model, model_path, new_run, run_training
+from nexusflow.services.runner import has_model, model_path, new_run, refuse_processes, run_training
 from nexusflow.services.storage import RunStore, new_run_id
+from nexusflow.services.together import end_if_following
 from nexusflow.train.events import Event, OnEvent
 from nexusflow.train.run import Run
+
+# A question, so that the settings of a training can be checked by themselves.
+_ANY = {"target": {"target_table": "table", "target_column": "target"}, "datasets": [{"name": "table"}]}
 
 
 def quiet(event: Event) -> None:
@@ -31,6 +35,11 @@ class NexusFlowTrainer:
     loaders' data hold. `use_early_stopping`, `patience` and `precision` override it; `convergence_threshold` is the
     change of a prediction below which a row needs no further refinement pass. `folder` keeps the run's record,
     its model and predictions; without it only the artifact is left. ConfigError where a setting cannot be met.
+
+    With `devices=2` (a count, a list such as [0, 1], or `auto`) so many processes train the model together, and
+    `distributed_strategy` says how: `ddp`, or on GPUs `fsdp` and `deepspeed`. `strategy` is another name for it; given
+    together they are refused. In a program that torchrun started the first process gets the artifact, and the others
+    end within `train`.
     """
 
     model: NexusFormer
@@ -39,21 +48,30 @@ class NexusFlowTrainer:
     patience: int | None = None
     convergence_threshold: float | None = None
     distributed_strategy: str | None = None
-    devices: int | list[int] | str = 1
+    strategy: str | None = None
+    devices: int | list[int] | str | None = None
+    num_nodes: int | None = None
     precision: str | None = None
     folder: Path | str | None = None
     name: str = ""
     on_event: OnEvent = quiet
 
     def __post_init__(self) -> None:
-        if self.distributed_strategy is not None:
-            raise ConfigError(
-                f"distributed_strategy={self.distributed_strategy!r} is not offered: one device trains a model. "
-                "Leave it out."
-            )
-        if self.devices not in (1, "auto", [0]):
-            raise ConfigError(f"One device trains a model; devices={self.devices!r} asks for others. Give 1.")
         self.run: Run | None = None
+        # What no machine could do, or this one cannot, is refused before anything is read.
+        training = parse_config(
+            {**_ANY, "training": {**self._processes(), "device": self._device()}}, source="NexusFlowTrainer"
+        ).training
+        refuse_processes(training)
+
+    def _processes(self) -> dict[str, Any]:
+        """Those settings of several processes that are given."""
+        names = ("distributed_strategy", "strategy", "devices", "num_nodes")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+    def _device(self) -> str:
+        given = self._config()
+        return given.training.device if given is not None else "auto"
 
     def train(
         self,
@@ -92,6 +110,7 @@ class NexusFlowTrainer:
             "patience": self.patience,
             "precision": self.precision,
             "batch_size": batch_size,
+            **self._processes(),
         }
         return _changed(config, "training", {k: v for k, v in update.items() if v is not None})
 
@@ -117,6 +136,7 @@ class NexusFlowTrainer:
         return data.with_settings(**{name: getattr(config, name) for name in RunConfig.model_fields})
 
     def _trained(self, data: RelationalData, folder: Path) -> TrainedModel:
+        end_if_following(data.config, data.tables, data.schema, data.task)
         store, run_id = RunStore(folder), new_run_id()
         named = self.name or data.config.project_name
         store.create(new_run(run_id, name=named, config=data.config, schema=data.schema, task=data.task))
@@ -139,6 +159,7 @@ def _changed(config: RunConfig, part: str, update: Mapping[str, Any]) -> RunConf
     """The configuration with some settings of a part changed and checked."""
     before = getattr(config, part)
     given = {**before.model_dump(exclude_unset=True), **update}
-    target = {"target_table": "table", "target_column": "target"}
-    checked = parse_config({"target": target, "datasets": [{"name": "table"}], part: given}, source=part)
+    if "strategy" in update:
+        given.pop("distributed_strategy", None)
+    checked = parse_config({**_ANY, part: given}, source=part)
     return config.model_copy(update={part: getattr(checked, part)})

@@ -14,6 +14,7 @@ from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Task
 from nexusflow.services.collector import spare_the_living
 from nexusflow.services.record import RunRecord
+from nexusflow.services.together import fit_together
 from nexusflow.train.events import ShouldStop
 
 if TYPE_CHECKING:
@@ -73,9 +74,8 @@ Learn = Callable[[Given], Learnt]
 
 
 def learn_once(given: Given) -> Learnt:
-    """Train the configuration as it stands."""
+    """Train the configuration as it stands, by as many processes as it asks for."""
     from nexusflow.train.budget import settle
-    from nexusflow.train.loop import fit
 
     config, record = given.config, given.record
     seen = reached(given.schema, given.task, hops=config.architecture.hops)
@@ -86,18 +86,7 @@ def learn_once(given: Given) -> Learnt:
         config=config.model_dump(mode="json"), parameters=sum(p.numel() for p in model.parameters())
     )
     spare_the_living()
-    limited = config.training.max_minutes is not None
-    minutes = given.seconds_left() / 60 if limited else None
-    result = fit(
-        model=model,
-        reader=reader,
-        training=config.training.model_copy(update={"max_minutes": minutes}),
-        on_event=record.pass_on,
-        should_stop=given.should_stop,
-        run_id=record.run.id,
-        scored_after=len(given.tables[given.task.entity_table]),
-        checkpoints=given.checkpoints,
-    )
+    result = fit_together(given, config, reader, model, seen)
     return Learnt(config=config, reader=reader, model=model, result=result)
 
 

@@ -13,6 +13,7 @@ from nexusflow.services.data_cache import data_cache
 from nexusflow.services.learn import Learn, reached
 from nexusflow.services.projects import load_project
 from nexusflow.services.storage import RunStore, new_run_id
+from nexusflow.services.together import end_if_following, following
 from nexusflow.services.training import has_model, model_path, new_run, run_training, unread_tables
 from nexusflow.train.events import OnEvent, ShouldStop
 from nexusflow.train.run import Run
@@ -72,9 +73,13 @@ def train_project(
     should_stop: ShouldStop = lambda: False,
     search_minutes: float | None = None,
 ) -> Trained:
-    """Train the project as it stands; the run gets a folder of its own in `folder`."""
-    store, run_id = RunStore(folder), new_run_id()
+    """Train the project as it stands; the run gets a folder of its own in `folder`.
+
+    Of several processes that torchrun started the first one makes the run, and the others end here (SystemExit).
+    """
     config, schema, task = project.config, project.schema, project.task
+    end_if_following(config, project.tables, schema, task)
+    store, run_id = RunStore(folder), new_run_id()
     # Held, so that a workbench which opens the same folder does not take it for one that nobody trains any more.
     with store.hold(run_id):
         run = new_run(run_id, name=name or config.project_name, config=config, schema=schema, task=task)
@@ -104,8 +109,10 @@ def resume_project(
     should_stop: ShouldStop = lambda: False,
 ) -> Trained:
     """Go on with a run that was cut off; see `find_resumable` for what is refused."""
-    from nexusflow.services.resume import find_resumable, must_go_on
+    from nexusflow.services.resume import find_followed, find_resumable, must_go_on
 
+    if following():
+        end_if_following(*find_followed(folder, config))
     found = find_resumable(folder, config)
     on_problems(found.tables.problems)
     with found.store.hold(found.run.id):

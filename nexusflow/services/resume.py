@@ -18,6 +18,8 @@ from nexusflow.services.workspace import Workspace
 from nexusflow.train.run import Run, RunStatus
 
 MOST_NAMED = 5
+# How many processes go on, and how: a checkpoint is the same for any number of them.
+OF_PROCESSES = ("training.devices", "training.num_nodes", "training.distributed_strategy")
 ANEW = "Undo the change, or train anew."
 
 
@@ -85,6 +87,23 @@ def find_resumable(folder: Path, config: Path | None = None) -> Resumable:
         )
     _refuse([*problems, *_other_tables(asked, tables)])
     return Resumable(store=store, run=run, config=settings, tables=tables, schema=schema, task=task)
+
+
+def find_followed(folder: Path, config: Path | None = None) -> tuple[RunConfig, TableSet, Schema, Task]:
+    """What one of torchrun's processes needs to go on beside the first, which finds the run and looks at what changed.
+
+    ConfigError where this machine cannot read the run's folder.
+    """
+    from nexusflow.services.projects import load_project
+
+    asked = asked_of(RunStore(folder.resolve().parent), folder.resolve().name)
+    path = config or (Path(asked.source) if asked is not None and asked.source else None)
+    if asked is None or path is None:
+        raise ConfigError(
+            f"{folder} is not the folder of a run that can go on. Under torchrun every machine must be able to read "
+            "it: name the run's own folder, and --config where its file was moved."
+        )
+    return load_project(path, asked.settings)
 
 
 def must_go_on(store: RunStore, run_id: str) -> None:
@@ -155,7 +174,8 @@ def _other_versions(asked: Asked) -> list[Problem]:
 
 
 def _other_settings(asked: Asked, config: RunConfig) -> list[Problem]:
-    names = list(_differing(asked.config, config.model_dump(mode="json"), ""))
+    differing = _differing(asked.config, config.model_dump(mode="json"), "")
+    names = [name for name in differing if name not in OF_PROCESSES]
     if not names:
         return []
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""

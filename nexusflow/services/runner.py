@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from nexusflow.config import RunConfig
+from nexusflow.config import RunConfig, TrainingConfig
 from nexusflow.data.schema import Schema
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import PARTS, Part, Task, TaskKind
@@ -75,8 +75,9 @@ def predictions(store: RunStore, run_id: str) -> pd.DataFrame | None:
 
 
 def new_run(run_id: str, *, name: str, config: RunConfig, schema: Schema, task: Task) -> Run:
-    """A queued run; ConfigError where what it is to be logged with is not installed."""
+    """A queued run; ConfigError where what it is to be logged with is not installed, or its processes cannot be."""
     refuse_missing(config)
+    refuse_processes(config.training)
     return Run(
         id=run_id,
         name=name,
@@ -88,6 +89,14 @@ def new_run(run_id: str, *, name: str, config: RunConfig, schema: Schema, task: 
         data_sha256={},
         seed=config.training.seed,
     )
+
+
+def refuse_processes(training: TrainingConfig) -> None:
+    """ConfigError where the settings ask for processes that cannot be here; PyTorch is asked only where any do."""
+    if (training.distributed_strategy, training.devices, training.num_nodes) != (None, None, None):
+        from nexusflow.train.processes import processes
+
+        processes(training)
 
 
 def run_training(
@@ -183,7 +192,8 @@ class _Training:
         seed_everything(settings.seed)
         before, now = self.record.run.runtime, describe(settings)
         self.record.update(status=RunStatus.RUNNING, error=None, runtime=now)
-        others = [name for name in ("device", "precision", "threads") if before and before[name] != now[name]]
+        names = ("device", "precision", "threads", "processes")
+        others = [name for name in names if name in before and before[name] != now[name]]
         for name in others:
             was, there_is = before[name], now[name]
             self.record.say(f"Before the break, {name}: {was}; now {there_is}. Last digits may differ")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from nexusflow.config import RunConfig
+from nexusflow.config import RunConfig, TrainingConfig
 from nexusflow.config_effects import effective
-from nexusflow.errors import TrainingError
+from nexusflow.errors import ConfigError, TrainingError
 from nexusflow.services.learn import Given, Learn, Learnt, prepared, reached, record_data
 from nexusflow.services.projects import EncoderChoice
 from nexusflow.services.workspace import Workspace
@@ -72,9 +72,20 @@ def search_within(minutes: float) -> Learn:
 
     def learn(given: Given) -> Learnt:
         training = given.config.training.model_copy(update={"max_minutes": minutes})
+        _must_be_alone(training)
         return _Search(replace(given, config=given.config.model_copy(update={"training": training}))).run()
 
     return learn
+
+
+def _must_be_alone(training: TrainingConfig) -> None:
+    from nexusflow.train.processes import processes
+
+    if processes(training).several:
+        raise ConfigError(
+            "A search trains settings one after another, each by one process: leave training.devices and "
+            "training.distributed_strategy out, and start it without torchrun."
+        )
 
 
 class _Search:

@@ -16,17 +16,21 @@ from nexusflow.train.events import ShouldStop
 from nexusflow.train.metrics import score
 from nexusflow.train.predictor import predict_logits
 from nexusflow.train.step import WAY_OUT
-
-Logits = npt.NDArray[np.float32]
+from nexusflow.train.world import Logits, World
 
 
 class Choosing:
     """The validation rows `rows_N`, of which at most 10,000, `drawn_N`, choose; logits are [N, O] in their order."""
 
     def __init__(
-        self, reader: Reader, reading: Reader, training: TrainingConfig, should_stop: ShouldStop
+        self,
+        reader: Reader,
+        reading: Reader,
+        training: TrainingConfig,
+        should_stop: ShouldStop,
+        world: World,
     ) -> None:
-        self.reader, self.reading, self.should_stop = reader, reading, should_stop
+        self.reader, self.reading, self.should_stop, self.world = reader, reading, should_stop, world
         self.interval, self.kind = training.interval, reader.preprocessing.task.kind
         self.rows_N = self.drawn_N = np.flatnonzero(reader.examples.part_N == str(Part.VALIDATION))
         if len(self.rows_N) > MOST_CHOOSING:
@@ -40,7 +44,11 @@ class Choosing:
 
     def logits(self, model: NexusFormer, rows_N: npt.NDArray[np.int64], epoch: int) -> Logits:
         """What the network says of these rows; TrainingError where that is not finite, Stopped when asked to."""
-        logit_NO = predict_logits(model, self.reading, rows_N, should_stop=self.should_stop)
+
+        def predict(rows_N: npt.NDArray[np.int64]) -> Logits:
+            return predict_logits(model, self.reading, rows_N, should_stop=self.should_stop)
+
+        logit_NO = self.world.logits(predict, rows_N, self.reading.layout.outputs)
         if not np.isfinite(logit_NO).all():
             raise TrainingError(f"Validation predictions are not finite after epoch {epoch}. {WAY_OUT}")
         return logit_NO

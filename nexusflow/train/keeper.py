@@ -3,25 +3,26 @@
 import time
 from collections.abc import Callable
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from nexusflow.train.checkpoint import Checkpoint, Checkpoints
 from nexusflow.train.events import Note, OnEvent
 from nexusflow.train.standing import Parts, Standing, capture, restore
+from nexusflow.train.world import Answers, World
 
 # Kept under a name of its own: the teacher's answers, which never change again.
 TAUGHT = "taught"
-Answers = tuple[npt.NDArray[np.float32], ...] | None
 
 
 class Keeper:
-    """The checkpoints of one training and its clock; without `checkpoints` it keeps nothing."""
+    """The checkpoints of one training and its clock; without `checkpoints` it keeps nothing.
 
-    def __init__(self, checkpoints: Checkpoints | None, on_event: OnEvent) -> None:
-        self.checkpoints, self.on_event = checkpoints, on_event
-        self._saved = checkpoints.latest() if checkpoints else None
+    Of several processes the first one keeps them, and tells the others where the last one stood.
+    """
+
+    def __init__(self, checkpoints: Checkpoints | None, on_event: OnEvent, world: World) -> None:
+        self.checkpoints, self.on_event, self.world = checkpoints, on_event, world
+        self._saved = world.tell_checkpoint(checkpoints.latest() if checkpoints else None)
         self.seconds_before = float(self._saved.facts["seconds"]) if self._saved else 0.0
         # On the monotonic clock, as if there had been no break.
         self.started = time.monotonic() - self.seconds_before
@@ -48,7 +49,11 @@ class Keeper:
             self._attempt(lambda: checkpoints.save(checkpoint))
 
     def taught(self, teach: Callable[[], Answers]) -> Answers:
-        """The teacher's answers: those that are kept, else what `teach` gives, which is then kept."""
+        """The teacher's answers: those that are kept, else what `teach` gives, which is then kept; asked once for all
+        processes."""
+        return self.world.once(lambda: self._taught(teach))
+
+    def _taught(self, teach: Callable[[], Answers]) -> Answers:
         if self.checkpoints is None:
             return teach()
         kept = self.checkpoints.read(TAUGHT)

@@ -26,10 +26,10 @@ from nexusflow.train.predictor import Stopped
 from nexusflow.train.readings import readings
 from nexusflow.train.result import FitResult
 from nexusflow.train.run import EpochRecord
-from nexusflow.train.runtime import choose_device, effective_precision
 from nexusflow.train.standing import Parts, Phase, Standing
 from nexusflow.train.step import Step
 from nexusflow.train.teacher import teach
+from nexusflow.train.world import World
 
 __all__ = ["FitResult", "fit"]
 
@@ -57,6 +57,7 @@ def fit(
     scored_after: int = 0,
     teacher: Teacher = teach,
     checkpoints: Checkpoints | None = None,
+    world: World | None = None,
 ) -> FitResult:
     """Train on the TRAIN examples, keep the epoch of least loss on the VALIDATION ones, go on from it with both.
 
@@ -68,10 +69,12 @@ def fit(
     the same number of threads, as long as there is no time limit. Under one, what was used up before counts, and the
     learning rate follows the clock, which is never the same twice. A checkpoint that cannot be written is told, and
     the training goes on.
+
+    Every process of a `world` calls it with the same model and rows; events, checkpoints and the question whether to
+    stop are the first one's.
     """
-    return _Fit(
-        model, reader, training, on_event, should_stop, run_id, scored_after, teacher, checkpoints
-    ).run()
+    given = model, reader, training, on_event, should_stop, run_id, scored_after, teacher, checkpoints
+    return _Fit(*given, world or World.alone(training)).run()
 
 
 class _Fit:
@@ -86,11 +89,10 @@ class _Fit:
         scored_after: int,
         teacher: Teacher,
         checkpoints: Checkpoints | None,
+        world: World,
     ) -> None:
-        from lightning_fabric import Fabric
-
-        self.reader, self.on_event, self.should_stop = reader, on_event, should_stop
-        keeper = self.keeper = Keeper(checkpoints, on_event)
+        self.reader, self.on_event, self.should_stop, self.world = reader, on_event, should_stop, world
+        keeper = self.keeper = Keeper(checkpoints, on_event, world)
         self.last_event = time.monotonic()
         if training.max_minutes is not None:
             minutes = training.max_minutes + keeper.seconds_before / 60
@@ -100,25 +102,18 @@ class _Fit:
         self.taught: tuple[npt.NDArray[np.float32], ...] | None = None
         self.epochs = training.epochs or 1
         self.run_id, self.kind = run_id, reader.preprocessing.task.kind
-        self.device = choose_device(training)
-        self.fabric = Fabric(
-            accelerator="gpu" if self.device == "cuda" else "cpu",
-            devices=1,
-            precision=effective_precision(training, self.device),
-        )
         self.train_N = np.flatnonzero(reader.examples.part_N == str(Part.TRAIN))
         if not len(self.train_N):
             raise TrainingError("There are no training rows. Change the split.")
-        self.choosing = Choosing(reader, self.readings[0], training, should_stop)
+        self.choosing = Choosing(reader, self.readings[0], training, should_stop, world)
         self.of_epoch = min(len(self.train_N), training.rows_per_epoch or len(self.train_N))
         self.batch_size = training.batch_size or self.of_epoch
         self.batches = math.ceil(self.of_epoch / self.batch_size)
         self.plain = model
         # The scores of earlier weights say nothing of these.
         model.calibration.fill(1.0, 0.0)
-        self.rows = LossOfRows(model, reader, self.device)
-        optimizer = make_optimizer(model, training.optimizer)
-        self.loss_of, self.optimizer = self.fabric.setup(self.rows, optimizer)
+        self.rows = LossOfRows(model, reader, world.fabric.device.type)
+        self.loss_of, self.optimizer = world.set_up(self.rows, make_optimizer(model, training.optimizer))
         kept = GOING_ON_TIME if training.refit else 0.0
         self.pace = Pace(
             steps=self.batches * self.epochs,
@@ -130,7 +125,7 @@ class _Fit:
         self.shuffle = np.random.default_rng(training.seed)
         self.teacher = teacher
         self.step = Step(
-            self.fabric,
+            world,
             self.loss_of,
             self.optimizer,
             clipping=training.gradient_clipping,
@@ -203,7 +198,7 @@ class _Fit:
             average=self.average,
             optimizer=self.optimizer,
             schedule=self.schedule,
-            fabric=self.fabric,
+            fabric=self.world.fabric,
             pace=self.pace,
             order=self.shuffle,
             step=self.step,
@@ -243,13 +238,15 @@ class _Fit:
         for step, index in enumerate(self._again(rows, epochs, of_epoch)):
             if step < at.batch:
                 continue
-            clock = (self.keeper.now - at.began) / max(1e-9, until - at.began)
-            if self.should_stop():
+            gone = (self.keeper.now - at.began) / max(1e-9, until - at.began)
+            stop, clock = self.world.agree(self.should_stop(), gone)
+            if stop:
                 raise Stopped
             if clock >= 1:
                 break
             for group, high in zip(self.optimizer.param_groups, highest, strict=True):
                 group["lr"] = high * (1 - step / total) * min(1.0, (1 - clock) / COOLING_SHARE)
+            self.world.draw(self.training.seed, 0, step)  # no epoch has this number
             self.step.learn(index, f"step {step + 1} with the validation rows")
             self.average.update(self.plain)
             at.batch = step + 1
@@ -289,7 +286,7 @@ class _Fit:
     def _finished(self) -> bool:
         waited = len(self.at.history) - self.at.best_epoch
         patience_ended = self.training.early_stopping and waited >= self.training.patience
-        return patience_ended or self.pace.over
+        return bool(self.world.agree(patience_ended or self.pace.over)[0])
 
     def _seconds_left(self, history: list[EpochRecord]) -> float:
         left = (self.epochs - len(history)) * float(np.mean([e.seconds for e in history]))
@@ -304,17 +301,16 @@ class _Fit:
         for number, index in enumerate(self._shuffled(self.train_N, self.of_epoch), start=1):
             if number <= at.batch:
                 continue
-            if self.should_stop():
-                raise Stopped
-            if at.losses and self.pace.over:
+            if self._over():
                 break
+            self.world.draw(self.training.seed, epoch, number)
             at.losses.append(self._step(epoch, number, index))
             at.sizes.append(len(index))
             at.batch = number
             self.pace.learnt(len(index))
             self._keep(if_due=True)
         loss, metrics, logit_NO = self.choosing.judge(self.average.average, epoch)
-        record = EpochRecord(
+        told = EpochRecord(
             epoch=epoch,
             train_loss=float(np.average(at.losses, weights=at.sizes)),
             val_loss=loss,
@@ -322,7 +318,17 @@ class _Fit:
             seconds=self.keeper.now - at.began,
             learning_rate=float(self.schedule.get_last_lr()[0]),
         )
-        return record, logit_NO
+        return EpochRecord(**self.world.tell(told.to_dict())), logit_NO
+
+    def _over(self) -> bool:
+        """Whether the epoch ends before the next batch, which else goes by the first process's learning rates."""
+        groups, over = self.optimizer.param_groups, bool(self.at.losses) and self.pace.over
+        stop, ends, *rates = self.world.agree(self.should_stop(), over, *(group["lr"] for group in groups))
+        if stop:
+            raise Stopped
+        for group, rate in zip(groups, rates, strict=True):
+            group["lr"] = rate
+        return bool(ends)
 
     def _shuffled(self, rows_N: npt.NDArray[np.int64], most: int) -> Iterator[npt.NDArray[np.int64]]:
         order = self.shuffle.permutation(rows_N)[:most]

@@ -49,7 +49,9 @@ def set_threads(threads: int | None = None) -> None:
 
 def describe(training: TrainingConfig) -> dict[str, Any]:
     """What a figure depends on besides data and settings."""
-    device = choose_device(training)
+    from nexusflow.train.processes import processes
+
+    device, asked = choose_device(training), processes(training)
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -57,4 +59,6 @@ def describe(training: TrainingConfig) -> dict[str, Any]:
         "precision_asked": training.precision,
         "precision": effective_precision(training, device),
         "threads": torch.get_num_threads(),
+        "processes": asked.number,
+        **({"strategy": asked.strategy} if asked.several else {}),
     }

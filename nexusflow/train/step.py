@@ -1,7 +1,7 @@
 """One step of the optimizer, in as many pieces as the memory asks for."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +10,7 @@ from torch import nn
 
 from nexusflow.errors import TrainingError
 from nexusflow.train.events import Note, OnEvent
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
+from nexusflow.train.world import World
 
 WAY_OUT = (
     "Lower training.optimizer.lr, look for infinite or extreme values in the target, or set "
@@ -32,12 +30,13 @@ def is_out_of_memory(error: BaseException) -> bool:
 class Step:
     """Takes the optimizer's steps. Where memory runs out the rows are read in halves from then on.
 
-    Their gradients are added up, so that a step stays one of as many rows as before.
+    Their gradients are added up, so that a step stays one of as many rows as before. Of several processes each reads
+    its share of the rows, and all of them read fewer at once where the memory of one runs out.
     """
 
     def __init__(
         self,
-        fabric: "Fabric",
+        world: World,
         loss_of: nn.Module,
         optimizer: Any,
         *,
@@ -45,7 +44,7 @@ class Step:
         rows: int,
         on_event: OnEvent,
     ) -> None:
-        self.fabric, self.loss_of, self.optimizer = fabric, loss_of, optimizer
+        self.world, self.fabric, self.loss_of, self.optimizer = world, world.fabric, loss_of, optimizer
         self.clipping, self.rows_at_once, self.on_event = clipping, rows, on_event
 
     def learn(self, index_B: npt.NDArray[np.int64], where: str) -> float:
@@ -62,27 +61,38 @@ class Step:
         return value
 
     def _backward(self, index_B: npt.NDArray[np.int64], where: str) -> float | None:
-        """Gradients of the mean loss, and that loss; None where memory ran out."""
+        """Gradients of the mean loss over all rows, and that loss; None where memory ran out."""
+        total: float | None
         try:
-            self.optimizer.zero_grad()
-            total = 0.0
-            for at in range(0, len(index_B), self.rows_at_once):
-                piece = index_B[at : at + self.rows_at_once]
-                loss, share = self.loss_of(torch.from_numpy(piece)), len(piece) / len(index_B)
-                value = float(loss.detach())
-                if not math.isfinite(value):
-                    raise TrainingError(f"The loss became {value} in {where}. {WAY_OUT}")
-                self.fabric.backward(loss if share == 1 else share * loss)
-                total += share * value
-            return total
+            with self.world.apart(self.loss_of):
+                total = self._own_gradients(index_B)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            return None
+            total = None
+        total = self.world.combine(self.loss_of.parameters(), total)
+        if total is not None and not math.isfinite(total):
+            raise TrainingError(f"The loss became {total} in {where}. {WAY_OUT}")
+        return total
+
+    def _own_gradients(self, index_B: npt.NDArray[np.int64]) -> float:
+        """Those of this process's rows, and what their losses add to the mean; no further than a loss that is not
+        finite."""
+        self.optimizer.zero_grad()
+        (mine_B, counts), total = self.world.share(index_B), 0.0
+        for at in range(0, len(mine_B), self.rows_at_once):
+            piece = mine_B[at : at + self.rows_at_once]
+            loss, share = self.loss_of(torch.from_numpy(piece)), counts * len(piece) / len(index_B)
+            value = float(loss.detach())
+            if not math.isfinite(value):
+                return value
+            self.fabric.backward(loss if share == 1 else share * loss)
+            total += share * value
+        return total
 
     def _halve(self, rows: int, where: str) -> None:
         """Called with the error gone, for its traceback holds on to the tensors that were too many."""
-        before = min(self.rows_at_once, rows)
+        before = min(self.rows_at_once, -(-rows // self.world.size))
         self.optimizer.zero_grad()
         if self.fabric.device.type == "cuda":
             torch.cuda.empty_cache()

@@ -1,0 +1,48 @@
+"""One of two processes that train the stand-in network in every way of `ranked.py`; started by `test_ranks.py`."""
+
+import shutil
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "train")]
+
+
+def main(folder: Path) -> None:
+    import ranked
+    import torch
+
+    from nexusflow.train.place import place
+    from nexusflow.train.processes import processes
+    from nexusflow.train.ranks import Ranks
+
+    torch.set_num_threads(1)
+    training, at = ranked.PLAIN.model_copy(update={"devices": 2}), place()
+    world = Ranks.join(training, at, processes(training), meeting=folder / "meeting")
+    runs = {
+        "doubled": ranked.doubled,
+        "odd": ranked.odd,
+        "many_to_check": ranked.many_to_check,
+        "drawing": ranked.drawing,
+        "drawing_again": ranked.drawing,
+        "narrow": ranked.narrow,
+        "spoilt": ranked.spoilt,
+        "stopped": ranked.stopped,
+        "stopped_while_checking": ranked.stopped_while_checking,
+        "limited": ranked.limited,
+        "taught": ranked.taught,
+        "kept": lambda world: ranked.kept(folder / "whole", world),
+        "killed": lambda world: ranked.kept(folder / "killed", world, dies_at=9),
+    }
+    for name, run in runs.items():
+        run(world).save(folder / f"{name}-{world.rank}")
+    if world.rank == 0:
+        shutil.copytree(folder / "killed", folder / "for_one")
+    ranked.kept(folder / "killed", world).save(folder / f"resumed-{world.rank}")
+    # What one process left, which the test has made before.
+    ranked.kept(folder / "of_one", world).save(folder / f"resumed_by_two-{world.rank}")
+    world.leave()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
