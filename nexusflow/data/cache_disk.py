@@ -1,25 +1,28 @@
 """The relational index and the encoded columns on disk, each part of them once for each content.
 
-Parts are the times of a table, the rows along a foreign key, and the numbers, categories, times and texts of a table:
-what a change does not touch is not built again. The key of a part is a digest of all that it depends on: the content
-of the tables, the columns that are read in it, what was learned of them, the format, and the versions of the libraries
-that turn cells into numbers. What has changed is looked for under another key, so nothing stale is ever read.
+Parts are the order of a table's rows, the parents along a foreign key, the children along it in their order, and the
+numbers, categories, times and texts of a table: what a change does not touch is not built again. The key of a part is
+a digest of all that it depends on: the content of the tables, the columns that are read in it, what was learned of
+them, the format, and the versions of the libraries that turn cells into numbers. What has changed is looked for under
+another key, so nothing stale is ever read.
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib.metadata import version
 
+import numpy as np
 import pandas as pd
 
 from nexusflow.data.cache import told
 from nexusflow.data.cache_files import ArrayFiles, Arrays
 from nexusflow.data.featurize import EncodedTable, TableFeaturizer
-from nexusflow.data.index import Edges, RelationalIndex, build_index
-from nexusflow.data.schema import ForeignKey, Schema
+from nexusflow.data.index import Edges, RelationalIndex, build_index, row_times, sort_edges, tie_values
+from nexusflow.data.keys import Rows, match_keys
+from nexusflow.data.schema import ForeignKey, Schema, TableSchema
 from nexusflow.data.stored import StoredTable
 from nexusflow.data.tables import Table, TableSet
 
@@ -48,31 +51,34 @@ class OnDisk:
         self.files = files
 
     def index(self, tables: TableSet, schema: Schema) -> RelationalIndex:
-        """The index of all tables in the schema."""
+        """The index of all tables in the schema; children are read, or sorted, when they are first asked for.
+
+        It is put together as `build_index` does it, but part by part: what is kept already is mapped, and no longer in
+        the process's own memory, when the next is built.
+        """
         if not all(has_faithful_digest(tables[name]) for name in schema.tables):
             return build_index(tables, schema)
-        rows = {name: _rows(tables, schema, name) for name in schema.tables}
-        edges = {key: _edges(tables, schema, key) for key in schema.foreign_keys}
-        found: dict[_Entry, Arrays] = {}
-        for entry in (*rows.values(), *edges.values()):
-            if (arrays := self.files.read(entry.key, entry.what)) is not None:
-                found[entry] = arrays
-        missing = [name for name, entry in rows.items() if entry not in found]
-        keys = tuple(key for key, entry in edges.items() if entry not in found)
-        if missing or keys:
-            ends = {name for key in keys for name in (key.parent_table, key.child_table)}
-            part = {name: table for name, table in schema.tables.items() if name in {*missing, *ends}}
-            built = build_index(tables, Schema(tables=part, foreign_keys=keys))
-            for name in missing:
-                arrays = {"time": built.time_of[name], "tie": built.tie_of[name]}
-                found[rows[name]] = self._write(rows[name], arrays)
-            for key in keys:
-                found[edges[key]] = self._write(edges[key], _arrays(built, key))
+        rows = {name: self._rows(tables[name], schema[name]) for name in schema.tables}
+        parent_of = {key: self._parents(tables, key) for key in schema.foreign_keys}
+        entries = {key: _children(tables, schema, key) for key in schema.foreign_keys}
+
+        def edges(key: ForeignKey) -> Edges:
+            child, parents = rows[key.child_table], len(rows[key.parent_table]["time"])
+            arrays = self._kept(
+                entries[key],
+                lambda: vars(
+                    sort_edges(
+                        parent_of[key], np.arange(len(parent_of[key])), child["time"], child["tie"], parents
+                    )
+                ),
+            )
+            return Edges(**{name: arrays[name] for name in EDGES})
+
         return RelationalIndex(
-            parent_of={key: found[entry]["parent_of"] for key, entry in edges.items()},
-            children={key: Edges(**{n: found[e][n] for n in EDGES}) for key, e in edges.items()},
-            time_of={name: found[entry]["time"] for name, entry in rows.items()},
-            tie_of={name: found[entry]["tie"] for name, entry in rows.items()},
+            parent_of=parent_of,
+            children=_Asked(schema.foreign_keys, edges),
+            time_of={name: arrays["time"] for name, arrays in rows.items()},
+            tie_of={name: arrays["tie"] for name, arrays in rows.items()},
         )
 
     def encoded(self, featurizer: TableFeaturizer, table: Table) -> EncodedTable:
@@ -87,16 +93,62 @@ class OnDisk:
                 arrays |= self._columns(part, table, f"the {WORDS[kind]} of table {table.name!r}", names)
         return EncodedTable(**arrays)
 
-    def _columns(self, part: TableFeaturizer, table: Table, what: str, names: tuple[str, ...]) -> Arrays:
-        entry = _entry(what, [table], "columns", told(replace(part, table="")))
-        found = self.files.read(entry.key, entry.what)
-        if found is not None:
-            return found
-        built = part.encode(table)
-        return self._write(entry, {name: getattr(built, name) for name in names})
+    def _rows(self, table: Table, about: TableSchema) -> Arrays:
+        entry = _entry(f"the row order of table {table.name!r}", [table], "rows", *_order(about))
+        return self._kept(
+            entry,
+            lambda: {
+                "time": row_times(table, about.time_column),
+                "tie": tie_values(table, about.primary_key),
+            },
+        )
 
-    def _write(self, entry: "_Entry", arrays: Arrays) -> Arrays:
-        return self.files.write(entry.key, arrays, entry.tables, entry.what)
+    def _parents(self, tables: TableSet, key: ForeignKey) -> Rows:
+        parent, child = tables[key.parent_table], tables[key.child_table]
+        of_parent, of_child = key.parent_columns, key.child_columns
+        entry = _entry(f"the parents along {key}", [parent, child], "parents", of_parent, of_child)
+        found = self._kept(
+            entry,
+            lambda: {
+                "parent": match_keys(parent.select(of_parent), of_parent, child.select(of_child), of_child)
+            },
+        )
+        return found["parent"]
+
+    def _columns(self, part: TableFeaturizer, table: Table, what: str, names: Sequence[str]) -> Arrays:
+        entry = _entry(what, [table], "columns", told(replace(part, table="")))
+
+        def build() -> Arrays:
+            encoded = part.encode(table)
+            return {name: getattr(encoded, name) for name in names}
+
+        return self._kept(entry, build)
+
+    def _kept(self, entry: "_Entry", build: Callable[[], Arrays]) -> Arrays:
+        """The arrays of a part: as they were kept, or built and kept."""
+        found = self.files.read(entry.key, entry.what)
+        return self.files.write(entry.key, build(), entry.tables, entry.what) if found is None else found
+
+
+class _Asked(Mapping[ForeignKey, Edges]):
+    """The edges of each key, which are looked for when they are first asked for: some keys are only walked upwards."""
+
+    def __init__(self, keys: Sequence[ForeignKey], look: Callable[[ForeignKey], Edges]) -> None:
+        self._keys, self._look = keys, look
+        self._found: dict[ForeignKey, Edges] = {}
+
+    def __getitem__(self, key: ForeignKey) -> Edges:
+        if key not in self._found:
+            if key not in self._keys:
+                raise KeyError(key)
+            self._found[key] = self._look(key)
+        return self._found[key]
+
+    def __iter__(self) -> Iterator[ForeignKey]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
 
 
 def has_faithful_digest(table: Table) -> bool:
@@ -134,23 +186,15 @@ def _entry(what: str, tables: Sequence[Table], *depends: object) -> _Entry:
     return _Entry(key=hashlib.sha256(said.encode()).hexdigest()[:KEY_LETTERS], what=what, tables=digests)
 
 
-def _rows(tables: TableSet, schema: Schema, name: str) -> _Entry:
-    return _entry(f"the times of table {name!r}", [tables[name]], "rows", *_order(schema, name))
-
-
-def _edges(tables: TableSet, schema: Schema, key: ForeignKey) -> _Entry:
+def _children(tables: TableSet, schema: Schema, key: ForeignKey) -> _Entry:
     ends = [tables[key.parent_table], tables[key.child_table]]
-    depends = (key.parent_columns, key.child_columns, *_order(schema, key.child_table))
-    return _entry(f"the key {key}", ends, "edges", *depends)
+    depends = (key.parent_columns, key.child_columns, *_order(schema[key.child_table]))
+    return _entry(f"the children along {key}", ends, "children", *depends)
 
 
-def _order(schema: Schema, name: str) -> tuple[str | None, tuple[str, ...]]:
+def _order(about: TableSchema) -> tuple[str | None, tuple[str, ...]]:
     """What the order of a table's rows depends on besides its content."""
-    return schema[name].time_column, schema[name].primary_key
-
-
-def _arrays(index: RelationalIndex, key: ForeignKey) -> Arrays:
-    return {"parent_of": index.parent_of[key], **{n: getattr(index.children[key], n) for n in EDGES}}
+    return about.time_column, about.primary_key
 
 
 @cache

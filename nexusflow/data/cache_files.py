@@ -37,6 +37,7 @@ LEAST_MAPPED = 2**20
 CHUNK = 2**24
 # A file is not taken as checked where a change would leave its time as it is.
 TICK_SECONDS = 2.0
+MOST_CHECKED = 10_000
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 Say = Callable[[str], None]
@@ -156,8 +157,8 @@ class ArrayFiles:
         ours = sum(entry.bytes for entry in entries if entry.path.name in self._given)
         if ours + needed > limit:
             self._tell(
-                f"The cache may take {limit / 1e9:.1f} GB of the disk, too little for these tables: "
-                "what does not fit is built each time"
+                f"The cache may take {limit / 1e9:.1f} GB of the disk, too little for these tables: what does not "
+                "fit is built each time. Free some space, or let it take more"
             )
             return False
         for entry in entries:
@@ -267,6 +268,8 @@ def _check(path: Path, size: int, crc: int) -> None:
     if found != crc:
         raise _Damaged(f"the sum of {path.name} is wrong")
     if time.time() - known.st_ctime > TICK_SECONDS:
+        if len(_checked) >= MOST_CHECKED:
+            _checked.clear()
         _checked[str(path)] = stamp
 
 

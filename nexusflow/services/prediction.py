@@ -135,6 +135,9 @@ def _matched(
     examples, undated = scoreable(preprocessing, tables)
     told: list[str] = []
     reader = Reader.in_blocks(preprocessing, tables, examples, data_cache(tables, told.append))
+    # These are only now looked for, and what is wrong with them must be told as well.
+    for key in {hop.key for role in reader.roles for hop in role.path if hop.down}:
+        reader.index.children[key]
     of_cache = (Problem(severity=Severity.WARNING, message=f"{sentence}.") for sentence in told)
     return reader, (*asked, *undated, *unused, *misread_parts(reader), *of_cache)
 
