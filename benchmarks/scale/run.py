@@ -3,7 +3,7 @@
 A shop of 10,000 to 10,000,000 orders lies in Parquet files. `nexusflow`: seconds to take them in, to index them, and to
 sample the context of 100,000 seeds (their 16 latest orders, and the products of these); then what a training reads
 besides. `duckdb`: the same context in SQL, from a database file made of these files, and from the files themselves.
-`steps`: a training step on 64 customers. Each in a process of its own, whose peak of memory is told. Slopes are those of
+`steps`: a training step on 64 customers. Each in a process of its own, whose peak of memory is told. Slopes are of
 the line through the logarithms.
 
 `dfs`: Featuretools with a cut-off time per customer, on sizes that it finishes in time; what a larger one would take
