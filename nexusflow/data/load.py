@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nexusflow.data.found import Found, OnProgress, Source, as_source, error, refused
 from nexusflow.data.sources.archive import merge, read_archive
-from nexusflow.data.sources.parquet import read_parquet
+from nexusflow.data.sources.parquet import held_bytes, read_parquet
 from nexusflow.data.sources.records import read_records
 from nexusflow.data.sources.text import read_text
 from nexusflow.data.tables import TableSet
@@ -21,7 +21,7 @@ BOOK_ENDINGS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 DATABASE_ENDINGS = (".sqlite", ".sqlite3", ".db")
 READABLE = (*TEXT_ENDINGS, *PARQUET_ENDINGS, *RECORD_ENDINGS, *BOOK_ENDINGS, *DATABASE_ENDINGS)
 ENDINGS = (*READABLE, ".zip")
-# Larger files of text or Parquet are never held whole: their rows go to a Parquet file on disk.
+# Larger tables of text or Parquet are never held whole: their rows go to a Parquet file on disk.
 LARGE = 200 * 2**20
 File = tuple[str, bytes | Path] | Path
 
@@ -63,6 +63,8 @@ def _read(
     on_progress: OnProgress,
     large: int,
 ) -> Source:
+    if ending in PARQUET_ENDINGS:
+        size = max(size, held_bytes(content))
     if ending in (*TEXT_ENDINGS, *PARQUET_ENDINGS) and size >= large:
         from nexusflow.data.sources.spool import on_disk, spool_parquet, spool_text
 

@@ -1,11 +1,25 @@
 """Parquet files."""
 
 import io
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nexusflow.data.found import Found, clean_names, error, finish, first_line, warning
+
+
+# What a cell takes in memory, at the least.
+CELL_BYTES = 8
+
+
+def held_bytes(content: bytes | Path) -> int:
+    """About how much the rows of a Parquet file take in memory, where they are not packed; 0 for another file."""
+    try:
+        file = pq.read_metadata(content if isinstance(content, Path) else io.BytesIO(content))
+    except (pa.ArrowException, OSError):
+        return 0
+    return CELL_BYTES * int(file.num_rows) * int(file.num_columns)
 
 
 def read_parquet(name: str, content: bytes) -> Found:

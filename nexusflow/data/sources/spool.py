@@ -331,7 +331,7 @@ def _far_moments(file: pq.ParquetFile) -> set[int]:
     far: set[int] = set()
     names = file.schema_arrow.names
     for at, each in enumerate(file.schema_arrow):
-        if is_moment(each.type):
+        if is_moment(each.type) and each.type != pa.timestamp("ns"):
             # Two columns may have one name; then both are read.
             before = names[:at].count(each.name)
             for batch in file.iter_batches(columns=[each.name], batch_size=2**20):
