@@ -49,9 +49,9 @@ def _train(folder: Path, attempt: Path) -> None:
     from nexusflow.artifact import build_model
     from nexusflow.data.handed import take_over
     from nexusflow.train.checkpoint import Checkpoints
+    from nexusflow.train.joining import join
     from nexusflow.train.loop import fit
     from nexusflow.train.processes import processes
-    from nexusflow.train.ranks import Ranks
     from nexusflow.train.runtime import seed_everything
 
     job = json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))
@@ -64,7 +64,7 @@ def _train(folder: Path, attempt: Path) -> None:
     model, handed = build_model(config, reader.preprocessing), Checkpoints(folder, write_bytes).read(MODEL)
     assert handed is not None
     model.load_state_dict(handed.tensors)
-    world = Ranks.join(config.training, at, processes(config.training), meeting=attempt / MEETING_FILE)
+    world = join(config.training, at, processes(config.training), meeting=attempt / MEETING_FILE)
     first = world.rank == 0
     if first:
         (attempt / JOINED_FILE).touch()
@@ -95,8 +95,9 @@ def _train(folder: Path, attempt: Path) -> None:
         checkpoints=Checkpoints(Path(kept), write_bytes) if kept and first else None,
         world=world,
     )
+    weights = world.whole(model).state_dict()
     if first:
-        Checkpoints(attempt, write_bytes).keep(RESULT, result_as_checkpoint(result, model.state_dict()))
+        Checkpoints(attempt, write_bytes).keep(RESULT, result_as_checkpoint(result, weights))
     world.leave()
 
 

@@ -84,7 +84,8 @@ class Step:
             piece = mine_B[at : at + self.rows_at_once]
             loss, share = self.loss_of(torch.from_numpy(piece)), counts * len(piece) / len(index_B)
             value = float(loss.detach())
-            if not math.isfinite(value):
+            # Where weights are in parts, gradients are exchanged on the way back, which all of them must go.
+            if not (math.isfinite(value) or self.world.in_parts):
                 return value
             self.fabric.backward(loss if share == 1 else share * loss)
             total += share * value

@@ -114,7 +114,8 @@ def came(reader, training=PLAIN, *, double=False, whims=None, **more) -> Came:
         "notes": [event.message for event in events if isinstance(event, Note)],
         "asked": [index.tolist() for index in reader.asked],
     }
-    return Came({name: value.clone() for name, value in model.state_dict().items()}, facts)
+    whole = model if more.get("world") is None else more["world"].whole(model)
+    return Came({name: value.clone() for name, value in whole.state_dict().items()}, facts)
 
 
 def doubled(world=None, training=PLAIN, **reader) -> Came:
