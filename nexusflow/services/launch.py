@@ -23,7 +23,7 @@ from nexusflow.errors import TrainingError
 from nexusflow.services import rank
 from nexusflow.services.storage import write_bytes, write_json
 from nexusflow.train.events import Note, OnEvent, ShouldStop, event_from_dict
-from nexusflow.train.place import process_name
+from nexusflow.train.place import OURS, RUN_ID, process_name
 
 if TYPE_CHECKING:
     from nexusflow.data.reader import Reader
@@ -169,7 +169,7 @@ class _Crew:
             "WORLD_SIZE": self.number,
             "LOCAL_WORLD_SIZE": self.number,
             "GROUP_RANK": 0,
-            "TORCHELASTIC_RUN_ID": "nexusflow",
+            RUN_ID: OURS,
             "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH")))),
             **_loopback(),
         }

@@ -78,7 +78,7 @@ class Ranks(World):
                 accelerator="gpu" if asked.device == "cuda" else "cpu",
                 devices=asked.devices,
                 num_nodes=asked.nodes,
-                strategy=cls.strategy(asked),
+                strategy=cls.strategy(asked, training),
                 precision=effective_precision(training, asked.device),  # type: ignore[arg-type]
                 plugins=[TorchElasticEnvironment()],
             )
@@ -86,7 +86,7 @@ class Ranks(World):
             return cls(fabric)
 
     @staticmethod
-    def strategy(asked: Processes) -> "Strategy":
+    def strategy(asked: Processes, training: TrainingConfig) -> "Strategy":
         """How Fabric joins the processes."""
         from lightning_fabric.strategies import DDPStrategy
 

@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from nexusflow.config import OptimizerConfig
+from nexusflow.config import OptimizerConfig, TrainingConfig
 from nexusflow.train.optimizer import make_optimizer
 from nexusflow.train.processes import Processes
 from nexusflow.train.ranks import PATIENCE, Ranks
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 class Sharded(Ranks):
     """One of several processes that hold the weights in parts."""
 
-    in_parts = True
+    in_parts, name = True, "fsdp"
 
     @staticmethod
-    def strategy(asked: Processes) -> "Strategy":
+    def strategy(asked: Processes, training: TrainingConfig) -> "Strategy":
         """Fabric's strategy for modules that are cut up by a function of one's own."""
         from lightning_fabric.strategies import ModelParallelStrategy
 
@@ -44,12 +44,16 @@ class Sharded(Ranks):
         )
 
     def set_up(self, module: nn.Module, config: OptimizerConfig) -> tuple[Any, Any]:
-        self._whole = copy.deepcopy(module).requires_grad_(False).to(self.fabric.device)
-        self._module = module
+        self._keep(module)
         with self.together():
-            wrapped = self.fabric.setup_module(_Touched(module))
+            wrapped = self.fabric.setup_module(Touched(module))
             # Only now there are the parts that it is to move.
             return wrapped, self.fabric.setup_optimizers(make_optimizer(module, config))
+
+    def _keep(self, module: nn.Module) -> None:
+        """A copy in which the weights come together whole."""
+        self._whole = copy.deepcopy(module).requires_grad_(False).to(self.fabric.device)
+        self._module = module
 
     def share(self, index_B: Rows) -> tuple[Rows, float]:
         mine_B, counts = super().share(index_B)
@@ -62,8 +66,8 @@ class Sharded(Ranks):
     def combine(self, parameters: Iterable[nn.Parameter], loss: float | None) -> float | None:
         if loss is None:
             raise MemoryError(
-                "Memory ran out. With distributed_strategy fsdp the rows of a step cannot be read in halves: lower "
-                "training.batch_size."
+                f"Memory ran out. With distributed_strategy {self.name} the rows of a step cannot be read in halves: "
+                "lower training.batch_size."
             )
         total = torch.tensor([loss / self.size], dtype=torch.float64)
         with self.together():
@@ -92,7 +96,7 @@ class Sharded(Ranks):
         return {name: _own(value, weight) if name != "step" else value for name, value in state.items()}
 
 
-class _Touched(nn.Module):
+class Touched(nn.Module):
     """The loss, with every weight in it: a weight that one process uses in a step and another does not would have them
     exchange different gradients."""
 

@@ -96,6 +96,10 @@ class World:
         """What `predict` says of these rows, [N, O]. Stopped in every process where it was stopped."""
         return predict(rows_N)
 
+    def clip(self, module: nn.Module, optimizer: torch.optim.Optimizer, most: float) -> None:
+        """Shorten the gradient where it is longer than this."""
+        self.fabric.clip_gradients(module, optimizer, max_norm=most, error_if_nonfinite=False)
+
     def whole(self, model: Model) -> Model:
         """The model with all of its weights, where each process holds a part of them."""
         return model

@@ -133,6 +133,17 @@ def many_to_check(world=None) -> Came:
     return doubled(world, rows=2000, parts=(0.1, 0.9))
 
 
+def plain(world=None) -> Came:
+    """In single precision, without anything that is drawn."""
+    return came(fake_reader(rows=300), world=world)
+
+
+def shorter(world=None) -> Came:
+    """With sums in bfloat16."""
+    training = PLAIN.model_copy(update={"precision": "bf16-mixed"})
+    return came(fake_reader(rows=300), training, world=world)
+
+
 def drawing(world=None) -> Came:
     return came(fake_reader(rows=300), whims={"dropout": 0.5}, world=world)
 
