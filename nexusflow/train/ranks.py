@@ -10,6 +10,7 @@ and a checkpoint is the same for any number of processes.
 
 import json
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
@@ -211,7 +212,9 @@ def _others_needed(rank: int, number: int) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ConnectionError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        first, *_ = [*str(error).strip().splitlines(), type(error).__name__]
+        # Without the place in PyTorch's code, and without its advice.
+        told = re.sub(r"^\[[^\]]*\] *", "", first).partition(" This is typically")[0].rstrip(".")
         raise LeftAlone(
-            f"{process_name(rank, number)} lost the others: one of them has ended, and says itself why ({first[:300]})."
+            f"{process_name(rank, number)} lost the others: one of them has ended, and says itself why ({told[:300]})."
         ) from error

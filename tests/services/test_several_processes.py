@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from small_shop import (
     shop_task,
 )
 
-from nexusflow.errors import TrainingError
+from nexusflow.errors import ConfigError, TrainingError
 from nexusflow.models import load_model
 from nexusflow.public.data import RelationalData
 from nexusflow.public.model import NexusFormer
@@ -28,6 +29,7 @@ from nexusflow.public.trainer import NexusFlowTrainer
 from nexusflow.services import launch
 from nexusflow.services.resume import can_resume
 from nexusflow.services.runner import model_path, new_run, run_training
+from nexusflow.services.search import search_within
 from nexusflow.services.storage import RunStore
 from nexusflow.services.training import cancel_training, progress, start_training
 from nexusflow.train.events import BatchDone, EpochEnded, Note
@@ -69,8 +71,8 @@ def started(monkeypatch):
     """Every process that is started."""
     found, start = [], launch._Crew._start
 
-    def noted(self, folder, number):
-        found.append(start(self, folder, number))
+    def noted(self, number):
+        found.append(start(self, number))
         return found[-1]
 
     monkeypatch.setattr(launch._Crew, "_start", noted)
@@ -154,6 +156,11 @@ def test_the_workbench_takes_the_same_way_and_cancels_all_of_them(tmp_path, mana
     found = progress(workspace, manager, run_id)
     assert found.state == "cancelled" and found.epoch >= 1, found.message
     assert [process.returncode for process in started] == [0, 0]
+
+
+def test_a_search_trains_by_one_process_and_refuses_more():
+    with pytest.raises(ConfigError, match="each by one process"):
+        search_within(1.0)(SimpleNamespace(config=config_of(LONG)))
 
 
 class AtBatch:
@@ -242,8 +249,8 @@ from pathlib import Path
 import test_several_processes as t
 from nexusflow.services import launch
 start = launch._Crew._start
-def noted(self, folder, number):
-    process = start(self, folder, number)
+def noted(self, number):
+    process = start(self, number)
     print(process.pid, flush=True)
     return process
 launch._Crew._start = noted
