@@ -269,6 +269,10 @@ def _print_estimate(project: "Project", found: "Estimate") -> None:
     say(
         f"Time: {duration(found.seconds_per_epoch)} per epoch here, about {duration(found.seconds)} in all{ends}"
     )
+    if found.processes > 1:
+        say(
+            f"That is by one process; {found.processes} share the rows of every step, and the memory of a batch."
+        )
     training = project.config.training
     boosting = [n for n, on in (("teacher", training.distillation), ("baseline", training.baselines)) if on]
     if boosting and found.max_minutes is None:

@@ -31,6 +31,8 @@ class Estimate:
     what a step saves for its way back, as measured, and `table_bytes` of the tables as they are held and read. The
     libraries come on top.
 
+    All of it is of one process, also where the settings ask for more `processes`, which share the rows of a step.
+
     What gradient boosting takes, as teacher and as baseline, is not in it unless a time limit holds for the whole run.
     """
 
@@ -46,6 +48,7 @@ class Estimate:
     weight_bytes: int = 0
     step_bytes: int = 0
     table_bytes: int = 0
+    processes: int = 1
 
     @property
     def bytes(self) -> int:
@@ -108,6 +111,7 @@ def estimate(
     """Read everything, train a few batches and throw them away; None where it was stopped."""
     from nexusflow.train.budget import settle
     from nexusflow.train.memory import bytes_of_a_step, bytes_of_weights
+    from nexusflow.train.processes import processes
     from nexusflow.train.timing import seconds_per_step, steps_after, steps_per_epoch
 
     began = time.monotonic()
@@ -130,6 +134,7 @@ def estimate(
         weight_bytes=bytes_of_weights(model, training),
         step_bytes=bytes_of_a_step(reader, model, training),
         table_bytes=_bytes_of_tables(tables, reader),
+        processes=processes(config.training).number,
     )
 
 

@@ -23,7 +23,7 @@ from nexusflow.errors import TrainingError
 from nexusflow.services import rank
 from nexusflow.services.storage import write_bytes, write_json
 from nexusflow.train.events import Note, OnEvent, ShouldStop, event_from_dict
-from nexusflow.train.place import process_name
+from nexusflow.train.place import OURS, RUN_ID, process_name
 
 if TYPE_CHECKING:
     from nexusflow.data.reader import Reader
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_LOOKS = 0.05
 # Once one has failed the others notice it themselves, and say so; after this they are ended.
 GRACE, MERCY = 5.0, 3.0
 # Under load processes sometimes do not find each other: nothing has happened yet, and they are started once more.
@@ -67,6 +66,7 @@ def fit_by_processes(job: Job) -> "FitResult":
         for attempt in range(ATTEMPTS):
             crew = _Crew(job, folder, attempt)
             try:
+                crew.start()
                 found = crew.follow()
                 break
             except _NotMet as error:
@@ -118,13 +118,16 @@ class _Crew:
     """The processes of one attempt."""
 
     def __init__(self, job: Job, folder: Path, attempt: int) -> None:
-        self.job, self.number = job, job.asked.number
+        self.job, self.folder, self.number = job, folder, job.asked.number
         self.place = folder / f"attempt-{attempt}"
-        self.place.mkdir()
         self.read, self.stopping = 0, False
         self.running: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> None:
+        """Start them all; `end` ends those that were started, wherever this stops."""
+        self.place.mkdir()
         for number in range(self.number):
-            self.running.append(self._start(folder, number))
+            self.running.append(self._start(number))
 
     def follow(self) -> "Checkpoint":
         """Pass events on until all have ended; what came of it."""
@@ -138,7 +141,7 @@ class _Crew:
                 self.stopping = True
             if patience == float("inf") and any(self._codes()):
                 patience = time.monotonic() + GRACE
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+            time.sleep(rank.SECONDS_BETWEEN_LOOKS)
         self._pass_on()
         codes = self._codes()
         if any(codes):
@@ -161,7 +164,7 @@ class _Crew:
                 process.kill()
                 process.wait()
 
-    def _start(self, folder: Path, number: int) -> "subprocess.Popen[bytes]":
+    def _start(self, number: int) -> "subprocess.Popen[bytes]":
         root = str(Path(nexusflow.__file__).parents[1])
         told = {
             "RANK": number,
@@ -169,13 +172,13 @@ class _Crew:
             "WORLD_SIZE": self.number,
             "LOCAL_WORLD_SIZE": self.number,
             "GROUP_RANK": 0,
-            "TORCHELASTIC_RUN_ID": "nexusflow",
+            RUN_ID: OURS,
             "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH")))),
             **_loopback(),
         }
         with self._log(number).open("wb") as output:
             return subprocess.Popen(
-                [sys.executable, "-m", rank.__name__, str(folder), str(self.place)],
+                [sys.executable, "-m", rank.__name__, str(self.folder), str(self.place)],
                 env={**os.environ, **{name: str(value) for name, value in told.items()}},
                 stdin=subprocess.DEVNULL,
                 stdout=output,

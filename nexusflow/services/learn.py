@@ -86,7 +86,7 @@ def learn_once(given: Given) -> Learnt:
         config=config.model_dump(mode="json"), parameters=sum(p.numel() for p in model.parameters())
     )
     spare_the_living()
-    result = fit_together(given, config, reader, model, seen)
+    result, model = fit_together(given, config, reader, model, seen)
     return Learnt(config=config, reader=reader, model=model, result=result)
 
 

@@ -16,13 +16,14 @@ from nexusflow.config import RunConfig
 from nexusflow.errors import NexusFlowError, TrainingError
 from nexusflow.services.storage import write_bytes, write_json
 from nexusflow.train.events import Event, event_to_dict
-from nexusflow.train.place import place
+from nexusflow.train.place import Place, place
 
 if TYPE_CHECKING:
     from nexusflow.train.checkpoint import Checkpoint
     from nexusflow.train.result import FitResult
 
 JOB_FILE, READER_FOLDER, MODEL, RESULT = "job.json", "reader", "model", "result"
+SECONDS_BETWEEN_LOOKS = 0.05
 STOP_FILE, EVENTS_FILE, JOINED_FILE, MEETING_FILE = "stop", "events.jsonl", "joined", "meeting"
 
 
@@ -49,9 +50,9 @@ def _train(folder: Path, attempt: Path) -> None:
     from nexusflow.artifact import build_model
     from nexusflow.data.handed import take_over
     from nexusflow.train.checkpoint import Checkpoints
+    from nexusflow.train.joining import join
     from nexusflow.train.loop import fit
     from nexusflow.train.processes import processes
-    from nexusflow.train.ranks import Ranks
     from nexusflow.train.runtime import seed_everything
 
     job = json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))
@@ -64,7 +65,8 @@ def _train(folder: Path, attempt: Path) -> None:
     model, handed = build_model(config, reader.preprocessing), Checkpoints(folder, write_bytes).read(MODEL)
     assert handed is not None
     model.load_state_dict(handed.tensors)
-    world = Ranks.join(config.training, at, processes(config.training), meeting=attempt / MEETING_FILE)
+    _wait_for_all(attempt, at, job["parent"])
+    world = join(config.training, at, processes(config.training), meeting=attempt / MEETING_FILE)
     first = world.rank == 0
     if first:
         (attempt / JOINED_FILE).touch()
@@ -78,9 +80,7 @@ def _train(folder: Path, attempt: Path) -> None:
                 file.write(json.dumps(event_to_dict(event)) + "\n")
 
     def should_stop() -> bool:
-        if os.getppid() != job["parent"]:
-            # Whoever started it is gone, and nobody waits for a model.
-            _end(1)
+        _end_with(job["parent"])
         return first and (attempt / STOP_FILE).exists()
 
     kept = job["checkpoints"]
@@ -95,9 +95,24 @@ def _train(folder: Path, attempt: Path) -> None:
         checkpoints=Checkpoints(Path(kept), write_bytes) if kept and first else None,
         world=world,
     )
+    weights = world.whole(model).state_dict()
     if first:
-        Checkpoints(attempt, write_bytes).keep(RESULT, result_as_checkpoint(result, model.state_dict()))
+        Checkpoints(attempt, write_bytes).keep(RESULT, result_as_checkpoint(result, weights))
     world.leave()
+
+
+def _wait_for_all(attempt: Path, at: Place, parent: int) -> None:
+    """Until every process has come so far, so that none waits within a library for one that was never started."""
+    (attempt / f"here-{at.rank}").touch()
+    while not all((attempt / f"here-{rank}").exists() for rank in range(at.number)):
+        _end_with(parent)
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _end_with(parent: int) -> None:
+    """End where whoever started this process is gone, and nobody waits for a model."""
+    if os.getppid() != parent:
+        _end(1)
 
 
 def result_as_checkpoint(result: "FitResult", weights: dict[str, Any]) -> "Checkpoint":

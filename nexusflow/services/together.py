@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
 def fit_together(
     given: "Given", config: RunConfig, reader: "Reader", model: "NexusFormer", seen: "Schema"
-) -> "FitResult":
-    """`fit` of this reader's rows, by as many processes as the settings ask for; `config` is settled."""
+) -> "tuple[FitResult, NexusFormer]":
+    """`fit` of this reader's rows by as many processes as the settings ask for, and the model with what it learned.
+
+    `config` is settled.
+    """
     from nexusflow.train.loop import fit
     from nexusflow.train.processes import processes
 
@@ -30,7 +33,7 @@ def fit_together(
     scored_after, checkpoints = len(given.tables[given.task.entity_table]), given.checkpoints
     if asked.several and at is None:
         record.say(f"Starting {asked.number} processes")
-        return fit_by_processes(
+        result = fit_by_processes(
             Job(
                 config=config,
                 reader=reader,
@@ -44,6 +47,7 @@ def fit_together(
                 should_stop=given.should_stop,
             )
         )
+        return result, model
     world = joined(config, given.tables, seen) if at is not None else None
     result = fit(
         model=model,
@@ -56,9 +60,7 @@ def fit_together(
         checkpoints=checkpoints,
         world=world,
     )
-    if world is not None:
-        world.leave()
-    return result
+    return result, model if world is None else _parted(world, model)
 
 
 def following() -> bool:
@@ -98,18 +100,25 @@ def follow(config: RunConfig, tables: "TableSet", schema: "Schema", task: "Task"
         run_id="",
         world=world,
     )
+    _parted(world, model)
+
+
+def _parted(world: "Ranks", model: "NexusFormer") -> "NexusFormer":
+    """The model, whole, once every process goes its own way; all of them come here."""
+    model = world.whole(model)
     world.leave()
+    return model
 
 
 def joined(config: RunConfig, tables: "TableSet", seen: "Schema") -> "Ranks":
     """The world of torchrun's processes, every one of which has the same settings, tables and programs."""
     from nexusflow.services.checkpoints import versions
+    from nexusflow.train.joining import join
     from nexusflow.train.processes import processes
-    from nexusflow.train.ranks import Ranks
 
     at = place()
     assert at is not None
-    world = Ranks.join(config.training, at, processes(config.training))
+    world = join(config.training, at, processes(config.training))
     ours: dict[str, Any] = {
         "the settings": config.model_dump(mode="json"),
         "keys and kinds of columns": seen.fingerprint(),

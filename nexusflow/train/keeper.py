@@ -44,8 +44,15 @@ class Keeper:
 
     def keep(self, at: Standing, parts: Parts, *, if_due: bool = False) -> None:
         """Write down how it stands; `if_due` only where the last checkpoint is long ago."""
-        if self.checkpoints is not None and (self.checkpoints.due or not if_due):
-            checkpoints, checkpoint = self.checkpoints, capture(at, parts, seconds=self.now)
+        checkpoints = self.checkpoints
+        due = checkpoints is not None and (checkpoints.due or not if_due)
+        if self.world.in_parts:
+            # It takes all of them to write down what each has a part of.
+            due = bool(self.world.agree(due)[0])
+        if not due:
+            return
+        checkpoint = capture(at, parts, seconds=self.now)
+        if checkpoints is not None:
             self._attempt(lambda: checkpoints.save(checkpoint))
 
     def taught(self, teach: Callable[[], Answers]) -> Answers:

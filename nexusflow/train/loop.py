@@ -21,7 +21,6 @@ from nexusflow.train.choosing import Choosing
 from nexusflow.train.events import BatchDone, EpochEnded, Note, OnEvent, RunStarted, ShouldStop
 from nexusflow.train.keeper import Keeper
 from nexusflow.train.loss import LossOfRows
-from nexusflow.train.optimizer import make_optimizer
 from nexusflow.train.predictor import Stopped
 from nexusflow.train.readings import readings
 from nexusflow.train.result import FitResult
@@ -113,7 +112,8 @@ class _Fit:
         # The scores of earlier weights say nothing of these.
         model.calibration.fill(1.0, 0.0)
         self.rows = LossOfRows(model, reader, world.fabric.device.type)
-        self.loss_of, self.optimizer = world.set_up(self.rows, make_optimizer(model, training.optimizer))
+        self.average = WeightAverage(model.to(world.fabric.device), training.weight_averaging)
+        self.loss_of, self.optimizer = world.set_up(self.rows, training.optimizer)
         kept = GOING_ON_TIME if training.refit else 0.0
         self.pace = Pace(
             steps=self.batches * self.epochs,
@@ -121,7 +121,6 @@ class _Fit:
             rows_after=rows_checked(len(self.choosing.rows_N)) + scored_after,
         )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self.pace.rate)
-        self.average = WeightAverage(model, training.weight_averaging)
         self.shuffle = np.random.default_rng(training.seed)
         self.teacher = teacher
         self.step = Step(
@@ -156,7 +155,7 @@ class _Fit:
         except Stopped:
             stopped = True
             self._keep()
-            self.plain.load_state_dict(self.at.best_state)
+            self.world.load(self.plain, self.at.best_state)
         return self._result(stopped=stopped)
 
     def _learn_epochs(self) -> None:
@@ -180,10 +179,10 @@ class _Fit:
         if self.choosing.some:
             self.average.average.load_state_dict(at.best_state)
             at.said = self.choosing.logits(self.average.average, self.choosing.rows_N, at.best_epoch)
-        self.plain.load_state_dict(at.best_state)
+        self.world.load(self.plain, at.best_state)
         if self.training.refit:
             at.phase = Phase.GOING_ON
-            self.average = WeightAverage(self.plain, self.training.weight_averaging)
+            self.average = WeightAverage(self.world.whole(self.plain), self.training.weight_averaging)
             at.begin(self.shuffle, self.keeper.now)
             limit = self.training.max_minutes
             if limit is not None:
@@ -198,7 +197,7 @@ class _Fit:
             average=self.average,
             optimizer=self.optimizer,
             schedule=self.schedule,
-            fabric=self.world.fabric,
+            world=self.world,
             pace=self.pace,
             order=self.shuffle,
             step=self.step,
@@ -248,10 +247,10 @@ class _Fit:
                 group["lr"] = high * (1 - step / total) * min(1.0, (1 - clock) / COOLING_SHARE)
             self.world.draw(self.training.seed, 0, step)  # no epoch has this number
             self.step.learn(index, f"step {step + 1} with the validation rows")
-            self.average.update(self.plain)
+            self.average.update(self.world.whole(self.plain))
             at.batch = step + 1
             self._keep(if_due=at.batch % batches > 0)
-        self.plain.load_state_dict(self.average.average.state_dict())
+        self.world.load(self.plain, self.average.average.state_dict())
 
     def _again(
         self, rows_N: npt.NDArray[np.int64], epochs: int, of_epoch: int
@@ -338,7 +337,7 @@ class _Fit:
     def _step(self, epoch: int, number: int, index: npt.NDArray[np.int64]) -> float:
         value = self.step.learn(index, f"epoch {epoch}, batch {number}")
         self.schedule.step()
-        self.average.update(self.plain)
+        self.average.update(self.world.whole(self.plain))
         now = time.monotonic()
         if now - self.last_event >= SECONDS_BETWEEN_EVENTS:
             self.last_event = now

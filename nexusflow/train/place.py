@@ -3,6 +3,9 @@
 import os
 from dataclasses import dataclass
 
+# What torchrun calls a run, and what this program calls those that it starts.
+RUN_ID, OURS = "TORCHELASTIC_RUN_ID", "nexusflow"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
@@ -27,7 +30,10 @@ def process_name(rank: int, number: int) -> str:
 def place() -> Place | None:
     """This process among those that torchrun started; None where it was started alone."""
     told = [os.environ.get(name) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")]
-    if "TORCHELASTIC_RUN_ID" not in os.environ or None in told:
+    run = os.environ.get(RUN_ID)
+    if run is None or None in told:
         return None
     rank, number, local, here = (int(each or 0) for each in told)
-    return Place(rank=rank, number=number, local=local, here=here) if number > 1 else None
+    # A single process of torchrun's is one that was started alone; a single one of this program's is to share nothing,
+    # and yet to go by the strategy that it was started for.
+    return Place(rank=rank, number=number, local=local, here=here) if number > 1 or run == OURS else None

@@ -13,6 +13,8 @@ from nexusflow.train.runtime import choose_device
 
 # Those that keep a part of the model on each GPU.
 OF_GPUS = ("fsdp", "deepspeed")
+# DeepSpeed makes all weights half as long, and rows are read as they are; what FSDP holds in parts is not scaled.
+PRECISIONS = {"fsdp": ("32-true", "bf16-mixed"), "deepspeed": ("32-true",)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +93,11 @@ def _must_run(strategy: str, device: str, training: TrainingConfig) -> None:
         raise ConfigError(
             f"training.distributed_strategy is {strategy}, which keeps a part of the model on each GPU, and {why}. "
             "Use ddp, which runs on processors too, or leave it out."
+        )
+    if training.precision not in PRECISIONS[strategy]:
+        raise ConfigError(
+            f"training.distributed_strategy {strategy} takes training.precision "
+            f"{' or '.join(PRECISIONS[strategy])}, and it is {training.precision}."
         )
     if strategy == "deepspeed" and find_spec("deepspeed") is None:
         raise ConfigError(

@@ -10,6 +10,7 @@ and a checkpoint is the same for any number of processes.
 
 import json
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
@@ -21,7 +22,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from nexusflow.config import TrainingConfig
+from nexusflow.config import OptimizerConfig, TrainingConfig
 from nexusflow.errors import TrainingError
 from nexusflow.train.checkpoint import Checkpoint
 from nexusflow.train.place import Place, process_name
@@ -32,6 +33,7 @@ from nexusflow.train.world import Answers, Logits, Rows, World
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+    from lightning_fabric.strategies import Strategy
 
 # How long a process waits for the others: they read tables and fit trees meanwhile. One that has died is noticed at
 # once.
@@ -51,9 +53,7 @@ class Ranks(World):
         super().__init__(fabric)
         self.rank, self.size = fabric.global_rank, fabric.world_size
         # What is said between steps is said by the processors, so that no GPU is waited for.
-        self._talk = (
-            None if dist.get_backend() == "gloo" else dist.new_group(backend="gloo", timeout=PATIENCE)
-        )
+        self.talk = None if dist.get_backend() == "gloo" else dist.new_group(backend="gloo", timeout=PATIENCE)
 
     @classmethod
     def join(
@@ -62,7 +62,6 @@ class Ranks(World):
         """Meet the other processes, in a file where all are on this machine, else where torchrun says."""
         from lightning_fabric import Fabric
         from lightning_fabric.plugins.environments import TorchElasticEnvironment
-        from lightning_fabric.strategies import DDPStrategy
 
         # It tells on the console what the run's own record says.
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
@@ -80,17 +79,24 @@ class Ranks(World):
                 accelerator="gpu" if asked.device == "cuda" else "cpu",
                 devices=asked.devices,
                 num_nodes=asked.nodes,
-                # Buffers are the same everywhere from the start; sending them again would be an exchange of its own.
-                strategy=DDPStrategy(timeout=PATIENCE, broadcast_buffers=False),
+                strategy=cls.strategy(asked, training),
                 precision=effective_precision(training, asked.device),  # type: ignore[arg-type]
                 plugins=[TorchElasticEnvironment()],
             )
             fabric.launch()
             return cls(fabric)
 
-    def set_up(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[Any, Any]:
-        with self._together():
-            return super().set_up(module, optimizer)
+    @staticmethod
+    def strategy(asked: Processes, training: TrainingConfig) -> "Strategy":
+        """How Fabric joins the processes."""
+        from lightning_fabric.strategies import DDPStrategy
+
+        # Buffers are the same everywhere from the start; sending them again would be an exchange of its own.
+        return DDPStrategy(timeout=PATIENCE, broadcast_buffers=False)
+
+    def set_up(self, module: nn.Module, config: OptimizerConfig) -> tuple[Any, Any]:
+        with self.together():
+            return super().set_up(module, config)
 
     def share(self, index_B: Rows) -> tuple[Rows, float]:
         mine_B = np.array_split(index_B, self.size)[self.rank]
@@ -102,8 +108,8 @@ class Ranks(World):
 
     def agree(self, *facts: float) -> tuple[float, ...]:
         told = torch.tensor(facts, dtype=torch.float64)
-        with self._together():
-            dist.broadcast(told, 0, group=self._talk)
+        with self.together():
+            dist.broadcast(told, 0, group=self.talk)
         return tuple(told.tolist())
 
     def tell(self, facts: Any) -> Any:
@@ -145,7 +151,7 @@ class Ranks(World):
                 if weight.grad is not None:
                     part.copy_(weight.grad.reshape(-1))
                     used[number] = 1.0
-        with self._together():
+        with self.together():
             dist.all_reduce(sums)
         loss, out_of_memory = told.tolist()
         if out_of_memory:
@@ -166,26 +172,26 @@ class Ranks(World):
         except Stopped:
             stopped.fill_(1.0)
         whole = torch.cat([said_NO.reshape(-1), stopped])
-        with self._together():
-            dist.all_reduce(whole, group=self._talk)
+        with self.together():
+            dist.all_reduce(whole, group=self.talk)
         if whole[-1]:
             raise Stopped
         return whole[:-1].reshape(said_NO.shape).numpy()
 
     def leave(self) -> None:
-        with self._together():
-            dist.barrier(group=self._talk)
+        with self.together():
+            dist.barrier(group=self.talk)
         dist.destroy_process_group()
 
     def _bytes(self, content: bytes) -> bytes:
         """The first process's bytes."""
         length = torch.tensor([len(content)])
-        with self._together():
-            dist.broadcast(length, 0, group=self._talk)
+        with self.together():
+            dist.broadcast(length, 0, group=self.talk)
             told = torch.empty(int(length), dtype=torch.uint8)
             if self.rank == 0:
                 told.copy_(torch.frombuffer(bytearray(content), dtype=torch.uint8))
-            dist.broadcast(told, 0, group=self._talk)
+            dist.broadcast(told, 0, group=self.talk)
         return told.numpy().tobytes()
 
     def _tensors(self, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -195,7 +201,8 @@ class Ranks(World):
         ours = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
         return load(self._bytes(save(ours) if self.rank == 0 else b""))
 
-    def _together(self) -> AbstractContextManager[None]:
+    def together(self) -> AbstractContextManager[None]:
+        """Within it an exchange that fails is told in words."""
         return _others_needed(self.rank, self.size)
 
 
@@ -205,7 +212,9 @@ def _others_needed(rank: int, number: int) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ConnectionError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        first, *_ = [*str(error).strip().splitlines(), type(error).__name__]
+        # Without the place in PyTorch's code, and without its advice.
+        told = re.sub(r"^\[[^\]]*\] *", "", first).partition(" This is typically")[0].rstrip(".")
         raise LeftAlone(
-            f"{process_name(rank, number)} lost the others: one of them has ended, and says itself why ({first[:300]})."
+            f"{process_name(rank, number)} lost the others: one of them has ended, and says itself why ({told[:300]})."
         ) from error

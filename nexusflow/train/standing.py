@@ -15,9 +15,9 @@ from nexusflow.train.budget import Pace
 from nexusflow.train.checkpoint import Checkpoint
 from nexusflow.train.run import EpochRecord
 from nexusflow.train.step import Step
+from nexusflow.train.world import World
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
     from torch.optim.lr_scheduler import LambdaLR
 
 Weights = dict[str, torch.Tensor]
@@ -81,7 +81,7 @@ class Parts:
     average: WeightAverage
     optimizer: torch.optim.Optimizer
     schedule: "LambdaLR"
-    fabric: "Fabric"
+    world: World
     pace: Pace
     order: np.random.Generator
     step: Step
@@ -89,19 +89,20 @@ class Parts:
 
 def capture(at: Standing, parts: Parts, *, seconds: float) -> Checkpoint:
     """All of it, as it stands; nothing is drawn and nothing moved."""
-    optimizer, pace = parts.optimizer.state_dict(), parts.pace
+    optimizer, pace, fabric = parts.optimizer.state_dict(), parts.pace, parts.world.fabric
     tensors = {
-        **_named("model", parts.model.state_dict()),
+        **_named("model", parts.world.whole(parts.model).state_dict()),
         **_named("average", parts.average.average.state_dict()),
         **_named("best", at.best_state),
         "random.torch": torch.get_rng_state(),
     }
-    if torch.cuda.is_available() and parts.fabric.device.type == "cuda":
-        tensors["random.cuda"] = torch.cuda.get_rng_state(parts.fabric.device)
+    if torch.cuda.is_available() and fabric.device.type == "cuda":
+        tensors["random.cuda"] = torch.cuda.get_rng_state(fabric.device)
     if at.said is not None:
         tensors["said"] = torch.from_numpy(at.said.copy())
     for number, state in optimizer["state"].items():
-        tensors |= _named(f"optimizer.{number}", {n: v for n, v in state.items() if torch.is_tensor(v)})
+        whole = parts.world.whole_state(state)
+        tensors |= _named(f"optimizer.{number}", {n: v for n, v in whole.items() if torch.is_tensor(v)})
     schedule = {name: getattr(parts.schedule, name) for name in ("last_epoch", "_step_count", "_last_lr")}
     numpy = np.random.get_state(legacy=True)
     facts = {
@@ -110,7 +111,7 @@ def capture(at: Standing, parts: Parts, *, seconds: float) -> Checkpoint:
         "average_steps": parts.average.steps,
         "rates": [group["lr"] for group in optimizer["param_groups"]],
         "schedule": schedule,
-        "scaler": parts.fabric.strategy.precision.state_dict(),
+        "scaler": fabric.strategy.precision.state_dict(),
         "pace": {"began": seconds - pace.seconds_since_begun, "rows": pace.rows, "gone": pace.gone},
         "random": random.getstate(),
         "random_numpy": [numpy[0], numpy[1].tolist(), *numpy[2:]],  # type: ignore[index,union-attr]
@@ -122,25 +123,31 @@ def capture(at: Standing, parts: Parts, *, seconds: float) -> Checkpoint:
 def restore(checkpoint: Checkpoint, parts: Parts, *, started: float) -> Standing:
     """Bring the parts back to where they stood; `started` is on the monotonic clock, the time before a break added."""
     facts, tensors = checkpoint.facts, checkpoint.tensors
-    parts.model.load_state_dict(_under("model", tensors))
+    fabric = parts.world.fabric
+    parts.world.load(parts.model, _under("model", tensors))
     parts.average.average.load_state_dict(_under("average", tensors))
     parts.average.steps = facts["average_steps"]
     optimizer = parts.optimizer.state_dict()
     numbers = [number for group in optimizer["param_groups"] for number in group["params"]]
     states = {number: _under(f"optimizer.{number}", tensors) for number in numbers}
-    optimizer["state"] = {number: state for number, state in states.items() if state}
+    weights = [weight for group in parts.optimizer.param_groups for weight in group["params"]]
+    optimizer["state"] = {
+        number: parts.world.own_state(states[number], weight)
+        for number, weight in zip(numbers, weights, strict=True)
+        if states[number]
+    }
     for group, rate in zip(optimizer["param_groups"], facts["rates"], strict=True):
         group["lr"] = rate
     parts.optimizer.load_state_dict(optimizer)
     for name, value in facts["schedule"].items():
         setattr(parts.schedule, name, value)
-    parts.fabric.strategy.precision.load_state_dict(facts["scaler"])
+    fabric.strategy.precision.load_state_dict(facts["scaler"])
     pace = facts["pace"]
     parts.pace.resume(started, started + pace["began"], pace["rows"], pace["gone"])
     parts.step.rows_at_once = facts["rows_at_once"]
     found = facts["standing"]
     history = [EpochRecord(**record) for record in found["history"]]
-    device = parts.fabric.device
+    device = fabric.device
     at = Standing(**{**found, "history": history, "phase": Phase(found["phase"])}, best_state={})
     at.best_state = {name: value.to(device) for name, value in _under("best", tensors).items()}
     at.said = tensors["said"].numpy() if "said" in tensors else None

@@ -54,9 +54,7 @@ class Step:
             self._halve(len(index_B), where)
             value = self._backward(index_B, where)
         if self.clipping:
-            self.fabric.clip_gradients(
-                self.loss_of, self.optimizer, max_norm=self.clipping, error_if_nonfinite=False
-            )
+            self.world.clip(self.loss_of, self.optimizer, self.clipping)
         self.optimizer.step()
         return value
 
@@ -84,9 +82,10 @@ class Step:
             piece = mine_B[at : at + self.rows_at_once]
             loss, share = self.loss_of(torch.from_numpy(piece)), counts * len(piece) / len(index_B)
             value = float(loss.detach())
-            if not math.isfinite(value):
+            # Where weights are in parts, gradients are exchanged on the way back, which all of them must go.
+            if not (math.isfinite(value) or self.world.in_parts):
                 return value
-            self.fabric.backward(loss if share == 1 else share * loss)
+            self.fabric.backward(loss if share == 1 else share * loss, model=self.loss_of)
             total += share * value
         return total
 

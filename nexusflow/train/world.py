@@ -5,16 +5,17 @@ world of several. What is decided by a clock or by a person is decided by the fi
 same weights after every step.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
 
-from nexusflow.config import TrainingConfig
+from nexusflow.config import OptimizerConfig, TrainingConfig
+from nexusflow.train.optimizer import make_optimizer
 from nexusflow.train.runtime import choose_device, effective_precision
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 Rows = npt.NDArray[np.int64]
 Logits = npt.NDArray[np.float32]
+Model = TypeVar("Model", bound=nn.Module)
 Answers = tuple[npt.NDArray[np.float32], ...] | None
 
 
@@ -31,6 +33,8 @@ class World:
     """One process alone."""
 
     rank, size = 0, 1
+    # Whether every process holds a part of the weights, so that all of them are needed to write them down.
+    in_parts = False
 
     def __init__(self, fabric: "Fabric") -> None:
         self.fabric = fabric
@@ -49,9 +53,9 @@ class World:
             )
         )
 
-    def set_up(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[Any, Any]:
-        """Both as Fabric wraps them, on the device, with the first process's weights."""
-        return self.fabric.setup(module, optimizer)
+    def set_up(self, module: nn.Module, config: OptimizerConfig) -> tuple[Any, Any]:
+        """The module and its optimizer as Fabric wraps them, on the device, with the first process's weights."""
+        return self.fabric.setup(module, make_optimizer(module, config))
 
     def share(self, index_B: Rows) -> tuple[Rows, float]:
         """This process's rows of a step, and how often each of them counts: once, or where a step has fewer rows than
@@ -91,6 +95,26 @@ class World:
     def logits(self, predict: Callable[[Rows], Logits], rows_N: Rows, outputs: int) -> Logits:
         """What `predict` says of these rows, [N, O]. Stopped in every process where it was stopped."""
         return predict(rows_N)
+
+    def clip(self, module: nn.Module, optimizer: torch.optim.Optimizer, most: float) -> None:
+        """Shorten the gradient where it is longer than this."""
+        self.fabric.clip_gradients(module, optimizer, max_norm=most, error_if_nonfinite=False)
+
+    def whole(self, model: Model) -> Model:
+        """The model with all of its weights, where each process holds a part of them."""
+        return model
+
+    def load(self, model: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
+        """Give the model these weights, which are whole."""
+        model.load_state_dict(weights)
+
+    def whole_state(self, state: dict[str, Any]) -> dict[str, Any]:
+        """What the optimizer keeps of one weight, whole."""
+        return state
+
+    def own_state(self, state: dict[str, Any], weight: nn.Parameter) -> dict[str, Any]:
+        """This process's part of what the optimizer is to keep of a weight."""
+        return state
 
     def leave(self) -> None:
         """The processes part; what comes next is one process's own affair."""

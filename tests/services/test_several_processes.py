@@ -6,12 +6,22 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from small_shop import SCHEMA, SHORT, SMALL, as_tables, shop_config, shop_frames, shop_task
+from small_shop import (
+    SCHEMA,
+    SHORT,
+    SMALL,
+    as_tables,
+    ready_workspace,
+    shop_config,
+    shop_frames,
+    shop_task,
+)
 
-from nexusflow.errors import TrainingError
+from nexusflow.errors import ConfigError, TrainingError
 from nexusflow.models import load_model
 from nexusflow.public.data import RelationalData
 from nexusflow.public.model import NexusFormer
@@ -19,7 +29,9 @@ from nexusflow.public.trainer import NexusFlowTrainer
 from nexusflow.services import launch
 from nexusflow.services.resume import can_resume
 from nexusflow.services.runner import model_path, new_run, run_training
+from nexusflow.services.search import search_within
 from nexusflow.services.storage import RunStore
+from nexusflow.services.training import cancel_training, progress, start_training
 from nexusflow.train.events import BatchDone, EpochEnded, Note
 from nexusflow.train.run import RunStatus
 
@@ -29,6 +41,7 @@ ROOT = Path(__file__).parents[2]
 STILL = SHORT.model_copy(update={"distillation": 0.0, "masking": 0.0})
 FIRM = SMALL.model_copy(update={"dropout": 0.0, "refinement_iterations": 1, "use_moe": True})
 TWO = {"devices": (0, 1), "device": "cpu"}
+LONG = STILL.model_copy(update={**TWO, "epochs": 200, "early_stopping": False})
 
 
 def config_of(training, architecture=FIRM):
@@ -58,8 +71,8 @@ def started(monkeypatch):
     """Every process that is started."""
     found, start = [], launch._Crew._start
 
-    def noted(self, folder, number):
-        found.append(start(self, folder, number))
+    def noted(self, number):
+        found.append(start(self, number))
         return found[-1]
 
     monkeypatch.setattr(launch._Crew, "_start", noted)
@@ -131,6 +144,25 @@ def test_the_python_door_takes_the_same_way(tmp_path, started):
     assert trainer.run.config["training"]["devices"] == 2
 
 
+def test_the_workbench_takes_the_same_way_and_cancels_all_of_them(tmp_path, manager, started):
+    training = LONG.model_copy(update={"devices": 2})
+    workspace = ready_workspace("w" * 16, tmp_path, training)
+    run_id = start_training(workspace, manager)
+    until = time.monotonic() + 60
+    while progress(workspace, manager, run_id).epoch < 2 and time.monotonic() < until:
+        time.sleep(0.05)
+    assert len(started) == 2 and cancel_training(workspace, manager, run_id)
+    manager.wait(run_id, workspace.id, timeout=30)
+    found = progress(workspace, manager, run_id)
+    assert found.state == "cancelled" and found.epoch >= 1, found.message
+    assert [process.returncode for process in started] == [0, 0]
+
+
+def test_a_search_trains_by_one_process_and_refuses_more():
+    with pytest.raises(ConfigError, match="each by one process"):
+        search_within(1.0)(SimpleNamespace(config=config_of(LONG)))
+
+
 class AtBatch:
     """Does something at the first batch of an epoch, once."""
 
@@ -141,9 +173,6 @@ class AtBatch:
         if isinstance(event, BatchDone) and event.epoch >= self.epoch and not self.done:
             self.done = True
             self.what()
-
-
-LONG = STILL.model_copy(update={**TWO, "epochs": 200, "early_stopping": False})
 
 
 def test_a_killed_process_ends_the_run_by_name_and_one_process_goes_on(tmp_path, started):
@@ -220,8 +249,8 @@ from pathlib import Path
 import test_several_processes as t
 from nexusflow.services import launch
 start = launch._Crew._start
-def noted(self, folder, number):
-    process = start(self, folder, number)
+def noted(self, number):
+    process = start(self, number)
     print(process.pid, flush=True)
     return process
 launch._Crew._start = noted

@@ -114,7 +114,8 @@ def came(reader, training=PLAIN, *, double=False, whims=None, **more) -> Came:
         "notes": [event.message for event in events if isinstance(event, Note)],
         "asked": [index.tolist() for index in reader.asked],
     }
-    return Came({name: value.clone() for name, value in model.state_dict().items()}, facts)
+    whole = model if more.get("world") is None else more["world"].whole(model)
+    return Came({name: value.clone() for name, value in whole.state_dict().items()}, facts)
 
 
 def doubled(world=None, training=PLAIN, **reader) -> Came:
@@ -130,6 +131,17 @@ def odd(world=None) -> Came:
 def many_to_check(world=None) -> Came:
     """More validation rows than fit into two batches."""
     return doubled(world, rows=2000, parts=(0.1, 0.9))
+
+
+def plain(world=None) -> Came:
+    """In single precision, without anything that is drawn."""
+    return came(fake_reader(rows=300), world=world)
+
+
+def shorter(world=None) -> Came:
+    """With sums in bfloat16."""
+    training = PLAIN.model_copy(update={"precision": "bf16-mixed"})
+    return came(fake_reader(rows=300), training, world=world)
 
 
 def drawing(world=None) -> Came:

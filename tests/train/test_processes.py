@@ -6,6 +6,7 @@ import torch
 from nexusflow.config import TrainingConfig, parse_config
 from nexusflow.errors import ConfigError
 from nexusflow.train import processes as module
+from nexusflow.train.place import OURS, place
 from nexusflow.train.processes import processes
 
 ANY = {"target": {"target_table": "a", "target_column": "b"}, "datasets": [{"name": "a"}]}
@@ -64,6 +65,26 @@ def test_deepspeed_is_refused_where_it_is_not_installed(gpus, monkeypatch):
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install 'nexusflow\[deepspeed\]'"):
         of(distributed_strategy="deepspeed", devices=2)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "precision"), [("fsdp", "16-mixed"), ("deepspeed", "16-mixed"), ("deepspeed", "bf16-mixed")]
+)
+def test_precisions_that_a_strategy_does_not_hold_are_refused(gpus, strategy, precision):
+    with pytest.raises(ConfigError, match=f"{strategy} takes training.precision 32-true.*it is {precision}"):
+        of(distributed_strategy=strategy, precision=precision)
+
+
+def test_one_card_is_enough_for_a_strategy_of_cards(gpus, monkeypatch):
+    found = of(distributed_strategy="fsdp", devices=1)
+    assert found.several and found.number == 1 and not of(distributed_strategy="ddp", devices=1).several
+    told = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "somebody's")
+    assert place() is None
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", OURS)
+    assert place().number == 1
 
 
 def test_several_machines_need_torchrun():

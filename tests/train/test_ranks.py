@@ -19,10 +19,8 @@ from nexusflow.train.ranks import Ranks
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Where two processes have left what came of every training."""
-    folder = tmp_path_factory.mktemp("ranks")
+def two_processes(folder, strategy):
+    """Two processes that leave in the folder what came of every training."""
     assert "Killed" in ranked.kept(folder / "of_one", dies_at=9).facts["error"]
     running = []
     for rank in (0, 1):
@@ -31,7 +29,7 @@ def folder(tmp_path_factory):
         with (folder / f"output-{rank}.txt").open("wb") as output:
             running.append(
                 subprocess.Popen(
-                    [sys.executable, Path(__file__).with_name("ranks_run.py"), folder],
+                    [sys.executable, Path(__file__).with_name("ranks_run.py"), folder, strategy],
                     env={**os.environ, **{name: str(value) for name, value in told.items()}},
                     stdout=output,
                     stderr=subprocess.STDOUT,
@@ -45,6 +43,34 @@ def folder(tmp_path_factory):
     told = "\n".join((folder / f"output-{rank}.txt").read_text() for rank in (0, 1))
     assert codes == [0, 0], told
     return folder
+
+
+@pytest.fixture(scope="module")
+def ddp(tmp_path_factory):
+    return two_processes(tmp_path_factory.mktemp("ddp"), "ddp")
+
+
+@pytest.fixture(scope="module")
+def fsdp(tmp_path_factory):
+    """The settings keep it for graphics cards; its laws hold on processors too."""
+    return two_processes(tmp_path_factory.mktemp("fsdp"), "fsdp")
+
+
+@pytest.fixture(scope="module")
+def deepspeed(tmp_path_factory):
+    """As far as it can be without graphics cards."""
+    pytest.importorskip("deepspeed")
+    return two_processes(tmp_path_factory.mktemp("deepspeed"), "deepspeed")
+
+
+@pytest.fixture(params=["ddp", "fsdp", "deepspeed"])
+def any_folder(request):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(params=["ddp", "fsdp"])
+def folder(request):
+    return request.getfixturevalue(request.param)
 
 
 def both(folder, name) -> Came:
@@ -81,6 +107,14 @@ def test_two_processes_end_with_the_bits_of_one_that_adds_up_the_halves(folder, 
 @pytest.mark.parametrize("name", ["doubled", "odd"])
 def test_and_with_the_weights_of_one_that_reads_a_step_at_once_but_for_rounding(folder, name):
     assert alike(both(folder, name), getattr(ranked, name)(), atol=1e-11)
+
+
+def test_in_single_precision_too(any_folder):
+    assert alike(both(any_folder, "plain"), ranked.plain(), atol=1e-5)
+
+
+def test_mixed_precision_is_that_of_one_process(fsdp):
+    assert alike(both(fsdp, "shorter"), ranked.shorter(), atol=0.03)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5, 64, 101])
@@ -123,36 +157,39 @@ def test_validation_rows_are_shared_out_in_the_batches_that_one_would_make(folde
 # Random numbers
 
 
-def test_every_process_draws_numbers_of_its_own_and_always_the_same(folder):
-    one, again = both(folder, "drawing"), both(folder, "drawing_again")
+def test_every_process_draws_numbers_of_its_own_and_always_the_same(ddp):
+    one, again = both(ddp, "drawing"), both(ddp, "drawing_again")
     assert same(one, again) and one.facts["drawn"] == again.facts["drawn"]
-    other = Came.load(folder / "drawing-1").facts["drawn"]
+    other = Came.load(ddp / "drawing-1").facts["drawn"]
     assert len(other) == len(one.facts["drawn"]) and not set(other) & set(one.facts["drawn"])
 
 
 # Decisions
 
 
-def test_where_the_memory_of_one_runs_out_all_read_fewer_rows_and_the_steps_stay_the_same(folder):
-    two = both(folder, "narrow")
-    other = Came.load(folder / "narrow-1")
+def test_where_the_memory_of_one_runs_out_all_read_fewer_rows_and_the_steps_stay_the_same(ddp):
+    two = both(ddp, "narrow")
+    other = Came.load(ddp / "narrow-1")
     assert alike(two, ranked.narrow(), atol=1e-4)
     told = [note for note in two.facts["notes"] if "Memory" in note]
     assert len(told) == 1 and "16 rows" in told[0] and "it is 8" in told[0]
     assert max(other.facts["read"]) == 8
 
 
-def test_a_loss_that_is_no_number_in_one_ends_all_of_them_with_the_same_words(folder):
-    error = both(folder, "spoilt").facts["error"]
+def test_a_loss_that_is_no_number_in_one_ends_all_of_them_with_the_same_words(any_folder):
+    error = both(any_folder, "spoilt").facts["error"]
     assert error.startswith("TrainingError: The loss became nan in epoch 2, batch 3")
 
 
-@pytest.mark.parametrize("name", ["stopped", "stopped_while_checking"])
-def test_who_stops_the_first_stops_all(folder, name):
-    two, one = both(folder, name), getattr(ranked, name)()
-    assert two.facts["stopped"] and len(two.facts["history"]) == len(one.facts["history"])
-    if name == "stopped":
-        assert alike(two, one, atol=1e-5)
+def test_who_stops_the_first_stops_all(any_folder):
+    two, one = both(any_folder, "stopped"), ranked.stopped()
+    assert two.facts["stopped"] and len(two.facts["history"]) == len(one.facts["history"]) == 1
+    assert alike(two, one, atol=1e-5)
+
+
+def test_so_does_who_stops_it_while_validation_rows_are_scored(ddp):
+    two, one = both(ddp, "stopped_while_checking"), ranked.stopped_while_checking()
+    assert two.facts["stopped"] and two.facts["history"] == one.facts["history"] == []
 
 
 def test_the_clock_is_that_of_the_first(folder):
@@ -160,32 +197,32 @@ def test_the_clock_is_that_of_the_first(folder):
     assert len(both(folder, "limited").facts["history"]) >= 1
 
 
-def test_the_teacher_is_asked_by_the_first_and_all_learn_from_it(folder):
-    assert alike(both(folder, "taught"), ranked.taught(), atol=1e-4)
+def test_the_teacher_is_asked_by_the_first_and_all_learn_from_it(ddp):
+    assert alike(both(ddp, "taught"), ranked.taught(), atol=1e-4)
 
 
 # Checkpoints
 
 
-def test_killed_and_resumed_two_processes_end_with_the_same_bits(folder):
-    assert "Killed" in both(folder, "killed").facts["error"]
-    assert same(both(folder, "resumed"), both(folder, "kept"))
+def test_killed_and_resumed_two_processes_end_with_the_same_bits(any_folder):
+    assert "Killed" in both(any_folder, "killed").facts["error"]
+    assert same(both(any_folder, "resumed"), both(any_folder, "kept"))
 
 
-def test_one_goes_on_with_what_two_left_and_two_with_what_one_left(folder):
-    one, two = ranked.kept(folder / "for_one"), both(folder, "resumed_by_two")
+def test_one_goes_on_with_what_two_left_and_two_with_what_one_left(any_folder):
+    one, two = ranked.kept(any_folder / "for_one"), both(any_folder, "resumed_by_two")
     for found in (one, two):
         assert len(found.facts["history"]) == 3 and not found.facts["stopped"]
     assert any(note.startswith("Resumed after epoch 1") for note in one.facts["notes"])
     assert any(note.startswith("Resumed after epoch 1") for note in two.facts["notes"])
     # The steps before the break are those of the one that was killed.
-    whole = both(folder, "kept").facts["history"]
+    whole = both(any_folder, "kept").facts["history"]
     assert one.facts["history"][0] == whole[0] and two.facts["history"][0] != whole[0]
 
 
-def test_a_checkpoint_is_the_same_for_any_number_of_processes(folder, tmp_path):
+def test_a_checkpoint_is_the_same_for_any_number_of_processes(any_folder, tmp_path):
     ranked.kept(tmp_path / "one")
-    one, two = (Checkpoints(at, write_bytes).latest() for at in (tmp_path / "one", folder / "whole"))
+    one, two = (Checkpoints(at, write_bytes).latest() for at in (tmp_path / "one", any_folder / "whole"))
     assert (
         one.facts.keys() == two.facts.keys() and one.facts["standing"].keys() == two.facts["standing"].keys()
     )
