@@ -145,6 +145,8 @@ def bars(
             "type": "value",
             # The number beside a bar to the left would otherwise lie on the names.
             **({"min": significant(low - room)} if low < 0 else {}),
+            # Beside long names there is room for few numbers.
+            "splitNumber": 5 if label_length <= LABEL_LENGTH else 3,
             "axisLabel": {"color": palette.quiet, "hideOverlap": True, "showMinLabel": low >= 0},
             "splitLine": {"lineStyle": {"color": palette.line, "opacity": 0.5}, "showMinLine": low >= 0},
         },
