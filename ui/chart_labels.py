@@ -1,6 +1,6 @@
 """What is written into a chart: numbers in few digits, and labels of which no two are alike."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,11 +13,23 @@ DIGIT, NARROW_PLOT, WIDE_PLOT = 6.0, 190, 320
 # Letters that stand side by side under a map on a narrow page, and in a drawing of so many pixels.
 NARROW_LETTERS, WIDE_LETTERS, WIDE = 60, 120, 800
 TILT = 35
+# A figure below both, by itself and as a share of the largest, is not printed.
+DUST, DUST_SHARE = 1e-6, 1e-3
 
 
 def significant(number: float, digits: int = 3) -> float:
     """The number rounded to so many significant digits."""
     return float(f"{float(number):.{digits}g}")
+
+
+def without_dust(numbers: Iterable[float]) -> list[float]:
+    """The numbers in three digits; those that are rounding beside the largest are nothing, and not 1.66e-7."""
+    values = [float(number) for number in numbers]
+    most = max((abs(value) for value in values), default=0.0)
+    return [
+        0.0 if abs(value) < DUST and abs(value) < DUST_SHARE * most else significant(value)
+        for value in values
+    ]
 
 
 def decimals(number: float) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ui.chart_labels import LABEL_LENGTH, distinct_labels, room_left, significant, slant
+from ui.chart_labels import LABEL_LENGTH, distinct_labels, room_left, significant, slant, without_dust
 from ui.escape import plain
 from ui.palette import Palette
 
@@ -128,12 +128,12 @@ def bars(
     full = [plain(name) for name in frame[label]]
     data = [
         {
-            "value": significant(number),
+            "value": number,
             "name": name,
             "itemStyle": {"color": palette.against_it if signed and number < 0 else palette.for_it},
             "label": {"position": "left" if number < 0 else "right"},
         }
-        for number, name in zip(frame[value], full, strict=True)
+        for number, name in zip(without_dust(frame[value]), full, strict=True)
     ]
     low, high = min(0.0, float(frame[value].min())), max(0.0, float(frame[value].max()))
     room = room_left(frame[value], label_length) * (high - low)
@@ -145,6 +145,8 @@ def bars(
             "type": "value",
             # The number beside a bar to the left would otherwise lie on the names.
             **({"min": significant(low - room)} if low < 0 else {}),
+            # Beside long names there is room for few numbers.
+            "splitNumber": 5 if label_length <= LABEL_LENGTH else 3,
             "axisLabel": {"color": palette.quiet, "hideOverlap": True, "showMinLabel": low >= 0},
             "splitLine": {"lineStyle": {"color": palette.line, "opacity": 0.5}, "showMinLine": low >= 0},
         },

@@ -41,8 +41,8 @@ def show(workspace: Workspace, run: Run) -> None:
         return
     st.markdown("**Make the file smaller**")
     st.caption(
-        f"The model's file has {file_megabytes(workspace.runs, run.id):.2f} MB. A smaller copy is written beside it; "
-        "the model itself stays as it is."
+        f"The model takes {file_megabytes(workspace.runs, run.id):.2f} MB here, unpacked. A smaller copy is written "
+        "beside it; the model itself stays as it is."
     )
     job = optimising_job(workspace, state.manager(), run.id)
     busy = job is not None and not job.state.ended

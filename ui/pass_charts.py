@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ui.chart_labels import significant
+from ui.chart_labels import significant, without_dust
 from ui.charts import Option, chart_frame, number_axis
 from ui.palette import Palette
 
@@ -10,7 +10,8 @@ from ui.palette import Palette
 def movement_chart(frame: pd.DataFrame, *, title: str, palette: Palette) -> Option:
     """The mean movement at each pass as a line of points, in the range from `low` to `high`."""
     names = [f"Pass {number}" for number in frame["pass"]]
-    low, high, mean = ([significant(value) for value in frame[column]] for column in ("low", "high", "mean"))
+    low, high = ([significant(value) for value in frame[column]] for column in ("low", "high"))
+    mean = without_dust(frame["mean"])
     ranges = [
         [{"coord": [place, first]}, {"coord": [place, last]}]
         for place, (first, last) in enumerate(zip(low, high, strict=True))

@@ -33,6 +33,25 @@ def show_check(check: DeletionCheck, *, key: str, what: str) -> None:
     frame = check.frame.rename(columns=names)
     frame[what] = frame[what].map(plain)
     numbers = st.column_config.NumberColumn(format="%.3f")
+    with st.expander(f"Showing one {what} after the other"):
+        show_chart(
+            hiding_curves(
+                check.curves,
+                title="How far the answers are from the whole ones",
+                palette=current_palette(),
+                showing=True,
+            ),
+            key=f"{key}_shown",
+            alt="How far answers are from the whole ones as parts are shown in the order of the picture, and in random "
+            "orders",
+            frame=check.curves,
+            height=260,
+        )
+        st.caption(
+            f"Here the line of the picture should fall faster. The mean height of its line above is "
+            f"{check.comprehensiveness:.3g} (comprehensiveness: high is good), and here {check.sufficiency:.3g} "
+            "(sufficiency: low is good)."
+        )
     with st.expander(f"Each {what} by itself"):
         st.dataframe(
             frame, hide_index=True, column_config=dict.fromkeys(list(names.values())[1:], numbers), key=key

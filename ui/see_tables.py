@@ -2,11 +2,12 @@
 
 import streamlit as st
 
-from nexusflow.services.columns import pictures
+from nexusflow.services.columns import picture_values, pictures
 from nexusflow.services.insight import Insight
 from nexusflow.services.passes import rows_used
 from ui.charts import bars, heatmap, heatmap_cell, height_for
-from ui.figure import clickable_chart, show_chart
+from ui.escape import plain
+from ui.figure import clickable_chart, csv_button, show_chart
 from ui.page import two_cards
 from ui.palette import current_palette
 from ui.see_check import show_check
@@ -142,6 +143,12 @@ def agreement(insight: Insight) -> None:
             frame=found.rename_axis("picture").reset_index(),
             height=height_for(len(found), row=46, least=280),
         )
+        with st.expander("Each table in each picture"):
+            said = picture_values(insight)
+            shown = said.reset_index(names="table").assign(table=[plain(role) for role in said.index])
+            numbers = dict.fromkeys(said.columns, st.column_config.NumberColumn(format="%.3g"))
+            st.dataframe(shown, hide_index=True, column_config=numbers, key="picture_values")
+            csv_button(said.reset_index(names="table"), key="picture_values")
         compute = (
             ""
             if insight.has_attributions

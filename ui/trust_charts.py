@@ -142,11 +142,17 @@ def _square(
     }
 
 
-def hiding_curves(frame: pd.DataFrame, *, title: str, palette: Palette) -> Option:
-    """How far answers move as more is hidden: in the picture's order, and in random ones."""
+def hiding_curves(frame: pd.DataFrame, *, title: str, palette: Palette, showing: bool = False) -> Option:
+    """How far answers move as more is hidden: in the picture's order, and in random ones. With `showing`, how far they
+    are from the whole answer as more is shown."""
+    curve, along, height = (
+        ("insertion", "Shown, %", "Distance from the whole answers")
+        if showing
+        else ("deletion", "Hidden, %", "Change of the answers")
+    )
     lines = (
-        ("In the picture's order", "deletion", palette.for_it, "solid"),
-        ("In random orders", "deletion_random", palette.quiet, "dashed"),
+        ("In the picture's order", curve, palette.for_it, "solid"),
+        ("In random orders", f"{curve}_random", palette.quiet, "dashed"),
     )
     share = (100 * frame["share"]).round(1).tolist()
     axis = number_axis(palette) | {"nameTextStyle": {"color": palette.quiet}}
@@ -157,8 +163,8 @@ def hiding_curves(frame: pd.DataFrame, *, title: str, palette: Palette) -> Optio
         "grid": {"left": 12, "right": 24, "top": 92, "bottom": 28, "containLabel": True},
         "legend": {"top": 32, "left": 0, "textStyle": {"color": palette.text}, "itemHeight": 3},
         "tooltip": {"trigger": "axis", "confine": True},
-        "xAxis": axis | {"name": "Hidden, %", "nameLocation": "middle", "nameGap": 26, "min": 0, "max": 100},
-        "yAxis": axis | {"name": "Change of the answers", "nameGap": 12, "nameTextStyle": left},
+        "xAxis": axis | {"name": along, "nameLocation": "middle", "nameGap": 26, "min": 0, "max": 100},
+        "yAxis": axis | {"name": height, "nameGap": 12, "nameTextStyle": left},
         "series": [
             {
                 "type": "line",

@@ -111,14 +111,22 @@ def column_ablation(
 
 
 def pictures(insight: Insight) -> pd.DataFrame:
-    """Spearman's rank correlation of what each picture says of tables: pictures by pictures.
+    """Spearman's rank correlation of what each picture says of tables: pictures by pictures; NaN where there are fewer
+    than three tables."""
+    from nexusflow.explain.faithfulness import agreement
+
+    said = picture_values(insight)
+    return agreement({str(name): said[name].to_numpy() for name in said.columns})
+
+
+def picture_values(insight: Insight) -> pd.DataFrame:
+    """What each picture says of each table: a line per role, a column per picture.
 
     Attention is how much a table is looked at on average, gradients are there once columns were computed, Shapley
-    values are means of their size over a sample, and hiding is the measure of the check. NaN where there are fewer than
-    three tables.
+    values are root mean squares over a sample (in units of the output, as gradients are), and hiding is the measure of
+    the check.
     """
     from nexusflow.explain.attribution import shapley
-    from nexusflow.explain.faithfulness import agreement
 
     check = insight.faithfulness().frame.set_index("name").reindex(insight.roles)
     looked = np.nanmean(insight.attention().matrix.to_numpy(), axis=0)
@@ -133,4 +141,4 @@ def pictures(insight: Insight) -> pd.DataFrame:
         lambda: shapley(insight.trained, insight.reader, insight.sample(ROWS_HIDDEN)),
     )
     shown["Shapley"] = np.sqrt((values**2).mean(axis=0))
-    return agreement({**shown, "Hiding": check["change"].to_numpy()})
+    return pd.DataFrame({**shown, "Hiding": check["change"].to_numpy()}, index=list(insight.roles))

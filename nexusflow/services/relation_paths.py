@@ -34,18 +34,21 @@ def relation_paths(
                 on_progress=on_progress,
             ).frame
             frame = found.assign(
-                path=_paths(insight), role=list(groups.names), tables=groups.hides_GT.sum(axis=1)
+                path=[" → ".join(names) for names in role_paths(insight).values()],
+                role=list(groups.names),
+                tables=groups.hides_GT.sum(axis=1),
             )[list(frame.columns)].sort_values("change", ascending=False, kind="stable", ignore_index=True)
         write_bytes(path, frame.to_parquet(index=False))
     return pd.read_parquet(path)
 
 
-def _paths(insight: Insight) -> list[str]:
-    layout, told = insight.reader.layout.roles, []
+def role_paths(insight: Insight) -> dict[str, tuple[str, ...]]:
+    """Of every role but the row's own, in their order: the names of the roles on the way to it, the row's own first."""
+    layout, told = insight.reader.layout.roles, {}
     for role in layout[1:]:
         names, above = [role.name], role.parent
         while above:
             names.append(layout[above].name)
             above = layout[above].parent
-        told.append(" → ".join([layout[0].name, *reversed(names)]))
+        told[role.name] = (layout[0].name, *reversed(names))
     return told

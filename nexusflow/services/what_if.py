@@ -16,10 +16,12 @@ ROW = "row"
 
 
 def editable(insight: Insight, row: int, role: str) -> pd.DataFrame:
-    """The uploaded rows that an example reads as this role, latest first, with their number."""
+    """The uploaded rows that an example reads as this role, latest first and each once, with their number."""
     place = insight.role_number(role)
     slots = insight.reader.context(np.array([row])).row_BTS[0, place]
     rows = slots[slots >= 0]
+    # A row that several rows lead to, as the product of two orders, is in several slots.
+    rows = rows[np.sort(np.unique(rows, return_index=True)[1])]
     values = insight.reader.tables[insight.reader.layout.roles[place].table].take(rows)
     values.insert(0, _number_column(values), rows + 1)
     return values

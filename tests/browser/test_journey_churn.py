@@ -69,7 +69,7 @@ def test_from_the_sample_to_predictions_and_the_reasons_for_them(
 
 
 def look_at_tables(page: Page) -> None:
-    """Click a cell of the attention map."""
+    """Click a cell of the attention map, tick a row behind it, and see what that read."""
     expect(page.get_by_text("Can this be trusted?")).to_be_visible(timeout=60_000)
     chart = by_key(page, "attention").locator("canvas").first
     expect(chart).to_be_visible(timeout=30_000)
@@ -82,7 +82,16 @@ def look_at_tables(page: Page) -> None:
     box = chart.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.45)
-    expect(by_key(page, "drill")).to_contain_text("Rows in which", timeout=30_000)
+    card = by_key(page, "drill")
+    expect(card).to_contain_text("Rows in which", timeout=30_000)
+    expect(card).to_contain_text("is reached by")
+    rows = card.locator("canvas").first
+    rows.scroll_into_view_if_needed()
+    page.wait_for_timeout(1500)
+    rows.click(position={"x": 16, "y": 52}, force=True)
+    expect(card).to_contain_text("read of", timeout=30_000)
+    expect(by_key(page, "drill_columns").locator("canvas").first).to_be_visible(timeout=60_000)
+    expect(card).to_contain_text("The latest come first", timeout=30_000)
 
 
 def look_at_masks_and_columns(page: Page) -> None:

@@ -7,7 +7,7 @@ import pytest
 from small_shop import SMALL, ready_workspace, shop_task
 
 from nexusflow.services.carried import moved
-from nexusflow.services.columns import column_ablation, column_trust, pictures
+from nexusflow.services.columns import column_ablation, column_trust, picture_values, pictures
 from nexusflow.services.insight import Insight
 from nexusflow.services.jobs import JobManager
 from nexusflow.services.training import start_training
@@ -97,6 +97,11 @@ def test_pictures_are_compared_with_each_other(insight):
     found = pictures(insight)
     assert list(found.index) == list(found.columns)
     assert {"Attention", "Draws on", "Gradients", "Shapley", "Hiding"} == set(found.index)
+    said = picture_values(insight)
+    assert list(said.columns) == list(found.columns) and list(said.index) == list(insight.roles)
+    assert said["Draws on"].sum() == pytest.approx(1.0) and (said["Shapley"] >= 0).all()
+    change = insight.faithfulness().frame.set_index("name")["change"]
+    assert said["Hiding"].to_dict() == change.to_dict()
 
 
 def test_masks_of_chosen_rows_are_of_what_these_read(insight):

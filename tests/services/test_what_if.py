@@ -1,5 +1,7 @@
 """Laws of what-if: no edit moves nothing, an edit says what training on such a table would read, and keys stay."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -34,6 +36,17 @@ def test_what_can_be_edited_is_what_is_read_and_keys_stay(insight, row):
     assert set(orders["customer"]) == {insight.reader.entity_key(row)}
     assert set(fixed_columns(insight, insight.roles[1])) == {"order", "customer"}
     assert {"id", "left", "seen"} <= set(fixed_columns(insight, insight.roles[0]))
+
+
+def test_a_row_that_is_read_twice_is_edited_once(insight, row, monkeypatch):
+    """As the product of two orders, which each of them leads to."""
+    context = insight.reader.context(np.array([row]))
+    doubled = context.row_BTS.copy()
+    doubled[0, 1, 1] = doubled[0, 1, 0]
+    monkeypatch.setattr(insight.reader, "context", lambda index: replace(context, row_BTS=doubled))
+    shown, once = editable(insight, row, insight.roles[1]), np.unique(doubled[0, 1][doubled[0, 1] >= 0])
+    assert sorted(shown["row"]) == list(once + 1) and shown["row"].iloc[0] == doubled[0, 1, 0] + 1
+    assert not edit_of(shown, shown.copy())
 
 
 def test_without_an_edit_nothing_moves_to_the_bit(insight, row):

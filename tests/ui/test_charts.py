@@ -116,6 +116,12 @@ def test_numbers_left_of_bars_have_room_before_the_names(values: list[float], lo
         assert low < 0 or "min" not in option["xAxis"]
 
 
+def test_rounding_beside_a_large_figure_is_nothing_and_a_small_figure_by_itself_is_something() -> None:
+    assert chart_labels.without_dust([-0.0643, 1.66e-7, 0.00012345]) == [-0.0643, 0.0, 0.000123]
+    assert chart_labels.without_dust([1.66e-7, -3e-8]) == [1.66e-7, -3e-8]
+    assert chart_labels.without_dust([]) == []
+
+
 @pytest.mark.parametrize(("most", "columns", "printed"), [(0.4, 3, 0.123), (12.0, 4, 0.12), (12.0, 12, 0.1)])
 def test_a_map_prints_no_more_digits_than_its_cells_hold(most: float, columns: int, printed: float) -> None:
     values = np.full((2, columns), 0.1234)

@@ -8,7 +8,7 @@ import pytest
 
 from nexusflow.train.reliability import reliability
 from ui.palette import DARK, LIGHT
-from ui.trust_charts import POINTS_SHOWN, interval_chart, reliability_chart
+from ui.trust_charts import POINTS_SHOWN, hiding_curves, interval_chart, reliability_chart
 
 
 def test_reliability_has_a_point_and_a_range_per_bin_in_percent() -> None:
@@ -60,3 +60,20 @@ def test_many_points_are_thinned_and_one_is_enough(rows: int) -> None:
     option = interval_chart(frame, title="t", palette=LIGHT)
     assert sum(len(s["data"]) for s in option["series"][:2]) == min(rows, POINTS_SHOWN)
     json.dumps(option, allow_nan=False)
+
+
+def test_showing_draws_the_other_curves_by_their_share() -> None:
+    frame = pd.DataFrame(
+        {
+            "share": [0.0, 0.5, 1.0],
+            "deletion": [0.0, 0.3, 0.4],
+            "deletion_random": [0.0, 0.2, 0.4],
+            "insertion": [0.4, 0.1, 0.0],
+            "insertion_random": [0.4, 0.2, 0.0],
+        }
+    )
+    for showing, first in ((False, [0.0, 0.3, 0.4]), (True, [0.4, 0.1, 0.0])):
+        option = hiding_curves(frame, title="t", palette=LIGHT, showing=showing)
+        assert [y for _, y in option["series"][0]["data"]] == first
+        assert [x for x, _ in option["series"][1]["data"]] == [0.0, 50.0, 100.0]
+        assert option["xAxis"]["name"].startswith("Shown" if showing else "Hidden")
