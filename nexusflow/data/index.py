@@ -149,7 +149,7 @@ def _settle_ties(
         part = order[where]
         begins = np.ones(len(where), dtype=bool)
         begins[where > 0] = ~same[where[where > 0] - 1]
-        tie = tie_E[part]
+        tie: npt.NDArray[Any] = tie_E[part]
         if not (tie.dtype.kind in "iuf" and ((tie[1:] >= tie[:-1]) | begins[1:]).all()):
             order[where] = part[np.lexsort((tie, np.cumsum(begins)))]
     return order, time_E
