@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from nexusflow.config import RunConfig
 from nexusflow.errors import Problem, Severity, TrainingError
 from nexusflow.services.launch import Job, fit_by_processes
-from nexusflow.train.place import place
+from nexusflow.train.place import Place, place
 
 if TYPE_CHECKING:
     from nexusflow.data.reader import Reader
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from nexusflow.services.learn import Given
     from nexusflow.train.ranks import Ranks
     from nexusflow.train.result import FitResult
+
+# Where this process has joined torchrun's others, which it does once.
+_joined: list[Place] = []
 
 
 def fit_together(
@@ -118,6 +121,11 @@ def joined(config: RunConfig, tables: "TableSet", seen: "Schema") -> "Ranks":
 
     at = place()
     assert at is not None
+    if _joined:
+        raise TrainingError(
+            "torchrun's other processes ended with the training before this one. Start each training by torchrun anew."
+        )
+    _joined.append(at)
     world = join(config.training, at, processes(config.training))
     ours: dict[str, Any] = {
         "the settings": config.model_dump(mode="json"),

@@ -26,13 +26,14 @@ from nexusflow.models import load_model
 from nexusflow.public.data import RelationalData
 from nexusflow.public.model import NexusFormer
 from nexusflow.public.trainer import NexusFlowTrainer
-from nexusflow.services import launch
+from nexusflow.services import launch, together
 from nexusflow.services.resume import can_resume
 from nexusflow.services.runner import model_path, new_run, run_training
 from nexusflow.services.search import search_within
 from nexusflow.services.storage import RunStore
 from nexusflow.services.training import cancel_training, progress, start_training
 from nexusflow.train.events import BatchDone, EpochEnded, Note
+from nexusflow.train.place import place
 from nexusflow.train.run import RunStatus
 
 pytestmark = pytest.mark.slow
@@ -156,6 +157,15 @@ def test_the_workbench_takes_the_same_way_and_cancels_all_of_them(tmp_path, mana
     found = progress(workspace, manager, run_id)
     assert found.state == "cancelled" and found.epoch >= 1, found.message
     assert [process.returncode for process in started] == [0, 0]
+
+
+def test_a_second_training_does_not_wait_for_processes_that_ended_with_the_first(monkeypatch):
+    told = {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
+    for name, value in {**told, "TORCHELASTIC_RUN_ID": "x"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(together, "_joined", [place()])
+    with pytest.raises(TrainingError, match="ended with the training before this one"):
+        together.joined(config_of(STILL), as_tables(shop_frames()), SCHEMA)
 
 
 def test_a_search_trains_by_one_process_and_refuses_more():

@@ -10,7 +10,9 @@ import pytest
 from small_shop import SHORT, as_files, shop_config, shop_frames, shop_task
 
 from nexusflow.models import load_model
+from nexusflow.services.project_run import read_project, train_project
 from nexusflow.services.storage import RunStore
+from nexusflow.train.events import Note
 from nexusflow.train.run import RunStatus
 
 pytestmark = pytest.mark.slow
@@ -29,8 +31,8 @@ def machine(folder: Path, frames) -> Path:
     return config
 
 
-def torchrun(configs, out, *more):
-    """Train by one agent on each machine; exit codes and outputs."""
+def torchrun(*commands):
+    """`nexusflow train` with these options, by one agent on each machine; exit codes and outputs."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -39,13 +41,13 @@ def torchrun(configs, out, *more):
         subprocess.Popen(
             [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1"]
             + ["--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{port}", "--rdzv-id=shop"]
-            + ["-m", "nexusflow", "train", "--config", config, "--out", out, *more],
+            + ["-m", "nexusflow", "train", *command],
             env={**os.environ, **told},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for config in configs
+        for command in commands
     ]
     try:
         found = [process.communicate(timeout=150) for process in running]
@@ -57,7 +59,7 @@ def torchrun(configs, out, *more):
 
 def test_two_machines_train_one_model_and_one_of_them_tells_and_writes(tmp_path):
     configs = [machine(tmp_path / name, shop_frames()) for name in ("one", "two")]
-    codes, told = torchrun(configs, tmp_path / "models")
+    codes, told = torchrun(*(["--config", config, "--out", tmp_path / "models"] for config in configs))
     assert codes == [0, 0], told
     (run,) = RunStore(tmp_path / "models").list()
     assert run.status is RunStatus.FINISHED and run.runtime["processes"] == 2
@@ -73,7 +75,7 @@ def test_machines_with_other_tables_are_refused_by_name(tmp_path):
     other = shop_frames()
     other["orders"].loc[0, "amount"] += 1
     configs = [machine(tmp_path / "one", shop_frames()), machine(tmp_path / "two", other)]
-    codes, told = torchrun(configs, tmp_path / "models")
+    codes, told = torchrun(*(["--config", config, "--out", tmp_path / "models"] for config in configs))
     assert all(codes)
     words = "".join(err for _, err in told)
     assert "Process 2 of 2 does not have what the first one has: table orders differ." in words
@@ -83,6 +85,24 @@ def test_machines_with_other_tables_are_refused_by_name(tmp_path):
 
 def test_settings_that_torchrun_contradicts_are_refused(tmp_path):
     configs = [machine(tmp_path / name, shop_frames()) for name in ("one", "two")]
-    codes, told = torchrun(configs, tmp_path / "models", "--set", "training.devices=2")
+    more = ["--out", tmp_path / "models", "--set", "training.devices=2"]
+    codes, told = torchrun(*(["--config", config, *more] for config in configs))
     assert all(codes) and not RunStore(tmp_path / "models").list()
     assert any("training.devices asks for 2 processes" in err for _, err in told)
+
+
+def test_machines_that_can_read_its_folder_go_on_with_a_run(tmp_path):
+    config, asked = machine(tmp_path / "one", shop_frames()), []
+
+    def should_stop():
+        asked.append(1)
+        return len(asked) > 2
+
+    cut = train_project(read_project(config), tmp_path / "models", should_stop=should_stop)
+    assert cut.resumable and not cut.run.history
+    codes, told = torchrun(["--resume", cut.folder], ["--resume", cut.folder])
+    assert codes == [0, 0], told
+    (run,) = RunStore(tmp_path / "models").list()
+    assert run.id == cut.run.id and run.status is RunStatus.FINISHED and run.runtime["processes"] == 2
+    events = [e.message for e in RunStore(tmp_path / "models").events(run.id) if isinstance(e, Note)]
+    assert "Resumed after epoch 0 and 2 batches of the next" in events
