@@ -101,10 +101,9 @@ class _Fit:
         self.epochs = training.epochs or 1
         self.run_id, self.kind = run_id, reader.preprocessing.task.kind
         self.device = choose_device(training)
+        precision = effective_precision(training, self.device)
         self.fabric = Fabric(
-            accelerator="gpu" if self.device == "cuda" else "cpu",
-            devices=1,
-            precision=effective_precision(training, self.device),
+            accelerator="gpu" if self.device == "cuda" else "cpu", devices=1, precision=precision
         )
         self.train_N = np.flatnonzero(reader.examples.part_N == str(Part.TRAIN))
         if not len(self.train_N):
@@ -117,7 +116,7 @@ class _Fit:
         # The scores of earlier weights say nothing of these.
         model.calibration.fill(1.0, 0.0)
         self.rows = LossOfRows(model, reader, self.device)
-        optimizer = make_optimizer(model, training.optimizer)
+        optimizer = make_optimizer(model, training.optimizer, fused=precision != "16-mixed")
         self.loss_of, self.optimizer = self.fabric.setup(self.rows, optimizer)
         kept = GOING_ON_TIME if training.refit else 0.0
         self.pace = Pace(
