@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nexusflow.nn.joined import joined
+
 
 class SelfAttention(nn.Module):
     """Multi-head attention with separate query, key and value maps.
@@ -25,13 +27,15 @@ class SelfAttention(nn.Module):
         self.value = nn.Linear(width, width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, x_RCd: Tensor) -> Tensor:
-        """[R, C, d] to [R, C, d]."""
-        rows, columns, width = x_RCd.shape
-        shape = (rows, columns, self.heads, self.head_width)
-        q, k, v = (m(x_RCd).view(shape).transpose(1, 2) for m in (self.query, self.key, self.value))
+    def forward(self, x_RCd: Tensor, asking: int | None = None) -> Tensor:
+        """[R, C, d] to [R, C, d]; [R, asking, d] where only the first so many columns are to look at all of them."""
+        if asking is None:
+            q, k, v = joined(x_RCd, (self.query, self.key, self.value))
+        else:
+            q, (k, v) = self.query(x_RCd[:, :asking]), joined(x_RCd, (self.key, self.value))
+        q, k, v = (part.unflatten(2, (self.heads, self.head_width)).transpose(1, 2) for part in (q, k, v))
         mixed = F.scaled_dot_product_attention(q, k, v) if self.fused else _weighed(q, k, v)
-        return self.out(mixed.transpose(1, 2).reshape(rows, columns, width))
+        return self.out(mixed.transpose(1, 2).flatten(2))
 
 
 def _weighed(q_RHCa: Tensor, k_RHCa: Tensor, v_RHCa: Tensor) -> Tensor:

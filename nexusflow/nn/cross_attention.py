@@ -11,6 +11,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from nexusflow.nn.joined import joined
+
 
 class CrossContextualAttention(nn.Module):
     """Exact attention over all roles that are present; the weights are part of the answer.
@@ -37,10 +39,8 @@ class CrossContextualAttention(nn.Module):
     def forward(self, m_BTD: Tensor, z_BTTP: Tensor, present_BT: Tensor) -> tuple[Tensor, Tensor]:
         """The change of the summaries [B, T, D] and the weights [B, H, T, T], whose rows sum to one."""
         batch, roles, width = m_BTD.shape
-        m = self.norm(m_BTD)
-        q, k, v = (
-            f(m).view(batch, roles, self.heads, self.head_width) for f in (self.query, self.key, self.value)
-        )
+        *parts, gate = joined(self.norm(m_BTD), (self.query, self.key, self.value, self.gate))
+        q, k, v = (part.unflatten(-1, (self.heads, self.head_width)) for part in parts)
         score = torch.einsum("bihd,bjhd->bhij", q, k) / math.sqrt(self.head_width)
         score = score + self.pair_bias(z_BTTP).permute(0, 3, 1, 2)
         score = score.masked_fill(~present_BT[:, None, None, :], torch.finfo(score.dtype).min)
@@ -48,7 +48,7 @@ class CrossContextualAttention(nn.Module):
             score = _highest(score, present_BT, self.contexts)
         weight = torch.softmax(score, dim=-1)
         mixed = torch.einsum("bhij,bjhd->bihd", weight, v).reshape(batch, roles, width)
-        return self.dropout(self.out(torch.sigmoid(self.gate(m)) * mixed)), weight
+        return self.dropout(self.out(torch.sigmoid(gate) * mixed)), weight
 
     def carried(self, m_BTD: Tensor, z_BTTP: Tensor, present_BT: Tensor, weight_BHTT: Tensor) -> Tensor:
         """What each role took from each other by these weights [B, T, T, D]: over the second it sums, with the bias of

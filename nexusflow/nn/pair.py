@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nexusflow.data.layout import RoleLayout
+from nexusflow.nn.joined import joined
 
 FARTHEST = 7
 CHANNELS = 8
@@ -81,7 +82,8 @@ class OuterProductMean(nn.Module):
     def forward(self, m_BTD: Tensor, x_BTSD: Tensor, link_BTS: Tensor) -> Tensor:
         """The change of the pair state [B, T, T, P]; zero between roles that are not parent and child."""
         token = self.norm(x_BTSD + m_BTD.unsqueeze(2))
-        child, parent = self.child(token), self.parent(token)[:, self.get_buffer("parent_T")]
+        child, parent = joined(token, (self.child, self.parent))
+        parent = parent[:, self.get_buffer("parent_T")]
         at = link_BTS.clamp(min=0).unsqueeze(-1).expand(-1, -1, -1, CHANNELS)
         linked = (link_BTS >= 0).to(child.dtype).unsqueeze(-1)
         outer = torch.einsum("btsi,btsj->btij", child * linked, parent.gather(2, at)).flatten(2)
@@ -106,9 +108,10 @@ class TriangleUpdate(nn.Module):
 
     def forward(self, z_BTTP: Tensor, present_BT: Tensor) -> Tensor:
         """The change of the pair state [B, T, T, P]; absent roles stand in no triangle."""
-        z = self.norm(z_BTTP)
+        gates, sides = (self.left_gate, self.right_gate, self.gate), (self.left, self.right)
+        *open_, left, right = joined(self.norm(z_BTTP), (*gates, *sides))
+        left_gate, right_gate, gate = torch.sigmoid(torch.cat(open_, dim=-1)).chunk(3, dim=-1)
         both = (present_BT.unsqueeze(1) & present_BT.unsqueeze(2)).unsqueeze(-1)
-        left = torch.sigmoid(self.left_gate(z)) * self.left(z) * both
-        right = torch.sigmoid(self.right_gate(z)) * self.right(z) * both
         equation = "bikp,bjkp->bijp" if self.outgoing else "bkip,bkjp->bijp"
-        return torch.sigmoid(self.gate(z)) * self.out(self.norm_out(torch.einsum(equation, left, right)))
+        composed = torch.einsum(equation, left_gate * left * both, right_gate * right * both)
+        return gate * self.out(self.norm_out(composed))

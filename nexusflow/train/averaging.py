@@ -21,5 +21,5 @@ class WeightAverage:
         """Take in the weights after a step."""
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        for average, weight in zip(self.average.parameters(), model.parameters(), strict=True):
-            average.lerp_(weight, 1 - decay)
+        averages, weights = list(self.average.parameters()), list(model.parameters())
+        torch._foreach_lerp_(averages, weights, 1 - decay)

@@ -16,7 +16,6 @@ import torch.distributed as dist
 from torch import nn
 
 from nexusflow.config import OptimizerConfig, TrainingConfig
-from nexusflow.train.optimizer import make_optimizer
 from nexusflow.train.processes import Processes
 from nexusflow.train.ranks import PATIENCE, Ranks
 from nexusflow.train.world import Model, Rows
@@ -48,7 +47,7 @@ class Sharded(Ranks):
         with self.together():
             wrapped = self.fabric.setup_module(Touched(module))
             # Only now there are the parts that it is to move.
-            return wrapped, self.fabric.setup_optimizers(make_optimizer(module, config))
+            return wrapped, self.fabric.setup_optimizers(self.optimizer(module, config))
 
     def _keep(self, module: nn.Module) -> None:
         """A copy in which the weights come together whole."""

@@ -55,7 +55,12 @@ class World:
 
     def set_up(self, module: nn.Module, config: OptimizerConfig) -> tuple[Any, Any]:
         """The module and its optimizer as Fabric wraps them, on the device, with the first process's weights."""
-        return self.fabric.setup(module, make_optimizer(module, config))
+        return self.fabric.setup(module, self.optimizer(module, config))
+
+    def optimizer(self, module: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
+        """The optimizer as the precision allows it."""
+        scaled = getattr(self.fabric.strategy.precision, "scaler", None) is not None
+        return make_optimizer(module, config, fused=not scaled)
 
     def share(self, index_B: Rows) -> tuple[Rows, float]:
         """This process's rows of a step, and how often each of them counts: once, or where a step has fewer rows than

@@ -33,10 +33,10 @@ class FTBlock(nn.Module):
             nn.Linear(width, 2 * hidden), ReGLU(), nn.Dropout(dropout), nn.Linear(hidden, width)
         )
 
-    def forward(self, x_RCd: Tensor) -> Tensor:
-        """[R, C, d] to [R, C, d]."""
-        x_RCd = x_RCd + self.attention(self.norm_attention(x_RCd))
-        return x_RCd + self.forward_layer(self.norm_forward(x_RCd))
+    def forward(self, x_RCd: Tensor, asking: int | None = None) -> Tensor:
+        """[R, C, d] to [R, C, d]; of the first `asking` columns alone where only these are read afterwards."""
+        x_RAd = x_RCd[:, :asking] + self.attention(self.norm_attention(x_RCd), asking)
+        return x_RAd + self.forward_layer(self.norm_forward(x_RAd))
 
 
 class FTTransformerEncoder(TableEncoder):
@@ -60,6 +60,8 @@ class FTTransformerEncoder(TableEncoder):
         """Tokens [R, C, d] to rows [R, d]."""
         cls = self.cls.weight.expand(token_RCd.shape[0], 1, -1)
         x = torch.cat([cls.to(token_RCd.dtype), token_RCd], dim=1)
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             x = self.layer(block, x)
+        # Of the last block nothing but the [CLS] token is read.
+        x = self.layer(self.blocks[-1], x, 1)
         return EncoderOutput(row_RD=torch.relu(self.norm(x[:, 0])))
