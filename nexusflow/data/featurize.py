@@ -5,7 +5,8 @@ Axis letters: R rows of a table, N / K / M / X its numeric / categorical / times
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +17,11 @@ from nexusflow.data.numbers import parse_numbers
 from nexusflow.data.quantiles import QuantileScale, StandardScale
 from nexusflow.data.schema import Kind, TableSchema
 from nexusflow.data.tables import Table
-from nexusflow.data.times import parse_times
+from nexusflow.data.times import SHORT, parse_times
 from nexusflow.errors import Problem, Severity
+
+if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import HashingVectorizer
 
 MISSING, UNKNOWN, FIRST = 0, 1, 2
 MAX_CATEGORIES = 500
@@ -72,7 +76,7 @@ class TableFeaturizer:
         rows = len(table)
         raw = _stack([finite_numbers(table.column(c)) for c in self.numeric], (rows, 0), np.float64)
         scaled = [scale.transform(raw[:, n]) for n, scale in enumerate(self.numeric.values())]
-        codes = [_codes(table.column(c), words) for c, words in self.vocabulary.items()]
+        codes = [_codes(table.column(c), of) for c, of in self._code_of.items()]
         times = [_times(table.column(c)) for c in self.timestamp]
         texts = [_hashed(table.column(c)) for c in self.text]
         return EncodedTable(
@@ -82,6 +86,11 @@ class TableFeaturizer:
             time_RM=_stack(times, (rows, 0), np.int64),
             text_RXF=_stack(texts, (rows, 0, TEXT_FEATURES), np.float32),
         )
+
+    @cached_property
+    def _code_of(self) -> dict[str, dict[str, int]]:
+        """By column, the code of each category."""
+        return {c: {w: FIRST + n for n, w in enumerate(words)} for c, words in self.vocabulary.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and dicts, as `from_dict` reads them."""
@@ -190,6 +199,23 @@ def category_names(values: pd.Series) -> pd.Series:
     return values.astype("str").where(values.notna())
 
 
+def short_names(values: pd.Series) -> list[str | None] | None:
+    """What `category_names` gives, None for each that is missing; None for a column that is long or of another type."""
+    if len(values) > SHORT:
+        return None
+    if isinstance(values.dtype, pd.StringDtype):
+        return [text if isinstance(text, str) else None for text in values.array]
+    if values.dtype == np.bool_:
+        return ["true" if value else "false" for value in values.to_numpy()]
+    if not isinstance(values.dtype, np.dtype) or values.dtype.kind not in "iuf":
+        return None
+    numbers = values.to_numpy().astype(np.float64)
+    # Of two zeros the first gives its sign to the other.
+    if (np.signbit(numbers) & (numbers == 0)).any():
+        return None
+    return [None if number != number else f"{number:.12g}" for number in numbers.tolist()]
+
+
 def _note(table: str, column: str, message: str) -> Problem:
     return Problem(severity=Severity.NOTE, table=table, column=column, message=message)
 
@@ -200,11 +226,15 @@ def _vocabulary(values: pd.Series) -> tuple[tuple[str, ...], int]:
     return tuple(order[:MAX_CATEGORIES]), max(0, len(order) - MAX_CATEGORIES)
 
 
-def _codes(values: pd.Series, words: tuple[str, ...]) -> npt.NDArray[np.int32]:
+def _codes(values: pd.Series, code_of: Mapping[str, int]) -> npt.NDArray[np.int32]:
+    short = short_names(values)
+    if short is not None:
+        found = [MISSING if name is None else code_of.get(name, UNKNOWN) for name in short]
+        return np.array(found, dtype=np.int32)
     names = category_names(values)
-    code = pd.Index(words, dtype="str").get_indexer(pd.Index(names)).astype(np.int32)
-    found = np.where(code >= 0, code + FIRST, UNKNOWN)
-    return np.where(names.isna(), MISSING, found).astype(np.int32)
+    code = pd.Index(list(code_of), dtype="str").get_indexer(pd.Index(names)).astype(np.int32)
+    coded = np.where(code >= 0, code + FIRST, UNKNOWN)
+    return np.where(names.isna(), MISSING, coded).astype(np.int32)
 
 
 def _times(values: pd.Series) -> npt.NDArray[np.int64]:
@@ -221,14 +251,18 @@ def _middle(values: pd.Series) -> int:
 
 def _hashed(values: pd.Series) -> npt.NDArray[np.float32]:
     """Bags of words hashed to TEXT_FEATURES numbers of length one; all zero where missing."""
-    from sklearn.feature_extraction.text import HashingVectorizer
-
     codes, texts = pd.factorize(values.astype("str").where(values.notna()))
     table = np.zeros((len(texts) + 1, TEXT_FEATURES), dtype=np.float32)
     if len(texts):
-        vectorizer = HashingVectorizer(n_features=TEXT_FEATURES, norm="l2")
-        table[:-1] = vectorizer.transform([str(t) for t in texts]).toarray()
+        table[:-1] = _vectorizer().transform([str(t) for t in texts]).toarray()
     return table[codes]
+
+
+@cache
+def _vectorizer() -> "HashingVectorizer":
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    return HashingVectorizer(n_features=TEXT_FEATURES, norm="l2")
 
 
 def _stack(columns: list[npt.NDArray[Any]], empty: tuple[int, ...], dtype: type) -> npt.NDArray[Any]:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nexusflow.data.times import parse_times
+from nexusflow.data.times import SHORT, parse_times
 
 Rows = npt.NDArray[np.int64]
 
@@ -18,6 +18,9 @@ def match_keys(
 
     Composite keys are one key. Of several parents with one key the first is taken (`check_schema` refuses them).
     """
+    columns = [*(parent[c] for c in parent_columns), *(child[c] for c in child_columns)]
+    if len(parent) + len(child) <= SHORT and all(isinstance(c.dtype, pd.StringDtype) for c in columns):
+        return _match_texts([c.tolist() for c in columns], len(parent_columns))
     split = len(parent)
     codes = np.zeros(split + len(child), dtype=np.int64)
     missing = np.zeros(len(codes), dtype=bool)
@@ -30,6 +33,19 @@ def match_keys(
     known = np.flatnonzero(~missing[:split])[::-1]
     parent_of_code[codes[:split][known]] = known
     return np.where(missing[split:], -1, parent_of_code[codes[split:]])
+
+
+def _match_texts(columns: list[list[object]], parts: int) -> Rows:
+    """The same of short columns of text: those of the parent, then those of the child."""
+    parents, children = zip(*columns[:parts], strict=True), zip(*columns[parts:], strict=True)
+    row_of: dict[tuple[object, ...], int] = {}
+    for row, key in enumerate(parents):
+        row_of.setdefault(key, row)
+    found = [
+        row_of[key] if key in row_of and all(isinstance(part, str) for part in key) else -1
+        for key in children
+    ]
+    return np.array(found, dtype=np.int64)
 
 
 def _comparable(parent: pd.Series, child: pd.Series) -> npt.NDArray[np.generic] | pd.Index:

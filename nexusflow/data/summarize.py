@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from nexusflow.data.featurize import FIRST, EncodedTable, TableFeaturizer
 from nexusflow.data.index import Edges, RelationalIndex, sort_edges
 from nexusflow.data.keys import Rows
 from nexusflow.data.roles import Role
+from nexusflow.data.running import running, running_count
 
 DAY = 86_400 * 10**9
 LAST_ROWS = 5
@@ -126,7 +126,7 @@ class RoleSummary:
         own = roles[t].table == roles[0].table
         self.start, self.stop = edges.span(anchor_N, seeds.until_N, strict=own)
         self.missing = anchor_N < 0
-        self.group = pd.Series(edges.parent_E)
+        self.first_E = edges.start_P[edges.parent_E]
         self.since = {"all": self.start, f"last {LAST_ROWS}": np.maximum(self.start, self.stop - LAST_ROWS)}
         if windows:
             for name, look_back in (("short", windows.short), ("long", windows.long)):
@@ -189,8 +189,9 @@ class RoleSummary:
     def _numeric(self, n: int, column: str) -> Iterator[tuple[SummarySource, Values]]:
         scale = self.featurizer.numeric[column]
         values = np.clip(scale.clip(self.encoded.raw_RN[self.edges.child_E, n]), -LARGEST, LARGEST)
-        seen = self._prefix((~np.isnan(values)).astype(np.float64))
-        total = self._prefix(np.nan_to_num(values))
+        seen = running_count(~np.isnan(values), self.first_E)
+        so_far = running(values, self.edges.parent_E)
+        total = so_far.total
         means = {}
         for name, low in self.since.items():
             means[name] = _ratio(self._between(total, low), self._between(seen, low))
@@ -209,19 +210,13 @@ class RoleSummary:
                 f"mean {column} lately against before{self._window_words('long')}",
                 means["long"] - means["all"],
             )
-        series = pd.Series(values)
-        for statistic, prefix in (
-            ("last", series),
-            ("min", series.groupby(self.group).cummin()),
-            ("max", series.groupby(self.group).cummax()),
-        ):
-            known = prefix.groupby(self.group).ffill().to_numpy()
+        for statistic, known in (("last", so_far.last), ("min", so_far.low), ("max", so_far.high)):
             yield self._named(column, statistic, f"{statistic} {column}", self._at_stop(known))
 
     def _shares(self, k: int, column: str) -> Iterator[tuple[SummarySource, Values]]:
         codes = self.encoded.categorical_RK[self.edges.child_E, k]
         for j, word in enumerate(self.featurizer.vocabulary[column][:TOP_CATEGORIES]):
-            hits = self._prefix((codes == FIRST + j).astype(np.float64))
+            hits = running_count(codes == FIRST + j, self.first_E)
             for name in ("all", "long"):
                 if name in self.since:
                     share = _ratio(self._between(hits, self.since[name]), self.stop - self.since[name])
@@ -241,9 +236,6 @@ class RoleSummary:
         little = 0.1 * np.abs(everything) / (before + window) + 1e-12
         now, then = np.abs(recent) / window + little, np.abs(everything - recent) / before + little
         return np.where((self.stop > self.start) & (before > 1.0), np.log(now / then), np.nan)
-
-    def _prefix(self, values: Values) -> Values:
-        return pd.Series(values).groupby(self.group).cumsum().to_numpy(dtype=np.float64)
 
     def _between(self, prefix: Values, low: Rows) -> Values:
         """The sum over [low, stop) of what `prefix` accumulates since the anchor's start."""
