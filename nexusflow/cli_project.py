@@ -12,7 +12,6 @@ import typer
 
 import nexusflow
 from nexusflow.cli_shared import (
-    CONFIG_FILE,
     AsJson,
     UsageError,
     err,
@@ -23,6 +22,7 @@ from nexusflow.cli_shared import (
     told_plainly,
 )
 from nexusflow.errors import ConfigError
+from nexusflow.services.project_place import CONFIG_FILE
 
 if TYPE_CHECKING:
     from nexusflow.services.starting import Started

@@ -13,14 +13,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from nexusflow.errors import ConfigError, NexusFlowError, Problem, Severity
+from nexusflow.services.project_place import CONFIG_FILE
 
 if TYPE_CHECKING:
     from nexusflow.data.tables import TableSet
 
 # How a command ends, see docs/cli.md; 2 is also what typer gives for an option that there is not.
 FINE, REFUSED, USAGE, CANCELLED = 0, 1, 2, 130
-# Where a project keeps its configuration, seen from its folder.
-CONFIG_FILE = Path("configs", "config.yaml")
 
 # Results go to stdout and all else to stderr, so that a program can read the one and a person the other.
 out, err = Console(), Console(stderr=True)

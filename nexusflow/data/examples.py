@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nexusflow.data.featurize import category_names, finite_numbers
+from nexusflow.data.featurize import category_names, finite_numbers, short_names
 from nexusflow.data.index import FOREVER, NEVER, row_times
 from nexusflow.data.schema import Schema
 from nexusflow.data.tables import Table, TableSet
@@ -121,6 +121,11 @@ def _targets(table: Table, task: Task) -> npt.NDArray[np.float32]:
     values = table.column(task.target_column)
     if task.kind is TaskKind.REGRESSION:
         return finite_numbers(values).astype(np.float32)
+    if (names := short_names(values)) is not None:
+        place = {name: n for n, name in enumerate(task.classes)}
+        return np.array(
+            [np.nan if name is None else place.get(name, np.nan) for name in names], dtype=np.float32
+        )
     code = pd.Index(task.classes, dtype="str").get_indexer(pd.Index(category_names(values)))
     return np.where(code < 0, np.nan, code).astype(np.float32)
 

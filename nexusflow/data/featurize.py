@@ -5,7 +5,8 @@ Axis letters: R rows of a table, N / K / M / X its numeric / categorical / times
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +17,11 @@ from nexusflow.data.numbers import parse_numbers
 from nexusflow.data.quantiles import QuantileScale, StandardScale
 from nexusflow.data.schema import Kind, TableSchema
 from nexusflow.data.tables import Table
-from nexusflow.data.times import moments
+from nexusflow.data.times import SHORT, moments
 from nexusflow.errors import Problem, Severity
+
+if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import HashingVectorizer
 
 MISSING, UNKNOWN, FIRST = 0, 1, 2
 MAX_CATEGORIES = 500
@@ -79,8 +83,8 @@ class TableFeaturizer:
             for at in range(0, rows, AT_ONCE):
                 numeric_RN[at : at + AT_ONCE, n] = scale.transform(raw_RN[at : at + AT_ONCE, n])
         categorical_RK = np.empty((rows, len(self.vocabulary)), dtype=np.int32)
-        for k, (column, words) in enumerate(self.vocabulary.items()):
-            categorical_RK[:, k] = _codes(table.column(column), words)
+        for k, (column, code_of) in enumerate(self._code_of.items()):
+            categorical_RK[:, k] = _codes(table.column(column), code_of)
         time_RM = np.empty((rows, len(self.timestamp)), dtype=np.int64)
         for m, column in enumerate(self.timestamp):
             time_RM[:, m] = _times(table.column(column))
@@ -94,6 +98,11 @@ class TableFeaturizer:
             time_RM=time_RM,
             text_RXF=text_RXF,
         )
+
+    @cached_property
+    def _code_of(self) -> dict[str, dict[str, int]]:
+        """By column, the code of each category."""
+        return {c: {w: FIRST + n for n, w in enumerate(words)} for c, words in self.vocabulary.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and dicts, as `from_dict` reads them."""
@@ -202,6 +211,23 @@ def category_names(values: pd.Series) -> pd.Series:
     return values.astype("str").where(values.notna())
 
 
+def short_names(values: pd.Series) -> list[str | None] | None:
+    """What `category_names` gives, None for each that is missing; None for a column that is long or of another type."""
+    if len(values) > SHORT:
+        return None
+    if isinstance(values.dtype, pd.StringDtype):
+        return [text if isinstance(text, str) else None for text in values.array]
+    if values.dtype == np.bool_:
+        return ["true" if value else "false" for value in values.to_numpy()]
+    if not isinstance(values.dtype, np.dtype) or values.dtype.kind not in "iuf":
+        return None
+    numbers = values.to_numpy().astype(np.float64)
+    # Of two zeros the first gives its sign to the other.
+    if (np.signbit(numbers) & (numbers == 0)).any():
+        return None
+    return [None if number != number else f"{number:.12g}" for number in numbers.tolist()]
+
+
 def _note(table: str, column: str, message: str) -> Problem:
     return Problem(severity=Severity.NOTE, table=table, column=column, message=message)
 
@@ -212,20 +238,24 @@ def _vocabulary(values: pd.Series) -> tuple[tuple[str, ...], int]:
     return tuple(order[:MAX_CATEGORIES]), max(0, len(order) - MAX_CATEGORIES)
 
 
-def _codes(values: pd.Series, words: tuple[str, ...]) -> npt.NDArray[np.int32]:
+def _codes(values: pd.Series, code_of: Mapping[str, int]) -> npt.NDArray[np.int32]:
     """The categories' codes; each different value is looked up once, where equal ones have equal names."""
+    short = short_names(values)
+    if short is not None:
+        coded = [MISSING if name is None else code_of.get(name, UNKNOWN) for name in short]
+        return np.array(coded, dtype=np.int32)
     if values.dtype != object:
         place, seen = pd.factorize(values)
-        codes = np.append(_look_up(pd.Series(seen), words), np.int32(MISSING))
+        codes = np.append(_look_up(pd.Series(seen), code_of), np.int32(MISSING))
         return codes[place]
-    return _look_up(values, words)
+    return _look_up(values, code_of)
 
 
-def _look_up(values: pd.Series, words: tuple[str, ...]) -> npt.NDArray[np.int32]:
+def _look_up(values: pd.Series, code_of: Mapping[str, int]) -> npt.NDArray[np.int32]:
     names = category_names(values)
-    code = pd.Index(words, dtype="str").get_indexer(pd.Index(names)).astype(np.int32)
-    found = np.where(code >= 0, code + FIRST, UNKNOWN)
-    return np.where(names.isna(), MISSING, found).astype(np.int32)
+    code = pd.Index(list(code_of), dtype="str").get_indexer(pd.Index(names)).astype(np.int32)
+    coded = np.where(code >= 0, code + FIRST, UNKNOWN)
+    return np.where(names.isna(), MISSING, coded).astype(np.int32)
 
 
 def _times(values: pd.Series) -> npt.NDArray[np.int64]:
@@ -241,11 +271,15 @@ def _middle(values: pd.Series) -> int:
 
 def _hashed(values: pd.Series) -> npt.NDArray[np.float32]:
     """Bags of words hashed to TEXT_FEATURES numbers of length one; all zero where missing."""
-    from sklearn.feature_extraction.text import HashingVectorizer
-
     codes, texts = pd.factorize(values.astype("str").where(values.notna()))
     table = np.zeros((len(texts) + 1, TEXT_FEATURES), dtype=np.float32)
     if len(texts):
-        vectorizer = HashingVectorizer(n_features=TEXT_FEATURES, norm="l2")
-        table[:-1] = vectorizer.transform([str(t) for t in texts]).toarray()
+        table[:-1] = _vectorizer().transform([str(t) for t in texts]).toarray()
     return table[codes]
+
+
+@cache
+def _vectorizer() -> "HashingVectorizer":
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    return HashingVectorizer(n_features=TEXT_FEATURES, norm="l2")

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nexusflow.data.times import parse_times
+from nexusflow.data.times import SHORT, parse_times
 
 Rows = npt.NDArray[np.int64]
 
@@ -25,6 +25,9 @@ def match_keys(
         mine, theirs = child[child_columns[0]], parent[parent_columns[0]]
         if _whole(mine) and _whole(theirs):
             return _match_whole(theirs.to_numpy(dtype=np.int64), mine.to_numpy(dtype=np.int64))
+    columns = [*(parent[c] for c in parent_columns), *(child[c] for c in child_columns)]
+    if len(parent) + len(child) <= SHORT and all(isinstance(c.dtype, pd.StringDtype) for c in columns):
+        return _match_texts([c.tolist() for c in columns], len(parent_columns))
     split = len(parent)
     codes, missing = np.zeros(0, dtype=np.int64), np.zeros(split + len(child), dtype=bool)
     for number, pair in enumerate(zip(parent_columns, child_columns, strict=True)):
@@ -60,6 +63,19 @@ def _match_whole(parent_P: Rows, child_E: Rows) -> Rows:
     row_of[parent_P[::-1] - low] = np.arange(len(parent_P))[::-1]
     found = row_of[np.clip(child_E, low, high) - low]
     return np.where((child_E >= low) & (child_E <= high), found, -1)
+
+
+def _match_texts(columns: list[list[object]], parts: int) -> Rows:
+    """The same of short columns of text: those of the parent, then those of the child."""
+    parents, children = zip(*columns[:parts], strict=True), zip(*columns[parts:], strict=True)
+    row_of: dict[tuple[object, ...], int] = {}
+    for row, key in enumerate(parents):
+        row_of.setdefault(key, row)
+    found = [
+        row_of[key] if key in row_of and all(isinstance(part, str) for part in key) else -1
+        for key in children
+    ]
+    return np.array(found, dtype=np.int64)
 
 
 def _comparable(parent: pd.Series, child: pd.Series) -> npt.NDArray[np.generic] | pd.Index:

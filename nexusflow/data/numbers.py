@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+# For a column as short as this it pays to look first whether it holds anything.
+SHORT = 64
 _TRUTH = {"true": "1", "false": "0"}
 
 
@@ -12,6 +14,8 @@ def parse_numbers(values: pd.Series) -> pd.Series:
         return pd.Series(np.nan, index=values.index, dtype="float64")
     if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         return pd.Series(values.to_numpy(dtype=np.float64, na_value=np.nan), index=values.index)
+    if len(values) <= SHORT and not values.notna().any():
+        return pd.Series(np.nan, index=values.index, dtype="float64")
     codes, seen = pd.factorize(values.astype("str").where(values.notna()))
     texts = pd.Series(seen, dtype="str")
     words = texts.str.strip().str.lower()

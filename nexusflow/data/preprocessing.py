@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -60,12 +61,12 @@ class Preprocessing:
     found: tuple[Problem, ...] = ()
     families: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def roles(self) -> tuple[Role, ...]:
         """The table roles, the seed first."""
         return find_roles(self.schema, self.task.entity_table, hops=self.hops)
 
-    @property
+    @cached_property
     def layout(self) -> Layout:
         """Sizes and names for the network."""
         roles = self.roles

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -43,12 +44,18 @@ class QuantileScale:
         values = np.where(np.isfinite(values), values, np.nan)
         if self.constant:
             return np.zeros(len(values), dtype=np.float32)
-        reference = np.asarray(self.reference)
-        place = np.linspace(0, 1, len(reference))
+        reference, place, negative, backwards = self._curve
         low = np.interp(values, reference, place)
-        high = -np.interp(-values, -reference[::-1], -place[::-1])
+        high = -np.interp(-values, negative, backwards)
         score = ndtri(np.clip((low + high) / 2, EDGE, 1 - EDGE))
         return np.where(np.isnan(values), 0.0, score).astype(np.float32)
+
+    @cached_property
+    def _curve(self) -> tuple[npt.NDArray[np.float64], ...]:
+        """The quantiles and their places, and both mirrored, which gives the other end of equal quantiles."""
+        reference = np.asarray(self.reference)
+        place = np.linspace(0, 1, len(reference))
+        return reference, place, -reference[::-1], -place[::-1]
 
     @property
     def middle(self) -> float:

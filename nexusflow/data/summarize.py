@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from nexusflow.data.featurize import FIRST, EncodedTable, TableFeaturizer
 from nexusflow.data.index import Edges, RelationalIndex, sort_edges
 from nexusflow.data.keys import Rows
 from nexusflow.data.roles import Role
+from nexusflow.data.running import running
 
 DAY = 86_400 * 10**9
 LAST_ROWS = 5
@@ -178,7 +178,7 @@ class RoleSummary:
         own = roles[t].table == roles[0].table
         self.start, self.stop = edges.span(anchor_N, seeds.until_N, strict=own)
         self.missing = anchor_N < 0
-        self.group = pd.Series(edges.parents())
+        self.group_E = edges.parents()
         self.since = {"all": self.start, f"last {LAST_ROWS}": np.maximum(self.start, self.stop - LAST_ROWS)}
         if windows:
             for name, look_back in (("short", windows.short), ("long", windows.long)):
@@ -243,7 +243,8 @@ class RoleSummary:
         values = np.clip(scale.clip(self.encoded.raw_RN[self.edges.child_E, n]), -LARGEST, LARGEST)
         there = ~np.isnan(values)
         seen = _counted(there)
-        total = self._prefix(np.nan_to_num(values))
+        so_far = running(values, self.group_E)
+        total = so_far.total
         means = {}
         for name, low in self.since.items():
             means[name] = _ratio(self._between(total, low), seen[self.stop] - seen[low])
@@ -263,10 +264,8 @@ class RoleSummary:
                 means["long"] - means["all"],
             )
         last = self._latest(there)
-        grouped = pd.Series(values).groupby(self.group)
-        yield self._named(column, "last", f"last {column}", _at(values, last))
-        yield self._named(column, "min", f"min {column}", _at(grouped.cummin().to_numpy(), last))
-        yield self._named(column, "max", f"max {column}", _at(grouped.cummax().to_numpy(), last))
+        for statistic, known in (("last", values), ("min", so_far.low), ("max", so_far.high)):
+            yield self._named(column, statistic, f"{statistic} {column}", _at(known, last))
 
     def _shares(self, k: int, column: str) -> Iterator[tuple[SummarySource, Values]]:
         codes = self.encoded.categorical_RK[self.edges.child_E, k]
@@ -292,9 +291,6 @@ class RoleSummary:
         little = 0.1 * np.abs(everything) / (before + window) + 1e-12
         now, then = np.abs(recent) / window + little, np.abs(everything - recent) / before + little
         return np.where((self.stop > self.start) & (before > 1.0), np.log(now / then), np.nan)
-
-    def _prefix(self, values: Values) -> Values:
-        return pd.Series(values).groupby(self.group).cumsum().to_numpy(dtype=np.float64)
 
     def _between(self, prefix: Values, low: Rows) -> Values:
         """The sum over [low, stop) of what `prefix` accumulates since the anchor's start."""

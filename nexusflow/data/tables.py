@@ -12,6 +12,9 @@ import pandas as pd
 from nexusflow.data.schema import ForeignKey
 from nexusflow.errors import DataError, Problem
 
+# A table as short as this keeps the columns that it was asked for: finding one takes longer than what is done with it.
+SHORT = 256
+
 
 def family(values: pd.Series) -> str:
     """What a column is stored as: numbers, truth values, times or text."""
@@ -42,13 +45,25 @@ class Table:
         """The names of its columns."""
         return tuple(str(name) for name in self.frame.columns)
 
+    @cached_property
+    def _asked(self) -> dict[str, pd.Series]:
+        """The columns that it was asked for."""
+        return {}
+
     def select(self, columns: Sequence[str]) -> pd.DataFrame:
         """These columns of all rows."""
-        return self.frame[list(columns)]
+        if not columns or len(self.frame) > SHORT or len({*columns}) < len(columns):
+            return self.frame[list(columns)]
+        found = {name: self.column(name) for name in columns}
+        return pd.DataFrame(found, index=self.frame.index, columns=list(columns), copy=False)
 
     def column(self, name: str) -> pd.Series:
         """One column of all rows."""
-        return self.frame[name]
+        if len(self.frame) > SHORT:
+            return self.frame[name]
+        if name not in self._asked:
+            self._asked[name] = self.frame[name]
+        return self._asked[name]
 
     def holds_numbers(self, name: str) -> bool:
         """Whether a column is stored as numbers, which truth values are not."""

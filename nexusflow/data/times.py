@@ -1,5 +1,7 @@
 """Timestamps from what the user gave: one way to read them, used wherever time matters."""
 
+import re
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -33,6 +35,11 @@ _DAY = (
 _CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?[AaPp][Mm])?(?: ?[+-]\d{2}:?\d{2})?"
 _WRITTEN = rf"^\s*(?P<day>{_DAY})(?:(?:T|,? +)(?P<clock>{_CLOCK})(?: ?(?:UTC|GMT|Z))?)?\s*$"
 LOW, HIGH = pd.Timestamp("1678-01-01"), pd.Timestamp("2261-01-01")
+# In a column as short as this, what is done to a column costs more than what is done to its values.
+SHORT = 64
+_PLAIN = re.compile(
+    r"(?:1[7-9]|2[01])\d\d-\d\d-\d\d(?:[T ](?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?)?", re.ASCII
+)
 
 
 def parse_times(values: pd.Series) -> pd.Series:
@@ -45,6 +52,8 @@ def parse_times(values: pd.Series) -> pd.Series:
         stamps = values
     elif pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         return pd.Series(pd.NaT, index=values.index, dtype="datetime64[ns]")
+    elif (plain := _plain(values)) is not None:
+        return plain
     else:
         codes, texts = pd.factorize(values.astype("str").where(values.notna()))
         stamps = _read(pd.Series(texts, dtype="str")).reindex(codes).set_axis(values.index)
@@ -73,6 +82,21 @@ def reads_both_ways(values: pd.Series) -> bool:
     text = text[text.str.contains(r"^\s*\d{1,2}[/-]\d", regex=True)]
     parts = text.str.extract(r"^\s*(\d{1,2})[/-](\d{1,2})[/-](?:\d{4}|\d{2})\b").dropna().astype("int64")
     return len(parts) > 0 and bool((parts <= 12).all(axis=None)) and bool((parts[0] != parts[1]).any())
+
+
+def _plain(values: pd.Series) -> pd.Series | None:
+    """A short column of which every text is a plain ISO date, with or without a time of day; None for any other."""
+    if len(values) > SHORT or not isinstance(values.dtype, pd.StringDtype):
+        return None
+    texts = [text if isinstance(text, str) else "NaT" for text in values.array]
+    if not all(text == "NaT" or _PLAIN.fullmatch(text) for text in texts):
+        return None
+    try:
+        stamps = np.array(texts, dtype="datetime64[ns]")
+    except ValueError:
+        # A day that no month has.
+        return None
+    return pd.Series(stamps, index=values.index)
 
 
 def _read(texts: pd.Series) -> pd.Series:

@@ -63,7 +63,8 @@ def optimize_model(
     """A copy of the model with int8 weights (`quantization`, the default), some set to zero (`pruning`), or both.
 
     `amount` is the share of weights that pruning removes, 0.3 by default. With `target_size_mb` (millions of bytes) the
-    steps are found that reach it and lose least: int8 first, then as little pruning as will do; `method` limits them.
+    steps are found that reach it and lose least: int8 first, then as little pruning as will do, and pruning alone where
+    int8 costs too much; `method` limits them.
     `evaluation` says which rows to measure on; without it only sizes are known. ConfigError where the settings
     contradict each other, TargetOutOfReach where the size cannot be had.
     """
@@ -120,10 +121,13 @@ class _Work:
         first: Steps = (Step(method=QUANTIZATION),) if QUANTIZATION in methods else ()
         tried = [self.model, *([self.after(first)] if first else [])]
         for candidate in tried:
-            if size_of(candidate) <= target_mb * MB:
-                return candidate if self.bearable(candidate) else self.refuse(target_mb, tried[:1])
+            if size_of(candidate) <= target_mb * MB and self.bearable(candidate):
+                return candidate
         if PRUNING not in methods:
             self.refuse(target_mb, tried)
+        if not self.bearable(tried[-1]):
+            # Numbers that are too coarse are no better with some of them gone: pruning is tried by itself.
+            first = ()
         percent = self.least(first, target_mb)
         found = self.pruned(percent, first)
         if size_of(found) <= target_mb * MB and self.bearable(found):

@@ -18,6 +18,7 @@ from nexusflow.data.times import parse_times
 from nexusflow.errors import DataError, NexusFlowError, Problem, Severity
 from nexusflow.services.insight import Insight
 from nexusflow.services.prediction import answers, cutoff_times, read_new, score_rows
+from nexusflow.services.project_place import CONFIG_FILE
 from nexusflow.services.run_reader import run_reader
 from nexusflow.services.runner import PREDICTIONS_FILE, entity_keys
 from nexusflow.services.storage import RUN_FILE, RunStore, write_bytes
@@ -26,9 +27,6 @@ from nexusflow.train.run import Run
 if TYPE_CHECKING:
     from nexusflow.artifact import TrainedModel
     from nexusflow.data.reader import Reader
-
-# A project keeps its runs in a folder beside that of this file.
-PROJECT_CONFIG = Path("configs", "config.yaml")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +208,7 @@ def own_tables(run_folder: Path | None, trained: "TrainedModel") -> TableSet:
     around = None if run_folder is None else run_folder.parent
     if around is not None and around.name == "runs" and around.parent.parent.name == "workspaces":
         return Workspace(around.parent.name, around.parent).tables()
-    config = None if around is None else around.parent / PROJECT_CONFIG
+    config = None if around is None else around.parent / CONFIG_FILE
     if config is None or not config.is_file():
         raise DataError("Tables are needed: give frames or files by table name, or a folder of files.")
     return load_tables(trained.config, config)

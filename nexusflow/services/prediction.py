@@ -208,8 +208,8 @@ def answers(preprocessing: "Preprocessing", logit_NO: Logits, interval: "Interva
             bounds = dict(zip(bound_names(interval.level), interval.bounds(value), strict=True))
         return Answers(prediction=pd.Series(value), probability_NO=np.zeros((len(value), 0)), bounds=bounds)
     probability = np.stack([1.0 - value, value], axis=1) if task.kind is TaskKind.BINARY else value
-    classes = pd.Series(task.classes, dtype="str")
-    chosen = classes.iloc[probability.argmax(axis=1)].reset_index(drop=True)
+    classes = np.array(task.classes, dtype=object)
+    chosen = pd.Series(classes[probability.argmax(axis=1)], dtype="str")
     return Answers(prediction=chosen, probability_NO=probability)
 
 

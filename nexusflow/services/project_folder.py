@@ -10,7 +10,8 @@ from nexusflow.data.tables import TableSet
 from nexusflow.errors import ConfigError, NexusFlowError, Problem, Severity
 from nexusflow.services.config_text import commented_yaml
 from nexusflow.services.export import MOST_CELLS, as_parquet, can_export
-from nexusflow.services.project_link import CONFIG_FILE, Link, digest
+from nexusflow.services.project_link import Link, digest
+from nexusflow.services.project_place import CONFIG_FILE
 from nexusflow.services.project_tables import load_tables
 from nexusflow.services.projects import meaning
 from nexusflow.services.storage import home, one_at_a_time, read_json, write_bytes, write_json

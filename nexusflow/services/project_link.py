@@ -9,10 +9,10 @@ from typing import Any
 from nexusflow.config import RunConfig, parse_config
 from nexusflow.errors import ConfigError
 from nexusflow.services.project_merge import merge
+from nexusflow.services.project_place import CONFIG_FILE
 from nexusflow.services.storage import read_json, write_json
 
 LINK_FILE = "project.json"
-CONFIG_FILE = Path("configs", "config.yaml")
 
 
 @dataclass(frozen=True, kw_only=True)

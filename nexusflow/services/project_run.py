@@ -11,6 +11,7 @@ from nexusflow.data.task import PARTS, Part, Task
 from nexusflow.errors import Problem
 from nexusflow.services.data_cache import data_cache
 from nexusflow.services.learn import Learn, reached
+from nexusflow.services.project_place import CONFIG_FILE
 from nexusflow.services.projects import load_project
 from nexusflow.services.storage import RunStore, new_run_id
 from nexusflow.services.together import end_if_following, following
@@ -204,4 +205,4 @@ def train(
 
 
 def _config_of(project: Path) -> Path:
-    return project / "configs" / "config.yaml" if project.is_dir() else project
+    return project / CONFIG_FILE if project.is_dir() else project

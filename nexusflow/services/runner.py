@@ -287,7 +287,10 @@ class _Training:
         else:
             self.record.update(metrics={str(Part.VALIDATION): dict(metrics)})
             self._save(preprocessing, model, RunStatus.CANCELLED)
-            self.record.say(f"Cancelled; the weights of epoch {run.best_epoch}, the best so far, are kept.")
+            kept = f"the weights of epoch {run.best_epoch}, the best so far, are kept"
+            if self.result.refitted:
+                kept = f"the model is kept as it went on from epoch {run.best_epoch} with the validation rows"
+            self.record.say(f"Cancelled; {kept}.")
         self.record.finish(RunStatus.CANCELLED)
 
     def _save(self, preprocessing: "Preprocessing", model: "NexusFormer", status: RunStatus) -> None:

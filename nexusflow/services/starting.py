@@ -17,12 +17,12 @@ from nexusflow.errors import ConfigError, DataError, Problem, Severity
 from nexusflow.services.config_text import commented_yaml
 from nexusflow.services.inspection import inspect_folder
 from nexusflow.services.project_notebook import first_notebook, readme
+from nexusflow.services.project_place import CONFIG_FILE
 from nexusflow.services.projects import to_config
 from nexusflow.services.storage import read_json
 from nexusflow.services.target_guess import Guess, guess_targets, named_target, task_of
 
 FOLDERS = ("configs", "datasets", "models", "results", "notebooks")
-CONFIG_FILE = Path("configs", "config.yaml")
 NOTEBOOK_FILE = Path("notebooks", "first_steps.ipynb")
 README_FILE = Path("README.md")
 # What a kind list or an option says by its absence.

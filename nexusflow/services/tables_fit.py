@@ -130,8 +130,7 @@ def _unknown(reader: "Reader") -> list[Problem]:
                 rare = _unread(mask, table.column(column), name, column, said, "They count as one.")
                 found.append(replace(rare, severity=Severity.NOTE))
         for column, mask in unread:
-            mask = mask & table.column(column).notna().to_numpy()
-            if mask.any():
+            if mask.any() and (mask := mask & table.column(column).notna().to_numpy()).any():
                 said = "cannot be read as in training and are taken as missing, such as"
                 found.append(_unread(mask, table.column(column), name, column, said, "Correct them."))
     return found
@@ -152,7 +151,7 @@ def _retyped(reader: "Reader") -> list[Problem]:
             if column not in table.columns or not len(table):
                 continue
             values = table.column(column)
-            if not values.notna().any():
+            if not (values.iloc[:1].notna().any() or values.notna().any()):
                 if column in features:
                     message = (
                         "is empty in every row, which it was not in training; all of it is taken as missing."
@@ -203,7 +202,7 @@ def _unlinked(reader: "Reader") -> list[Problem]:
             message = f"{repeated:,} rows repeat a key that {key.child_table!r} refers to; the first of each is read."
             fix = "Leave one row per key."
             found.append(_problem(Severity.WARNING, message, key.parent_table, key.parent_columns[0], fix))
-        given = child.select(key.child_columns).notna().all(axis=1).to_numpy()
+        given = np.logical_and.reduce([child.column(c).notna().to_numpy() for c in key.child_columns])
         lost = given & (reader.index.parent_of[key] < 0)
         if not lost.any() or not len(parent):
             continue

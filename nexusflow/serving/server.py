@@ -1,6 +1,5 @@
 """A loaded model that scores tables for many clients, within limits."""
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +11,9 @@ import anyio
 import anyio.to_thread
 import pandas as pd
 
+from nexusflow.data.found import Source, as_source
 from nexusflow.data.load import only, read_file
+from nexusflow.data.sources.records import from_records
 from nexusflow.data.tables import Table, TableSet
 from nexusflow.errors import DataError, NexusFlowError, Problem, Severity
 from nexusflow.services.prediction import Prediction, predict_with
@@ -80,7 +81,10 @@ class Server:
         if not records and name in schema.tables:
             frame = pd.DataFrame({c.name: pd.Series(dtype="str") for c in schema[name].columns})
             return Table(name=name, frame=frame, source="request")
-        return read_table(name, f"{name}.json", json.dumps(records).encode())
+        file = f"{name}.json"
+        # Rows are told of a file as any other; none at all are refused as a file without rows is.
+        source = as_source(from_records(file, records)) if records else read_file((file, b"[]"))
+        return _the_table(name, file, source)
 
 
 def make_server(model: Path, *, held: TableSet = EMPTY, limits: Limits | None = None) -> Server:
@@ -94,7 +98,11 @@ def make_server(model: Path, *, held: TableSet = EMPTY, limits: Limits | None = 
 
 def read_table(name: str, file: str, content: bytes) -> Table:
     """The table in a file's content, read as an uploaded file is; NexusFlowError where it is none."""
-    table, problems = only(file, read_file((file, content)), name)
+    return _the_table(name, file, read_file((file, content)))
+
+
+def _the_table(name: str, file: str, source: Source) -> Table:
+    table, problems = only(file, source, name)
     errors = [p for p in problems if p.severity is Severity.ERROR]
     if errors or table is None:
         raise NexusFlowError(*(replace(p, table=name) for p in errors or problems))

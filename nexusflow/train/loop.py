@@ -276,6 +276,7 @@ class _Fit:
             metrics=metrics,
             validation_logit_NO=whole,
             stopped=stopped,
+            refitted=self.training.refit and self.at.phase is Phase.DONE,
             seconds=self.keeper.now,
         )
 

@@ -1,5 +1,8 @@
 """Predictions of a finished network, batch by batch."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -9,6 +12,9 @@ from nexusflow.nn.nexusformer import NexusFormer
 from nexusflow.train.events import ShouldStop
 
 BATCH = 512
+# So few rows are answered by one thread sooner than by several that wait for each other, above all where requests
+# share the cores. It also gives them the same bits on a machine of any number of cores.
+FEW = 32
 
 
 class Stopped(Exception):
@@ -33,6 +39,22 @@ def predict_logits(
         for at in range(0, len(index_N), batch_size):
             if should_stop is not None and should_stop():
                 raise Stopped
-            batch = reader.batch(index_N[at : at + batch_size]).to(device)
-            parts.append(model(batch).logit_BO.float().cpu().numpy())
+            index_B = index_N[at : at + batch_size]
+            batch = reader.batch(index_B).to(device)
+            with _threads_for(len(index_B)):
+                parts.append(model(batch).logit_BO.float().cpu().numpy())
     return np.concatenate(parts)
+
+
+@contextmanager
+def _threads_for(rows: int) -> Iterator[None]:
+    """One thread for few rows, else what is set. It is set for the thread that calls, so others are not disturbed."""
+    before = torch.get_num_threads()
+    if rows > FEW or before == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

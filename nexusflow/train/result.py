@@ -16,7 +16,8 @@ class FitResult:
 
     `validation_logit_NO` is what the calibrated network said of the validation rows before it learned from them, in
     their order; None where no epoch ended, or where it was stopped before it had said it of them all. `metrics` are
-    the scores of those that it did say it of.
+    the scores of those that it did say it of. `refitted` says whether the weights went on from the best epoch's with
+    the validation rows, as `training.refit` asks.
     """
 
     history: tuple[EpochRecord, ...]
@@ -26,3 +27,4 @@ class FitResult:
     validation_logit_NO: npt.NDArray[np.float32] | None
     stopped: bool
     seconds: float
+    refitted: bool = False

@@ -136,6 +136,26 @@ def test_a_target_that_costs_too_much_of_the_score_is_refused(made, evaluation, 
     assert refused.value.closest_mb == pytest.approx(closest / 1e6, abs=0.002)
 
 
+def test_where_int8_costs_too_much_pruning_is_tried_alone(made, evaluation, monkeypatch):
+    """What int8 costs is planted, more than may be lost; pruning costs 0.01 with every 40 %."""
+    trained = made[1]
+
+    def planted(asked, before, after):
+        steps = after.optimisation.steps
+        return sum(2 * MOST_LOSS if step.method == "quantization" else step.amount / 40 for step in steps)
+
+    monkeypatch.setattr(optimizer, "measured", planted)
+    target = optimizer.size_of(optimize_model(trained, "pruning", 0.3).model) / 1e6
+    found = optimize_model(trained, target_size_mb=target, evaluation=evaluation)
+    (step,) = found.optimization_metadata["methods"]
+    assert step["method"] == "pruning" and 0.25 < step["amount"] <= 0.3
+    assert size(found.model) <= target * 1e6
+    with pytest.raises(TargetOutOfReach, match=r"40% of the weights pruned\)"):
+        optimize_model(trained, target_size_mb=target / 2, evaluation=evaluation)
+    with pytest.raises(TargetOutOfReach, match="as it is"):
+        optimize_model(trained, "quantization", target_size_mb=target, evaluation=evaluation)
+
+
 CONTRADICTIONS = [
     {"method": "magic"},
     {"method": ["pruning", "pruning"]},

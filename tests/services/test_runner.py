@@ -7,10 +7,12 @@ from dataclasses import replace
 import hostile
 import numpy as np
 import pytest
+import torch
 from model_files import as_folder
 from sklearn import metrics
 from small_shop import SCHEMA, SHORT, as_tables, shop_config, shop_frames, shop_task
 
+from nexusflow.artifact import load_model
 from nexusflow.errors import NexusFlowError, TaskError, TrainingError
 from nexusflow.services import runner
 from nexusflow.services.learn import Given, reached
@@ -189,6 +191,33 @@ def test_stopped_after_an_epoch_the_best_weights_are_kept(tmp_path):
     assert has_model(store, "r-01") and predictions(store, "r-01") is None
     assert run.metrics == {"validation": run.history[0].val_metrics}
     assert any(isinstance(e, Note) and "are kept" in e.message for e in store.events("r-01"))
+
+
+@pytest.mark.parametrize("refit", [True, False])
+def test_stopped_while_rows_are_scored_it_says_which_weights_are_kept(tmp_path, refit):
+    task, seen = shop_task(), []
+    config = shop_config(task, SHORT.model_copy(update={"refit": refit}))
+    store = RunStore(tmp_path)
+    store.create(new_run("r-01", name="tiny", config=config, schema=SCHEMA, task=task))
+    run = run_training(
+        config=config,
+        tables=TABLES,
+        schema=SCHEMA,
+        task=task,
+        store=store,
+        run_id="r-01",
+        on_event=seen.append,
+        should_stop=lambda: Note(message="Scoring every row") in seen,
+    )
+    assert run.status is RunStatus.CANCELLED and set(run.metrics) == {"validation"}
+    assert predictions(store, "r-01") is None
+    told = next(event.message for event in seen if isinstance(event, Note) and "Cancelled" in event.message)
+    assert ("with the validation rows" in told) is refit
+    assert (f"the weights of epoch {run.best_epoch}" in told) is not refit
+    # The file holds what a run that was let go on ends with: the same weights, whatever they are called.
+    again, _ = train(tmp_path / "again", training=config.training)
+    cancelled, whole = (load_model(model_path(each, "r-01")).model.state_dict() for each in (store, again))
+    assert all(torch.equal(cancelled[name], whole[name]) for name in whole)
 
 
 def test_stopped_among_the_baselines_the_model_and_its_scores_are_kept(tmp_path):

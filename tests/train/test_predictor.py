@@ -6,7 +6,7 @@ import torch
 from stand_in import Network, fake_reader
 
 from nexusflow.data.task import TaskKind
-from nexusflow.train.predictor import Stopped, predict_logits
+from nexusflow.train.predictor import FEW, Stopped, predict_logits
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 119, 120, 500])
@@ -37,3 +37,20 @@ def test_it_stops_before_the_next_batch(answers_before):
     with pytest.raises(Stopped):
         predict_logits(Network(), reader, np.arange(100), batch_size=10, should_stop=should_stop)
     assert len(reader.asked) == answers_before
+
+
+def test_few_rows_are_answered_by_one_thread_whatever_is_set():
+    threads, before = [], torch.get_num_threads()
+
+    class Watched(Network):
+        def forward(self, batch):
+            threads.append(torch.get_num_threads())
+            return super().forward(batch)
+
+    torch.set_num_threads(2)
+    try:
+        predict_logits(Watched(), fake_reader(), np.arange(2 * FEW + 3), batch_size=FEW + 1)
+        assert threads == [2, 2, 1]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

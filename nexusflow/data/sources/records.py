@@ -1,7 +1,7 @@
 """JSON: one record per line, or an array of records; each field becomes a column."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -35,6 +35,11 @@ def read_records(name: str, given: bytes | Path) -> Found:
             return None, (error(name, f"holds no records: {why}.", fix, row=row),)
         records, bad = [whole], []
     problems += _tell(name, bad, len(records))
+    return from_records(name, records, problems)
+
+
+def from_records(name: str, records: Sequence[Record], problems: Sequence[Problem] = ()) -> Found:
+    """The table of records that are read already, one at least."""
     table, found = _table(name, records)
     return finish(name, table, [*problems, *found])
 
@@ -103,7 +108,7 @@ def _tell(file: str, bad: list[tuple[int, str]], rows: int) -> list[Problem]:
     return found + [warning(file, f"was left out: {why}.", fix, row=row) for row, why in bad[:ROWS_TOLD]]
 
 
-def _table(file: str, records: list[Record]) -> tuple[pa.Table, list[Problem]]:
+def _table(file: str, records: Sequence[Record]) -> tuple[pa.Table, list[Problem]]:
     keys = list(dict.fromkeys(key for record in records for key in record))
     names, problems = clean_names(file, [key.encode("utf-8", "backslashreplace").decode() for key in keys])
     columns = {}
