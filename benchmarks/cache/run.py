@@ -185,8 +185,15 @@ class Watched:
         self.source, self.seconds = source, 0.0
 
     def index(self, *given: Any) -> Any:
-        """See `Cache`."""
-        return self._timed(self.source.index, given)
+        """See `Cache`; with all children, which may be looked for only when they are asked for."""
+
+        def whole(*asked: Any) -> Any:
+            index = self.source.index(*asked)
+            for key in index.children:
+                index.children[key]
+            return index
+
+        return self._timed(whole, given)
 
     def encoded(self, *given: Any) -> Any:
         """See `Cache`."""
