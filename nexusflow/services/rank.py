@@ -6,6 +6,7 @@ it failed.
 
 import json
 import os
+import shutil
 import sys
 import time
 import traceback
@@ -65,7 +66,7 @@ def _train(folder: Path, attempt: Path) -> None:
     model, handed = build_model(config, reader.preprocessing), Checkpoints(folder, write_bytes).read(MODEL)
     assert handed is not None
     model.load_state_dict(handed.tensors)
-    _wait_for_all(attempt, at, job["parent"])
+    _wait_for_all(attempt, at, job["parent"], folder)
     world = join(config.training, at, processes(config.training), meeting=attempt / MEETING_FILE)
     first = world.rank == 0
     if first:
@@ -80,7 +81,7 @@ def _train(folder: Path, attempt: Path) -> None:
                 file.write(json.dumps(event_to_dict(event)) + "\n")
 
     def should_stop() -> bool:
-        _end_with(job["parent"])
+        _end_with(job["parent"], folder)
         return first and (attempt / STOP_FILE).exists()
 
     kept = job["checkpoints"]
@@ -101,17 +102,18 @@ def _train(folder: Path, attempt: Path) -> None:
     world.leave()
 
 
-def _wait_for_all(attempt: Path, at: Place, parent: int) -> None:
+def _wait_for_all(attempt: Path, at: Place, parent: int, folder: Path) -> None:
     """Until every process has come so far, so that none waits within a library for one that was never started."""
     (attempt / f"here-{at.rank}").touch()
     while not all((attempt / f"here-{rank}").exists() for rank in range(at.number)):
-        _end_with(parent)
+        _end_with(parent, folder)
         time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
-def _end_with(parent: int) -> None:
-    """End where whoever started this process is gone, and nobody waits for a model."""
+def _end_with(parent: int, folder: Path) -> None:
+    """End where whoever started this process is gone, and nobody waits for a model or clears away."""
     if os.getppid() != parent:
+        shutil.rmtree(folder, ignore_errors=True)
         _end(1)
 
 

@@ -272,7 +272,9 @@ def test_no_process_outlives_the_program_that_started_it(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(ALONE.format(root=str(ROOT), here=str(Path(__file__).parent)))
     command = [sys.executable, program, tmp_path / "runs"]
-    starter = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    (tmp_path / "scratch").mkdir()
+    where = {**os.environ, "TMPDIR": str(tmp_path / "scratch")}
+    starter = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=where)
     try:
         pids = [int(starter.stdout.readline()) for _ in range(2)]
         assert starter.stdout.readline() == "learning\n"
@@ -284,6 +286,7 @@ def test_no_process_outlives_the_program_that_started_it(tmp_path):
     while any(alive(pid) for pid in pids) and time.monotonic() < until:
         time.sleep(0.1)
     assert not any(alive(pid) for pid in pids)
+    assert not list((tmp_path / "scratch").glob("nexusflow-*"))
 
 
 def alive(pid):
