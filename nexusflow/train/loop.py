@@ -135,6 +135,8 @@ class _Fit:
             clipping=training.gradient_clipping,
             rows=self.batch_size,
             on_event=on_event,
+            on_loss=self._learnt,
+            late=self.device == "cuda",
         )
         self.at = Standing(best_state=self._state())
 
@@ -174,7 +176,8 @@ class _Fit:
                 at.best, at.best_epoch = record.val_loss, epoch
                 at.best_state, at.said = self._state(), logit_NO
             at.begin(self.shuffle, self.keeper.now)
-            left = self._seconds_left(at.history)
+            left = (self.epochs - epoch) * float(np.mean([e.seconds for e in at.history]))
+            left = min(left, self.pace.seconds_left)
             self.on_event(EpochEnded(record=record, epochs=self.epochs, seconds_left=left))
             self._keep()
 
@@ -253,6 +256,7 @@ class _Fit:
             self.average.update(self.plain)
             at.batch = step + 1
             self._keep(if_due=at.batch % batches > 0)
+        self.step.settle()
         self.plain.load_state_dict(self.average.average.state_dict())
 
     def _again(
@@ -290,10 +294,6 @@ class _Fit:
         patience_ended = self.training.early_stopping and waited >= self.training.patience
         return patience_ended or self.pace.over
 
-    def _seconds_left(self, history: list[EpochRecord]) -> float:
-        left = (self.epochs - len(history)) * float(np.mean([e.seconds for e in history]))
-        return min(left, self.pace.seconds_left)
-
     def _epoch(self, epoch: int) -> tuple[EpochRecord, npt.NDArray[np.float32]]:
         """An epoch, or what a checkpoint left of it; and what the network then says of the rows that choose."""
         at = self.at
@@ -305,13 +305,13 @@ class _Fit:
                 continue
             if self.should_stop():
                 raise Stopped
-            if at.losses and self.pace.over:
+            if at.batch and self.pace.over:
                 break
-            at.losses.append(self._step(epoch, number, index))
-            at.sizes.append(len(index))
+            self._step(epoch, number, index)
             at.batch = number
             self.pace.learnt(len(index))
             self._keep(if_due=True)
+        self.step.settle()
         loss, metrics, logit_NO = self.choosing.judge(self.average.average, epoch)
         record = EpochRecord(
             epoch=epoch,
@@ -326,17 +326,23 @@ class _Fit:
     def _shuffled(self, rows_N: npt.NDArray[np.int64], most: int) -> Iterator[npt.NDArray[np.int64]]:
         order = self.shuffle.permutation(rows_N)[:most]
         for at in range(0, len(order), self.batch_size):
+            rest = order[at + self.batch_size :]
+            self.rows.batch_of.announce(rest[: self.batch_size] if len(rest) else None)
             yield order[at : at + self.batch_size]
 
-    def _step(self, epoch: int, number: int, index: npt.NDArray[np.int64]) -> float:
-        value = self.step.learn(index, f"epoch {epoch}, batch {number}")
+    def _learnt(self, loss: float, rows: int) -> None:
+        if self.at.phase is Phase.LEARNING:
+            self.at.losses.append(loss)
+            self.at.sizes.append(rows)
+
+    def _step(self, epoch: int, number: int, index: npt.NDArray[np.int64]) -> None:
+        self.step.learn(index, f"epoch {epoch}, batch {number}")
         self.schedule.step()
         self.average.update(self.plain)
         now = time.monotonic()
-        if now - self.last_event >= SECONDS_BETWEEN_EVENTS:
+        if self.at.losses and now - self.last_event >= SECONDS_BETWEEN_EVENTS:
             self.last_event = now
-            done = self.pace.fraction((epoch - 1) * self.batches + number)
+            done, loss = self.pace.fraction((epoch - 1) * self.batches + number), self.at.losses[-1]
             self.on_event(
-                BatchDone(epoch=epoch, batch=number, batches=self.batches, loss=value, fraction=done)
+                BatchDone(epoch=epoch, batch=number, batches=self.batches, loss=loss, fraction=done)
             )
-        return value

@@ -1,6 +1,5 @@
 """One step of the optimizer, in as many pieces as the memory asks for."""
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,16 +7,14 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from nexusflow.errors import TrainingError
 from nexusflow.train.events import Note, OnEvent
+from nexusflow.train.late import WAY_OUT, LateLosses, OnLoss, must_be_finite
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-WAY_OUT = (
-    "Lower training.optimizer.lr, look for infinite or extreme values in the target, or set "
-    "training.precision to 32-true."
-)
+__all__ = ["WAY_OUT", "Step", "is_out_of_memory"]
+
 # What PyTorch says where memory ends, on a graphics card and on a processor.
 MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
 
@@ -32,7 +29,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 class Step:
     """Takes the optimizer's steps. Where memory runs out the rows are read in halves from then on.
 
-    Their gradients are added up, so that a step stays one of as many rows as before.
+    Their gradients are added up, so that a step stays one of as many rows as before. Each step's loss goes to `on_loss`
+    with the number of its rows; `late`, once the next step is under way or at `settle`, so that nobody waits for it.
     """
 
     def __init__(
@@ -44,12 +42,15 @@ class Step:
         clipping: float | None,
         rows: int,
         on_event: OnEvent,
+        on_loss: OnLoss,
+        late: bool,
     ) -> None:
         self.fabric, self.loss_of, self.optimizer = fabric, loss_of, optimizer
         self.clipping, self.rows_at_once, self.on_event = clipping, rows, on_event
+        self.on_loss, self.late = on_loss, LateLosses(on_loss) if late else None
 
-    def learn(self, index_B: npt.NDArray[np.int64], where: str) -> float:
-        """One step; the loss before it. TrainingError where it is not finite, MemoryError where one row is too many."""
+    def learn(self, index_B: npt.NDArray[np.int64], where: str) -> None:
+        """One step. TrainingError where its loss is not finite, MemoryError where one row is too many."""
         value = self._backward(index_B, where)
         while value is None:
             self._halve(len(index_B), where)
@@ -59,21 +60,27 @@ class Step:
                 self.loss_of, self.optimizer, max_norm=self.clipping, error_if_nonfinite=False
             )
         self.optimizer.step()
-        return value
+        if isinstance(value, float):
+            self.on_loss(value, len(index_B))
+        elif self.late is not None:
+            self.late.take(value, len(index_B), where)
 
-    def _backward(self, index_B: npt.NDArray[np.int64], where: str) -> float | None:
+    def settle(self) -> None:
+        """Every loss is told; TrainingError where the last is not finite."""
+        if self.late is not None:
+            self.late.settle()
+
+    def _backward(self, index_B: npt.NDArray[np.int64], where: str) -> float | torch.Tensor | None:
         """Gradients of the mean loss, and that loss; None where memory ran out."""
         try:
             self.optimizer.zero_grad()
-            total = 0.0
+            total: float | torch.Tensor = 0.0
             for at in range(0, len(index_B), self.rows_at_once):
                 piece = index_B[at : at + self.rows_at_once]
                 loss, share = self.loss_of(torch.from_numpy(piece)), len(piece) / len(index_B)
-                value = float(loss.detach())
-                if not math.isfinite(value):
-                    raise TrainingError(f"The loss became {value} in {where}. {WAY_OUT}")
+                value = loss.detach() if self.late else must_be_finite(float(loss.detach()), where)
                 self.fabric.backward(loss if share == 1 else share * loss)
-                total += share * value
+                total = total + share * value
             return total
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
