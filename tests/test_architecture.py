@@ -53,8 +53,11 @@ PRODUCT = sorted(
 THREADS = {"threading", "multiprocessing", "concurrent", "asyncio"}
 OWNERS = {
     "captum": ["nexusflow/explain/attribution.py"],
-    # Drawing takes a lock, for matplotlib's settings are those of the process.
-    **dict.fromkeys(THREADS, ["nexusflow/services/jobs.py", "nexusflow/services/figures.py"]),
+    # Drawing takes a lock, for matplotlib's settings are those of the process. Batches for a graphics card are read
+    # ahead in a thread that calls nothing but the reader.
+    **dict.fromkeys(
+        THREADS, ["nexusflow/services/jobs.py", "nexusflow/services/figures.py", "nexusflow/train/ahead.py"]
+    ),
 }
 # What pages and ui may take from the engine besides services: types, settings, and what is shown of facts.
 FOR_PAGES = (

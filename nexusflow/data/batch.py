@@ -35,7 +35,7 @@ class TableBatch:
 
     def to(self, device: torch.device | str) -> "TableBatch":
         """The same rows on another device."""
-        return TableBatch(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+        return TableBatch(**{f.name: _moved(getattr(self, f.name), device) for f in fields(self)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,5 +67,12 @@ class Batch:
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on another device."""
-        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "tables"}
+        moved = {f.name: _moved(getattr(self, f.name), device) for f in fields(self) if f.name != "tables"}
         return replace(self, tables={n: t.to(device) for n, t in self.tables.items()}, **moved)
+
+
+def _moved(tensor: Tensor, device: torch.device | str) -> Tensor:
+    """On the device; to a graphics card from pinned memory, so that nobody waits for it."""
+    if torch.device(device).type == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)

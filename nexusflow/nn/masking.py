@@ -18,12 +18,16 @@ HIDING_STEPS = 0.25
 
 @dataclass(frozen=True, kw_only=True)
 class Hidden:
-    """What is not to be seen: cells [R_t, C_t] by table, slots, summary features, and the seed row's own cells."""
+    """What is not to be seen: cells [R_t, C_t] by table, slots, summary features, and the seed row's own cells.
+
+    `seeds` says whether any seed's own cells are hidden, so that nobody needs to look on the device.
+    """
 
     cells: Mapping[str, Tensor]
     slots_BTS: Tensor
     summaries_BA: Tensor
     seed_B: Tensor
+    seeds: bool = False
 
     def everything(self) -> "Hidden":
         """Every cell and summary hidden, no slot."""
@@ -32,14 +36,21 @@ class Hidden:
 
     def and_roles(self, hide_BT: Tensor, roles: Sequence[RoleLayout]) -> "Hidden":
         """Whole roles hidden as well: their slots and summaries; of role 0 only the seed row's own cells."""
+        return replace(
+            self.and_others(hide_BT, roles),
+            seed_B=self.seed_B | hide_BT[:, 0],
+            seeds=self.seeds or bool(hide_BT[:, 0].any()),
+        )
+
+    def and_others(self, hide_BT: Tensor, roles: Sequence[RoleLayout]) -> "Hidden":
+        """The same without role 0, of which nothing more is hidden."""
         others_BT = torch.cat([torch.zeros_like(hide_BT[:, :1]), hide_BT[:, 1:]], dim=1)
-        sizes = torch.tensor([r.summary_stop - r.summary_start for r in roles], device=hide_BT.device)
-        owner_BA = others_BT.repeat_interleave(sizes, dim=1)
+        sizes = [r.summary_stop - r.summary_start for r in roles]
+        owner_BA = torch.cat([others_BT[:, t : t + 1].expand(-1, n) for t, n in enumerate(sizes)], dim=1)
         return replace(
             self,
             slots_BTS=self.slots_BTS | others_BT.unsqueeze(-1),
             summaries_BA=self.summaries_BA | owner_BA,
-            seed_B=self.seed_B | hide_BT[:, 0],
         )
 
 
@@ -70,14 +81,13 @@ def draw_hidden(batch: Batch, chance: float, roles: Sequence[RoleLayout]) -> Hid
     slots_BTS = drawn(plain.slots_BTS, chance / 2)
     slots_BTS[:, 0] = False
     role_BT = drawn(batch.slot_BTS[:, :, 0], chance / 2)
-    role_BT[:, 0] = False
     some = replace(
         plain,
         cells={name: drawn(cells, chance) for name, cells in plain.cells.items()},
         slots_BTS=slots_BTS,
         summaries_BA=drawn(plain.summaries_BA, chance),
     )
-    return some.and_roles(role_BT, roles)
+    return some.and_others(role_BT, roles)
 
 
 def _columns(rows: TableBatch) -> int:

@@ -168,7 +168,7 @@ class NexusFormer(nn.Module):
             ],
             dim=1,
         )
-        if bool(hidden.seed_B.any()):
+        if hidden.seeds:
             row_BTSD = self._without_own_cells(batch, row_BTSD, hidden.seed_B)
         x_BTSD = self.slot_embedding(row_BTSD, batch.age_BTS, batch.timed_BTS) * filled_BTS.unsqueeze(-1)
         says_BT = self._says(batch, hidden)

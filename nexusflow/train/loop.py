@@ -130,6 +130,8 @@ class _Fit:
             clipping=training.gradient_clipping,
             rows=self.batch_size,
             on_event=on_event,
+            on_loss=self._learnt,
+            late=world.size == 1 and world.fabric.device.type == "cuda",
         )
         self.at = Standing(best_state=self._state())
 
@@ -169,7 +171,8 @@ class _Fit:
                 at.best, at.best_epoch = record.val_loss, epoch
                 at.best_state, at.said = self._state(), logit_NO
             at.begin(self.shuffle, self.keeper.now)
-            left = self._seconds_left(at.history)
+            left = (self.epochs - epoch) * float(np.mean([e.seconds for e in at.history]))
+            left = min(left, self.pace.seconds_left)
             self.on_event(EpochEnded(record=record, epochs=self.epochs, seconds_left=left))
             self._keep()
 
@@ -250,6 +253,7 @@ class _Fit:
             self.average.update(self.world.whole(self.plain))
             at.batch = step + 1
             self._keep(if_due=at.batch % batches > 0)
+        self.step.settle()
         self.world.load(self.plain, self.average.average.state_dict())
 
     def _again(
@@ -288,10 +292,6 @@ class _Fit:
         patience_ended = self.training.early_stopping and waited >= self.training.patience
         return bool(self.world.agree(patience_ended or self.pace.over)[0])
 
-    def _seconds_left(self, history: list[EpochRecord]) -> float:
-        left = (self.epochs - len(history)) * float(np.mean([e.seconds for e in history]))
-        return min(left, self.pace.seconds_left)
-
     def _epoch(self, epoch: int) -> tuple[EpochRecord, npt.NDArray[np.float32]]:
         """An epoch, or what a checkpoint left of it; and what the network then says of the rows that choose."""
         at = self.at
@@ -304,11 +304,11 @@ class _Fit:
             if self._over():
                 break
             self.world.draw(self.training.seed, epoch, number)
-            at.losses.append(self._step(epoch, number, index))
-            at.sizes.append(len(index))
+            self._step(epoch, number, index)
             at.batch = number
             self.pace.learnt(len(index))
             self._keep(if_due=True)
+        self.step.settle()
         loss, metrics, logit_NO = self.choosing.judge(self.average.average, epoch)
         told = EpochRecord(
             epoch=epoch,
@@ -322,7 +322,7 @@ class _Fit:
 
     def _over(self) -> bool:
         """Whether the epoch ends before the next batch, which else goes by the first process's learning rates."""
-        groups, over = self.optimizer.param_groups, bool(self.at.losses) and self.pace.over
+        groups, over = self.optimizer.param_groups, bool(self.at.batch) and self.pace.over
         stop, ends, *rates = self.world.agree(self.should_stop(), over, *(group["lr"] for group in groups))
         if stop:
             raise Stopped
@@ -333,17 +333,23 @@ class _Fit:
     def _shuffled(self, rows_N: npt.NDArray[np.int64], most: int) -> Iterator[npt.NDArray[np.int64]]:
         order = self.shuffle.permutation(rows_N)[:most]
         for at in range(0, len(order), self.batch_size):
+            coming = order[at + self.batch_size : at + 2 * self.batch_size]
+            self.rows.batch_of.announce(self.world.share(coming)[0] if len(coming) else None)
             yield order[at : at + self.batch_size]
 
-    def _step(self, epoch: int, number: int, index: npt.NDArray[np.int64]) -> float:
-        value = self.step.learn(index, f"epoch {epoch}, batch {number}")
+    def _learnt(self, loss: float, rows: int) -> None:
+        if self.at.phase is Phase.LEARNING:
+            self.at.losses.append(loss)
+            self.at.sizes.append(rows)
+
+    def _step(self, epoch: int, number: int, index: npt.NDArray[np.int64]) -> None:
+        self.step.learn(index, f"epoch {epoch}, batch {number}")
         self.schedule.step()
         self.average.update(self.world.whole(self.plain))
         now = time.monotonic()
-        if now - self.last_event >= SECONDS_BETWEEN_EVENTS:
+        if self.at.losses and now - self.last_event >= SECONDS_BETWEEN_EVENTS:
             self.last_event = now
-            done = self.pace.fraction((epoch - 1) * self.batches + number)
+            done, loss = self.pace.fraction((epoch - 1) * self.batches + number), self.at.losses[-1]
             self.on_event(
-                BatchDone(epoch=epoch, batch=number, batches=self.batches, loss=value, fraction=done)
+                BatchDone(epoch=epoch, batch=number, batches=self.batches, loss=loss, fraction=done)
             )
-        return value

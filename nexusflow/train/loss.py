@@ -1,5 +1,8 @@
 """The loss that training lowers, as a module of its own."""
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -8,6 +11,10 @@ from torch import nn
 from nexusflow.data.reader import Reader
 from nexusflow.nn.heads import task_loss
 from nexusflow.nn.nexusformer import NexusFormer
+from nexusflow.train.ahead import Ahead
+
+if TYPE_CHECKING:
+    from nexusflow.data.batch import Batch
 
 
 class LossOfRows(nn.Module):
@@ -17,16 +24,22 @@ class LossOfRows(nn.Module):
         super().__init__()
         self.model, self.reader, self.device = model, reader, device
         self.taught_N: npt.NDArray[np.float32] | None = None
+        self.batch_of = Ahead(self._read, meanwhile=device == "cuda")
 
     def turn_to(self, reader: Reader, taught_N: npt.NDArray[np.float32] | None) -> None:
         """Read the rows by this reader from now on, and take these targets in place of its own where there are any."""
+        self.batch_of.forget()
         self.reader, self.taught_N = reader, taught_N
 
     def forward(self, index_B: torch.Tensor) -> torch.Tensor:
-        batch = self.reader.batch(index_B.cpu().numpy()).to(self.device)
+        batch = self.batch_of(index_B.cpu().numpy())
         output = self.model(batch)
-        preprocessing, target_B = self.reader.preprocessing, batch.target_B
+        kind = self.reader.preprocessing.task.kind
+        return task_loss(kind, output.logit_BO, batch.target_B) + output.loss
+
+    def _read(self, index_B: npt.NDArray[np.int64]) -> "Batch":
+        batch = self.reader.batch(index_B)
         if self.taught_N is not None:
-            taught = preprocessing.scale(self.taught_N[index_B.cpu().numpy()])
-            target_B = torch.from_numpy(taught).to(target_B)
-        return task_loss(preprocessing.task.kind, output.logit_BO, target_B) + output.loss
+            taught = torch.from_numpy(self.reader.preprocessing.scale(self.taught_N[index_B]))
+            batch = replace(batch, target_B=taught.to(batch.target_B))
+        return batch.to(self.device)

@@ -88,7 +88,8 @@ class Parts:
 
 
 def capture(at: Standing, parts: Parts, *, seconds: float) -> Checkpoint:
-    """All of it, as it stands; nothing is drawn and nothing moved."""
+    """All of it, as it stands; nothing is drawn and nothing moved. TrainingError where the last loss is not finite."""
+    parts.step.settle()
     optimizer, pace, fabric = parts.optimizer.state_dict(), parts.pace, parts.world.fabric
     tensors = {
         **_named("model", parts.world.whole(parts.model).state_dict()),
