@@ -92,7 +92,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "flash_attention": "How attention over the columns is computed: true without holding its weights, false "
         "with them. Not given: as architecture.use_flash_attn says. Not for TabNet, which has none.",
         "gradient_checkpointing": "Compute the encoder's layers twice in training instead of keeping what is inside "
-        "them: less memory, more time, the same numbers.",
+        "them: less memory, more time, the same numbers. On for every table, it is so for what joins the tables too.",
         "primary_key": "The column or columns that tell the rows apart.",
         "foreign_keys": "References to other tables. Once any dataset names some, the named ones are all there are.",
         "time_column": "The time since which a row is known; without one, rows are taken as always known.",

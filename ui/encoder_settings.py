@@ -30,7 +30,7 @@ def encoder_details(before: EncoderChoice, kind: str, place: int) -> dict[str, A
             "Gradient checkpointing",
             before.gradient_checkpointing,
             help="Computes layers twice in training instead of keeping what is inside them: less memory, more time, "
-            "the same numbers.",
+            "the same numbers. On for every table, it is so for what joins the tables too.",
             key=f"checkpointing_{place}",
         )
         flash = None if tabnet else _attention(before, place)

@@ -12,9 +12,11 @@ Axis letters: B seeds, T roles, S slots, D width, P pair width, O outputs, A sum
 """
 
 from collections.abc import Collection, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from nexusflow.config import ArchitectureConfig, DatasetConfig
 from nexusflow.data.batch import Batch, TableBatch
@@ -94,6 +96,12 @@ class NexusFormer(nn.Module):
         )
         self.refinement = Refinement(width, PAIR_WIDTH, layout.outputs, architecture)
         self.calibration = LogitCalibration()
+
+    @property
+    def checkpointing(self) -> bool:
+        """Whether the blocks keep of each pass only what goes in: where every encoder does so with its layers."""
+        read = [encoder for encoder in self.encoders if encoder.columns]
+        return bool(read) and all(encoder.checkpointing for encoder in read)
 
     def forward(
         self,
@@ -197,8 +205,10 @@ class NexusFormer(nn.Module):
         """One refinement pass: the next state, contributions, auxiliary loss, and what each block looked at."""
         m_BTD, z_BTTP = self.refinement.recycle(start, state)
         loss, traces = m_BTD.new_zeros(()), []
+        spare = self.checkpointing and self.training and torch.is_grad_enabled()
         for block in self.blocks:
-            m_BTD, z_BTTP, extra, trace = block(m_BTD, z_BTTP, given)
+            work = partial(checkpoint, block, use_reentrant=False) if spare else block
+            m_BTD, z_BTTP, extra, trace = work(m_BTD, z_BTTP, given)
             loss = loss + extra
             traces.append(trace)
         logit_BO, contribution_BTO = self.fusion(m_BTD, given.present_BT, given.shape_BTO)

@@ -6,6 +6,7 @@ from network_factory import tiny_batch, tiny_model
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from benchmarks.memory import saved
 from nexusflow.config import DatasetConfig
 from nexusflow.nn.attention import SelfAttention
 from nexusflow.nn.cross_attention import CrossContextualAttention
@@ -212,6 +213,19 @@ def test_a_whole_network_that_spares_memory_learns_the_same() -> None:
     assert plain.keys() == spared.keys()
     for name, value in plain.items():
         torch.testing.assert_close(spared[name], value, rtol=0, atol=0, msg=name)
+
+
+def test_a_small_network_that_spares_memory_keeps_less_than_half() -> None:
+    model, batch, kept = tiny_model(global_embed_dim=64).train(), tiny_batch(64), []
+    for spare in (False, True):
+        for encoder in model.encoders:
+            encoder.checkpointing = spare
+        torch.manual_seed(4)
+        kept.append(saved.saved_bytes(lambda: model(batch).logit_BO.sum(), model.parameters()))
+        assert model.checkpointing is spare
+    assert kept[1] < 0.5 * kept[0]
+    model.encoders[0].checkpointing = False
+    assert not model.checkpointing
 
 
 def test_without_cross_attention_every_role_looks_at_itself_alone() -> None:
