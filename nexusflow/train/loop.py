@@ -39,10 +39,8 @@ TEACHING = "Gradient boosting answers the training rows that it has not seen"
 GOING_ON = "The epoch is chosen; training goes on with the validation rows"
 # Going on takes so many epochs as a share of those up to the best, from so much of the highest rate down to zero.
 GOING_ON_EPOCHS, GOING_ON_RATE = 0.3, 0.3
-# Of a time limit, the share that is kept for it.
-GOING_ON_TIME = 0.15
-# Of a time limit, the share after which the teacher begins nothing more.
-TEACHING_SHARE = 0.2
+# Of a time limit, the share that is kept for it, and the share after which the teacher begins nothing more.
+GOING_ON_TIME, TEACHING_SHARE = 0.15, 0.2
 
 
 def fit(
@@ -145,7 +143,6 @@ class _Fit:
         self.pace.begin()
         self.at.begin(self.shuffle, self.keeper.now)
         self.at = self.keeper.pick_up(self.at, self._parts())
-        stopped = False
         try:
             if self.at.phase is Phase.LEARNING:
                 self._learn_epochs()
@@ -155,10 +152,10 @@ class _Fit:
             self.at.phase = Phase.DONE
             self._keep()
         except Stopped:
-            stopped = True
             self._keep()
             self.world.load(self.plain, self.at.best_state)
-        return self._result(stopped=stopped)
+            return self._result(stopped=True)
+        return self._result(stopped=False)
 
     def _learn_epochs(self) -> None:
         at = self.at
@@ -187,8 +184,7 @@ class _Fit:
             at.phase = Phase.GOING_ON
             self.average = WeightAverage(self.world.whole(self.plain), self.training.weight_averaging)
             at.begin(self.shuffle, self.keeper.now)
-            limit = self.training.max_minutes
-            if limit is not None:
+            if (limit := self.training.max_minutes) is not None:
                 at.until = self.pace.end + GOING_ON_TIME * limit * 60 - self.keeper.started
 
     def _keep(self, *, if_due: bool = False) -> None:
