@@ -119,8 +119,7 @@ class _Fit:
             rows_after=rows_checked(len(self.choosing.rows_N)) + scored_after,
         )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self.pace.rate)
-        self.shuffle = np.random.default_rng(training.seed)
-        self.teacher = teacher
+        self.shuffle, self.teacher = np.random.default_rng(training.seed), teacher
         self.step = Step(
             world,
             self.loss_of,
