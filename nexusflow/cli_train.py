@@ -276,5 +276,6 @@ def _print_estimate(project: "Project", found: "Estimate") -> None:
     training = project.config.training
     boosting = [n for n, on in (("teacher", training.distillation), ("baseline", training.baselines)) if on]
     if boosting and found.max_minutes is None:
-        say(f"Gradient boosting, as {' and '.join(boosting)}, comes on top.")
+        spent = duration(found.seconds_boosting)
+        say(f"About {spent} of it is gradient boosting, as {' and '.join(boosting)}.")
     say("Nothing was trained or written.")

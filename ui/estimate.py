@@ -47,8 +47,9 @@ def estimate_words(found: Estimate, training: TrainingConfig) -> str:
         name for name, on in (("teacher", training.distillation), ("baseline", training.baselines)) if on
     ]
     # A time limit is for all of it.
-    on_top = boosting and found.max_minutes is None
-    more = f" Gradient boosting, as {' and '.join(boosting)}, comes on top." if on_top else ""
+    counted_in = boosting and found.max_minutes is None
+    spent = duration(found.seconds_boosting)
+    more = f" About {spent} of it is gradient boosting, as {' and '.join(boosting)}." if counted_in else ""
     pace = (
         f"{found.seconds_per_epoch:.1f}" if found.seconds_per_epoch < 10 else f"{found.seconds_per_epoch:.0f}"
     )

@@ -33,7 +33,8 @@ class Estimate:
 
     All of it is of one process, also where the settings ask for more `processes`, which share the rows of a step.
 
-    What gradient boosting takes, as teacher and as baseline, is not in it unless a time limit holds for the whole run.
+    `seconds_boosting` is what gradient boosting takes, as teacher and as baseline, by the usual number of trees: how
+    many there will be only the validation rows tell.
     """
 
     parameters: int
@@ -45,6 +46,7 @@ class Estimate:
     going_on: float = 0.0
     rows_per_epoch: int | None = None
     seconds_after: float = 0.0
+    seconds_boosting: float = 0.0
     weight_bytes: int = 0
     step_bytes: int = 0
     table_bytes: int = 0
@@ -62,13 +64,13 @@ class Estimate:
 
     @property
     def seconds(self) -> float:
-        """Preparation and all epochs, within the time limit."""
+        """Preparation, gradient boosting and all epochs, within the time limit."""
         return self._whole if self.max_minutes is None else min(self._whole, self.max_minutes * 60)
 
     @property
     def _whole(self) -> float:
         epochs = (1 + self.going_on) * self.epochs * self.seconds_per_epoch
-        return self.seconds_before + epochs + self.seconds_after
+        return self.seconds_before + self.seconds_boosting + epochs + self.seconds_after
 
 
 def estimate_stamp(workspace: Workspace) -> str:
@@ -112,7 +114,7 @@ def estimate(
     from nexusflow.train.budget import settle
     from nexusflow.train.memory import bytes_of_a_step, bytes_of_weights
     from nexusflow.train.processes import processes
-    from nexusflow.train.timing import seconds_per_step, steps_after, steps_per_epoch
+    from nexusflow.train.timing import seconds_of_boosting, seconds_per_step, steps_after, steps_per_epoch
 
     began = time.monotonic()
     seen = reached(schema, task, hops=config.architecture.hops)
@@ -120,6 +122,7 @@ def estimate(
     before = time.monotonic() - began
     training = settle(config.training, reader)
     step = seconds_per_step(reader, model, training, should_stop)
+    boosting = seconds_of_boosting(reader, training, should_stop)
     if should_stop():
         return None
     found = _estimate(
@@ -131,6 +134,7 @@ def estimate(
     )
     return replace(
         found,
+        seconds_boosting=boosting,
         weight_bytes=bytes_of_weights(model, training),
         step_bytes=bytes_of_a_step(reader, model, training),
         table_bytes=_bytes_of_tables(tables, reader),

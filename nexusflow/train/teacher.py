@@ -32,6 +32,11 @@ def draws(rows: int) -> int:
     return max(1, min(MOST_DRAWS, ROWS_OF_DRAWS // rows))
 
 
+def is_taught(rows: int, outputs: int) -> bool:
+    """Whether so many training rows are neither too few nor too many to be taught about."""
+    return FEWEST_ROWS <= rows <= MOST_ROWS and rows * outputs <= MOST_ANSWERS
+
+
 def teach(
     readers: Sequence[Reader],
     share: float,
@@ -54,8 +59,7 @@ def teach(
     train = np.flatnonzero(examples.part_N == str(Part.TRAIN))
     validation = np.flatnonzero(examples.part_N == str(Part.VALIDATION))
     target = examples.target_N[train]
-    enough = FEWEST_ROWS <= len(train) <= MOST_ROWS and len(validation) > 0
-    enough = enough and len(train) * task.outputs <= MOST_ANSWERS
+    enough = is_taught(len(train), task.outputs) and len(validation) > 0
     if not share or not enough or np.isnan(target).any() or len(np.unique(target)) < 2:
         return None
     x = np.concatenate([reader.features(train)[0] for reader in readers])

@@ -3,6 +3,8 @@
 import math
 import time
 
+import numpy as np
+
 from nexusflow.config import TrainingConfig
 from nexusflow.data.reader import Reader
 from nexusflow.data.task import Part
@@ -10,8 +12,15 @@ from nexusflow.nn.nexusformer import NexusFormer
 from nexusflow.train.budget import FORWARD_SHARE, MOST_CHOOSING
 from nexusflow.train.events import ShouldStop
 from nexusflow.train.loop import fit
+from nexusflow.train.predictor import Stopped
+from nexusflow.train.readings import readings
+from nexusflow.train.teacher import FOLDS, draws, is_taught
+from nexusflow.train.trees import ROUNDS_WITHOUT_GAIN, Matrix, boost
 
 STEPS = 4
+TIMED_TREES = (5, 25)
+# Where the validation rows usually end it, as found on the bundled samples.
+USUAL_TREES = 150
 
 
 def seconds_per_step(
@@ -59,3 +68,53 @@ def _batches(reader: Reader, part: Part, training: TrainingConfig) -> int:
     most = training.rows_per_epoch if part is Part.TRAIN else MOST_CHOOSING
     rows = min(rows, most or rows)
     return math.ceil(rows / (training.batch_size or max(1, rows)))
+
+
+def seconds_of_boosting(reader: Reader, training: TrainingConfig, should_stop: ShouldStop) -> float:
+    """About how long gradient boosting takes as teacher and as baseline, from a few trees that are thrown away.
+
+    How many trees there will be the validation rows decide; counted are as many as they are of usual questions.
+    """
+    part_N = reader.examples.part_N
+    train, validation = (np.flatnonzero(part_N == str(part)) for part in (Part.TRAIN, Part.VALIDATION))
+    target = reader.examples.target_N[train]
+    if not len(train) or not len(validation) or np.isnan(target).any() or len(np.unique(target)) < 2:
+        return 0.0
+    own, whole = (
+        _seconds_per_tree(reader, features(train)[0], target, training.seed, should_stop)
+        for features in (reader.own_features, reader.features)
+    )
+    searched, again = USUAL_TREES + ROUNDS_WITHOUT_GAIN, USUAL_TREES
+    seconds = 0.0
+    if training.baselines:
+        both = 1 + len(validation) / len(train)
+        seconds += (searched + training.refit * both * again) * (own + whole)
+    if training.distillation and is_taught(len(train), reader.preprocessing.task.outputs):
+        turns = len(readings(reader, training.seed))
+        unseen = draws(len(train) * turns) * FOLDS * again * (FOLDS - 1) / FOLDS
+        seconds += turns * (searched + unseen) * whole
+    return seconds
+
+
+def _seconds_per_tree(
+    reader: Reader, matrix: Matrix, target: Matrix, seed: int, should_stop: ShouldStop
+) -> float:
+    """The second of two fits, less the trees of the first, so that what comes before the trees is left out."""
+    if not matrix.shape[1]:
+        return 0.0
+    took = []
+    for rounds in TIMED_TREES:
+        began = time.monotonic()
+        try:
+            boost(
+                reader.preprocessing.task,
+                (matrix, target),
+                None,
+                seed=seed,
+                rounds=rounds,
+                should_stop=should_stop,
+            )
+        except Stopped:
+            return 0.0
+        took.append(time.monotonic() - began)
+    return max(0.0, took[1] - took[0]) / (TIMED_TREES[1] - TIMED_TREES[0])

@@ -32,7 +32,17 @@ def test_an_estimate_is_of_the_network_that_is_then_trained(tmp_path, manager):
     real = run.history[-1].seconds
     assert real / 6 < found.seconds_per_epoch < real * 6
     epochs = 2 * (1 + GOING_ON_EPOCHS)
-    assert found.seconds == pytest.approx(found.seconds_before + epochs * found.seconds_per_epoch)
+    rest = found.seconds_before + found.seconds_boosting
+    assert found.seconds == pytest.approx(rest + epochs * found.seconds_per_epoch)
+
+
+def test_what_is_switched_off_costs_nothing_and_the_rest_is_counted(tmp_path, manager):
+    without = {"distillation": 0.0, "baselines": False}
+    plain = estimate(ready_workspace("shop-0001", tmp_path, SHORT.model_copy(update=without)), manager)
+    assert plain.seconds_boosting == 0
+    with_trees = {"baselines": True}
+    found = estimate(ready_workspace("shop-0002", tmp_path, SHORT.model_copy(update=with_trees)), manager)
+    assert found.seconds_boosting > 0 and found.seconds > found.seconds_boosting + found.seconds_before
 
 
 @pytest.mark.parametrize("batch_size", [1000, 100])

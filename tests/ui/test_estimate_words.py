@@ -7,7 +7,13 @@ from nexusflow.services.estimate import Estimate
 from ui.estimate import estimate_words
 
 FOUND = Estimate(
-    parameters=12345, epochs=10, batch_size=256, seconds_before=4.0, seconds_per_epoch=9.6, max_minutes=None
+    parameters=12345,
+    epochs=10,
+    batch_size=256,
+    seconds_before=4.0,
+    seconds_per_epoch=9.6,
+    seconds_boosting=30.0,
+    max_minutes=None,
 )
 
 
@@ -15,20 +21,20 @@ def test_size_pace_and_whole_are_told_with_what_comes_on_top() -> None:
     told = estimate_words(FOUND, TrainingConfig())
     assert told.startswith(
         "12,345 parameters; batches of 256 rows; "
-        "9.6 s per epoch on this machine, about 1 min 40 s for 10 epochs."
+        "9.6 s per epoch on this machine, about 2 min 10 s for 10 epochs."
     )
-    assert told.endswith("Gradient boosting, as teacher and baseline, comes on top.")
+    assert told.endswith("About 30 s of it is gradient boosting, as teacher and baseline.")
 
 
-def test_what_is_switched_off_comes_not_on_top() -> None:
-    assert "as baseline, comes" in estimate_words(FOUND, TrainingConfig(distillation=0.0))
+def test_what_is_switched_off_is_not_told() -> None:
+    assert "boosting, as baseline." in estimate_words(FOUND, TrainingConfig(distillation=0.0))
     assert "boosting" not in estimate_words(FOUND, TrainingConfig(distillation=0.0, baselines=False))
 
 
 def test_a_time_limit_that_binds_is_told() -> None:
     told = estimate_words(replace(FOUND, max_minutes=1.5), TrainingConfig(max_minutes=1.5))
-    assert "the time limit of 1.5 min ends it before 10 epochs" in told and "on top" not in told
-    assert "about 1 min 40 s" in estimate_words(
+    assert "the time limit of 1.5 min ends it before 10 epochs" in told and "boosting" not in told
+    assert "about 2 min 10 s" in estimate_words(
         replace(FOUND, max_minutes=5.0), TrainingConfig(max_minutes=5.0)
     )
 
