@@ -8,7 +8,6 @@ import pyarrow.parquet as pq
 
 from nexusflow.data.found import Found, clean_names, error, finish, first_line, warning
 
-
 # What a cell takes in memory, at the least.
 CELL_BYTES = 8
 
