@@ -1,4 +1,4 @@
-"""Train on a generated database of any size: `python -m benchmarks.scale.train [--rows 10000000] [--minutes 8]`
+"""Train on a generated database of any size: `python -m benchmarks.scale.train [--rows 10000000] [--minutes 7]`
 
 A shop of so many orders is written, a hundredth as many customers with it, and `nexusflow train` learns which of them
 will order nothing in the 30 days after they are asked about, under a time limit. Its memory is watched, and it
@@ -22,7 +22,7 @@ from benchmarks.scale.database import TABLES, schema
 from benchmarks.scale.run import shop
 from nexusflow.config import DatasetConfig, ForeignKeyConfig, RunConfig, TargetConfig, TrainingConfig
 
-CONFIG: dict[str, Any] = {"rows": 10_000_000, "minutes": 8.0, "megabytes": 4000, "every_seconds": 0.05}
+CONFIG: dict[str, Any] = {"rows": 10_000_000, "minutes": 7.0, "megabytes": 4000, "every_seconds": 0.05}
 OUT = Path(__file__).parent / "trained"
 
 
