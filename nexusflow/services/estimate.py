@@ -30,7 +30,7 @@ class Estimate:
     what a step saves for its way back, as measured, and `table_bytes` of the tables as they are held and read. The
     libraries come on top.
 
-    `seconds_boosting` is what gradient boosting takes, as teacher and as baseline, by the usual number of trees: how
+    `seconds_boosting` is what gradient boosting takes, as teacher and as baseline, by an assumed number of trees: how
     many there will be only the validation rows tell.
     """
 
