@@ -114,16 +114,19 @@ def main() -> None:
         work = {"said": said, "happened": happened}[one[0]]
         print(json.dumps(work(one[1], int(one[2]), int(one[3]))))
         return
-    found = {
-        f"{Path(project).stem}, width {width}": compared(project, width, CONFIG["epochs"])
-        for project in CONFIG["projects"]
-        for width in CONFIG["widths"]
-    }
-    worst = {
-        name: max(max(v, 1 / v) for part in found.values() for v in [part["happened_over_said"][name]])
-        for name in ("parameters", "seconds_per_epoch", "seconds", "bytes")
-    }
-    print(write_report(HERE, CONFIG, {"trainings": found, "worst_factor": worst}))
+    found: dict[str, Any] = {}
+    for project in CONFIG["projects"]:
+        for width in CONFIG["widths"]:
+            found[f"{Path(project).stem}, width {width}"] = compared(project, width, CONFIG["epochs"])
+            # As far as it has come: the later ones take long.
+            print(write_report(HERE, CONFIG, {"trainings": found, "worst_factor": worst(found)}), flush=True)
+
+
+def worst(found: dict[str, Any]) -> dict[str, float]:
+    """By what factor each figure is off at most, whichever way."""
+    names = ("parameters", "seconds_per_epoch", "seconds", "bytes")
+    ratios = {name: [part["happened_over_said"][name] for part in found.values()] for name in names}
+    return {name: max(max(ratio, 1 / ratio) for ratio in values) for name, values in ratios.items()}
 
 
 if __name__ == "__main__":

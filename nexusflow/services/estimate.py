@@ -33,7 +33,7 @@ class Estimate:
 
     All of it is of one process, also where the settings ask for more `processes`, which share the rows of a step.
 
-    `seconds_boosting` is what gradient boosting takes, as teacher and as baseline, by the usual number of trees: how
+    `seconds_boosting` is what gradient boosting takes, as teacher and as baseline, by an assumed number of trees: how
     many there will be only the validation rows tell.
     """
 

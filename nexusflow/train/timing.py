@@ -19,7 +19,7 @@ from nexusflow.train.trees import ROUNDS_WITHOUT_GAIN, Matrix, boost
 
 STEPS = 4
 TIMED_TREES = (5, 25)
-# Where the validation rows usually end it, as found on the bundled samples.
+# An assumption: where the validation rows end it is known only afterwards.
 USUAL_TREES = 150
 
 
@@ -73,7 +73,7 @@ def _batches(reader: Reader, part: Part, training: TrainingConfig) -> int:
 def seconds_of_boosting(reader: Reader, training: TrainingConfig, should_stop: ShouldStop) -> float:
     """About how long gradient boosting takes as teacher and as baseline, from a few trees that are thrown away.
 
-    How many trees there will be the validation rows decide; counted are as many as they are of usual questions.
+    How many trees there will be the validation rows decide; counted are `USUAL_TREES`, which is assumed.
     """
     part_N = reader.examples.part_N
     train, validation = (np.flatnonzero(part_N == str(part)) for part in (Part.TRAIN, Part.VALIDATION))
