@@ -106,8 +106,13 @@ def _read(texts: pd.Series) -> pd.Series:
     stamps = pd.to_datetime(texts, errors="coerce", format="ISO8601", utc=True)
     rest = stamps.isna()
     if rest.any():
-        stamps[rest] = _written(texts[rest])
+        stamps[rest] = _near(_written(texts[rest]))
     return stamps
+
+
+def _near(stamps: pd.Series) -> pd.Series:
+    """Those in UTC that nanoseconds can hold: others cannot be written among these."""
+    return stamps.where((stamps >= LOW.tz_localize("UTC")) & (stamps <= HIGH.tz_localize("UTC")))
 
 
 def _written(texts: pd.Series) -> pd.Series:
@@ -124,7 +129,7 @@ def _written(texts: pd.Series) -> pd.Series:
     for form in CLOCKS[1:]:
         rest = stamps.isna() & whole.notna()
         if rest.any():
-            stamps[rest] = pd.to_datetime(whole[rest], errors="coerce", format=form, utc=True)
+            stamps[rest] = _near(pd.to_datetime(whole[rest], errors="coerce", format=form, utc=True))
     return stamps.set_axis(texts.index)
 
 

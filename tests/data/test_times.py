@@ -90,3 +90,8 @@ def test_stored_zoned_and_written_times_agree(moments: list, zone: str) -> None:
 def test_no_text_breaks_it_and_the_index_stays(texts: list[str]) -> None:
     values = pd.Series(texts, index=range(5, 5 + len(texts)), dtype=object)
     assert parse_times(values).index.equals(values.index)
+
+
+def test_a_far_date_beside_a_fine_time_is_missing():
+    read = parse_times(pd.Series(["2024-02-29 12:30:15.123456789", "2300-01-01", "2300-01-01 7:05 AM"]))
+    assert read.notna().tolist() == [True, False, False]

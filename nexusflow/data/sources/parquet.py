@@ -16,7 +16,7 @@ def held_bytes(content: bytes | Path) -> int:
     """About how much the rows of a Parquet file take in memory, where they are not packed; 0 for another file."""
     try:
         file = pq.read_metadata(content if isinstance(content, Path) else io.BytesIO(content))
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, ValueError, KeyError):
         return 0
     return CELL_BYTES * int(file.num_rows) * int(file.num_columns)
 
