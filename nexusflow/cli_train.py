@@ -262,7 +262,8 @@ def _print_estimate(project: "Project", found: "Estimate") -> None:
     say("Tables: " + ", ".join(f"{name} ({rows:,} rows)" for name, rows in project.rows.items()))
     say(f"Network: {found.parameters:,} parameters")
     parts = f"weights and optimizer {size(found.weight_bytes)}, a batch {size(found.step_bytes)}"
-    say(f"Memory: about {size(found.bytes)} ({parts}, tables {size(found.table_bytes)}), libraries on top")
+    parts += f", tables {size(found.table_bytes)}, in passing {size(found.around_bytes)}"
+    say(f"Memory: about {size(found.bytes)} ({parts}), libraries on top")
     rows = f" of {found.rows_per_epoch:,} rows" if found.rows_per_epoch else ""
     say(f"Epochs: at most {found.epochs}{rows}, in batches of {found.batch_size:,} rows")
     ends = "; the time limit ends it earlier" if found.limited else ""

@@ -123,7 +123,10 @@ def test_a_dry_run_tells_what_the_training_then_is_and_leaves_nothing(project, t
     assert said["seconds_per_epoch"] > 0 and said["step_bytes"] > 0 and said["table_bytes"] > 0
     # Weights, gradients, two moments, the average and the best epoch's: six times four bytes.
     assert said["weight_bytes"] == 24 * said["parameters"]
-    assert said["bytes"] == said["weight_bytes"] + said["step_bytes"] + said["table_bytes"]
+    assert (
+        said["bytes"]
+        == said["weight_bytes"] + said["step_bytes"] + said["table_bytes"] + said["around_bytes"]
+    )
     assert not (tmp_path / "runs").exists()
     told = run("train", "--config", project[0], *SMALL, "--dry-run")
     assert f"{said['parameters']:,} parameters" in told.stdout and "Nothing was trained" in told.stdout

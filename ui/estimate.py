@@ -10,6 +10,7 @@ from ui import state
 from ui.escape import counted, md_escape
 from ui.problems import attempt
 from ui.results import duration
+from ui.see_data import size_text
 
 
 def show_estimate(workspace: Workspace) -> None:
@@ -55,6 +56,7 @@ def estimate_words(found: Estimate, training: TrainingConfig) -> str:
     )
     return (
         f"{found.parameters:,} parameters; batches of {found.batch_size:,} rows; "
+        f"about {size_text(found.bytes)} of memory beside the libraries; "
         f"{pace} s per epoch on this machine, {whole}.{more}"
     )
 

@@ -21,6 +21,10 @@ from nexusflow.services.workspace import Workspace
 if TYPE_CHECKING:
     from nexusflow.data.reader import Reader
 
+# Pools that reading, gradient boosting and scoring leave behind, whatever the tables: what the samples took beyond the
+# rest (`benchmarks/cost`).
+AROUND_BYTES = 150_000_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
@@ -28,8 +32,8 @@ class Estimate:
 
     `going_on` is what comes after the epochs, as a share of them; `rows_per_epoch` is given where an epoch is of some
     of the training rows. Memory in bytes: `weight_bytes` of the weights and all that is kept for each, `step_bytes` of
-    what a step saves for its way back, as measured, and `table_bytes` of the tables as they are held and read. The
-    libraries come on top.
+    what a step saves for its way back, as measured, `table_bytes` of the tables as they are held and read, and
+    `around_bytes` of what passes by while tables are read and rows scored. The libraries themselves come on top.
 
     All of it is of one process, also where the settings ask for more `processes`, which share the rows of a step.
 
@@ -50,12 +54,13 @@ class Estimate:
     weight_bytes: int = 0
     step_bytes: int = 0
     table_bytes: int = 0
+    around_bytes: int = 0
     processes: int = 1
 
     @property
     def bytes(self) -> int:
         """The memory of a training, without that of the libraries."""
-        return self.weight_bytes + self.step_bytes + self.table_bytes
+        return self.weight_bytes + self.step_bytes + self.table_bytes + self.around_bytes
 
     @property
     def limited(self) -> bool:
@@ -138,6 +143,7 @@ def estimate(
         weight_bytes=bytes_of_weights(model, training),
         step_bytes=bytes_of_a_step(reader, model, training),
         table_bytes=_bytes_of_tables(tables, reader),
+        around_bytes=AROUND_BYTES,
         processes=processes(config.training).number,
     )
 
@@ -147,6 +153,7 @@ def _bytes_of_tables(tables: TableSet, reader: "Reader") -> int:
     held = [table.frame for table in tables.values() if not isinstance(table, StoredTable)]
     frames = sum(int(frame.memory_usage(index=False, deep=True).sum()) for frame in held)
     arrays = [array for encoded in reader.encoded.values() for array in vars(encoded).values()]
+    arrays.append(reader.raw_summary_NA)
     return frames + sum(array.nbytes for array in arrays if hasattr(array, "nbytes"))
 
 

@@ -14,13 +14,17 @@ FOUND = Estimate(
     seconds_per_epoch=9.6,
     seconds_boosting=30.0,
     max_minutes=None,
+    weight_bytes=20_000_000,
+    step_bytes=100_000_000,
+    table_bytes=30_000_000,
+    around_bytes=50_000_000,
 )
 
 
 def test_size_pace_and_whole_are_told_with_what_comes_on_top() -> None:
     told = estimate_words(FOUND, TrainingConfig())
     assert told.startswith(
-        "12,345 parameters; batches of 256 rows; "
+        "12,345 parameters; batches of 256 rows; about 200 MB of memory beside the libraries; "
         "9.6 s per epoch on this machine, about 2 min 10 s for 10 epochs."
     )
     assert told.endswith("About 30 s of it is gradient boosting, as teacher and baseline.")
