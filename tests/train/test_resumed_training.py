@@ -60,10 +60,14 @@ def checkpoints(folder):
     return Checkpoints(folder, write_bytes)
 
 
-def run(kept=None, training=WHOLE, dies_at=10**9, **more):
+def seed(training):
     random.seed(1)
     np.random.seed(1)  # noqa: NPY002
     torch.manual_seed(training.seed)
+
+
+def run(kept=None, training=WHOLE, dies_at=10**9, **more):
+    seed(training)
     return trained(reader(), training, model=Mortal(dies_at), checkpoints=kept, **more)
 
 
@@ -76,9 +80,9 @@ def bits(found):
 
 
 def uses(training=WHOLE):
-    """How often a whole training uses its network."""
+    """How often a whole training uses its network: which epoch is best, and so how long it goes on, is drawn too."""
     model = Mortal()
-    torch.manual_seed(training.seed)
+    seed(training)
     trained(reader(), training, model=model)
     return 10**9 - model.left[0]
 
