@@ -121,15 +121,13 @@ def main() -> None:
         return
     chosen = (encoders, architecture, training, mlops)
     kept = (*of_workspace(workspace), logged_to(workspace.folder))
-
-    def keep() -> None:
-        save(workspace, *chosen)
-
-    # At once, or whoever leaves by the navigation would lose it; but only what was changed here, for what differs
+    before = st.session_state.setdefault(CHOSEN, chosen)
+    # At once, or whoever leaves by the navigation would lose it; but only what was changed here: what differs
     # otherwise was changed elsewhere since.
-    changed = st.session_state.get(CHOSEN, kept) != chosen
-    st.session_state[CHOSEN] = chosen
-    saved = chosen == kept or (changed and attempt(keep))
+    merged = tuple(k if c == b else c for c, b, k in zip(chosen, before, kept, strict=True))
+    if merged == kept or attempt(lambda: save(workspace, *merged)):
+        st.session_state[CHOSEN] = chosen
+    saved = chosen == (*of_workspace(workspace), logged_to(workspace.folder))
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
         st.markdown(":green[:material/check_circle: Saved]" if saved else ":orange[Not saved]")
         if st.button(
@@ -138,7 +136,7 @@ def main() -> None:
             key="save_model",
             icon=":material/arrow_forward:",
             icon_position="right",
-        ) and attempt(keep):
+        ) and attempt(lambda: save(workspace, *chosen)):
             go_to("train")
     try:
         config_file(workspace)

@@ -17,6 +17,7 @@ from importlib.metadata import version
 import numpy as np
 import pandas as pd
 
+import nexusflow
 from nexusflow.data.cache import told
 from nexusflow.data.cache_files import ArrayFiles, Arrays
 from nexusflow.data.featurize import EncodedTable, TableFeaturizer
@@ -29,7 +30,7 @@ from nexusflow.data.tables import Table, TableSet
 # To be raised with every change of what `build_index` or `TableFeaturizer.encode` gives.
 FORMAT = 1
 KEY_LETTERS = 40
-LIBRARIES = ("numpy", "pandas", "scikit-learn", "scipy")
+LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
 EDGES = tuple(field.name for field in fields(Edges))
 # Which arrays each kind of columns becomes.
 ENCODED = {
@@ -163,6 +164,9 @@ def has_faithful_digest(table: Table) -> bool:
         values: pd.Series | pd.Index = table.column(name)
         if isinstance(values.dtype, pd.CategoricalDtype):
             values = values.dtype.categories
+            # Truth values and times are digested as the numbers that they are made of.
+            if values.dtype != object and not isinstance(values.dtype, pd.StringDtype):
+                return False
         if values.dtype == object and pd.api.types.infer_dtype(values, skipna=True) not in (
             "string",
             "empty",
@@ -199,4 +203,4 @@ def _order(about: TableSchema) -> tuple[str | None, tuple[str, ...]]:
 
 @cache
 def _versions() -> tuple[str, ...]:
-    return tuple(version(name) for name in LIBRARIES)
+    return nexusflow.__version__, *(version(name) for name in LIBRARIES)

@@ -77,7 +77,10 @@ def fit_by_processes(job: Job) -> "FitResult":
                 crew.end()
         result, weights = rank.result_of(found)
         job.model.load_state_dict(weights)
-        job.model.to(job.asked.device).eval()
+        # What comes next runs on a GPU that was named, where some were.
+        named = job.asked.devices
+        at = f"cuda:{named[0]}" if isinstance(named, list) else job.asked.device
+        job.model.to(at).eval()
         return result
 
 
@@ -111,7 +114,8 @@ def _hand_over(job: Job, folder: Path) -> None:
 def _loopback() -> dict[str, str]:
     """The name of the interface that leads nowhere else, where the system tells it."""
     names = [name for _, name in socket.if_nameindex()] if hasattr(socket, "if_nameindex") else []
-    return next(({"GLOO_SOCKET_IFNAME": name} for name in LOOPBACK if name in names), {})
+    name = next((name for name in LOOPBACK if name in names), None)
+    return {f"{library}_SOCKET_IFNAME": name for library in ("GLOO", "NCCL")} if name else {}
 
 
 class _Crew:

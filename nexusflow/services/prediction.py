@@ -68,9 +68,10 @@ def predict_with(
     *,
     as_of: str | None = None,
     on_progress: OnProgress = lambda share: None,
+    keep: bool = True,
 ) -> Prediction:
-    """`predict` with a model that is already in memory."""
-    scoring = open_scoring(trained, tables, as_of=as_of)
+    """`predict` with a model that is already in memory; with `keep` the index of large tables stays on disk."""
+    scoring = open_scoring(trained, tables, as_of=as_of, keep=keep)
     frames = list(scoring.frames(on_progress))
     frame = frames[0] if len(frames) == 1 else pd.concat(frames)
     return Prediction(frame=frame, problems=scoring.problems)
@@ -99,9 +100,11 @@ class Scoring:
             yield frame.set_axis(pd.RangeIndex(start, start + len(frame)))
 
 
-def open_scoring(trained: "TrainedModel", tables: TableSet, *, as_of: str | None = None) -> Scoring:
+def open_scoring(
+    trained: "TrainedModel", tables: TableSet, *, as_of: str | None = None, keep: bool = True
+) -> Scoring:
     """Tables that are to be scored block by block, so that memory does not grow with what is said of them."""
-    reader, problems = _matched(trained, tables, as_of)
+    reader, problems = _matched(trained, tables, as_of, keep=keep)
     return Scoring(trained=trained, reader=reader, problems=problems)
 
 
@@ -114,7 +117,7 @@ def read_new(
 
 
 def _matched(
-    trained: "TrainedModel", tables: TableSet, as_of: str | None
+    trained: "TrainedModel", tables: TableSet, as_of: str | None, *, keep: bool = True
 ) -> tuple["Reader", tuple[Problem, ...]]:
     """A reader that is to be read in blocks, and what did not fit."""
     from nexusflow.data.reader import Reader
@@ -134,9 +137,10 @@ def _matched(
         tables, asked = now.tables, now.problems
     examples, undated = scoreable(preprocessing, tables)
     told: list[str] = []
-    reader = Reader.in_blocks(preprocessing, tables, examples, data_cache(tables, told.append))
+    cache = data_cache(tables, told.append) if keep else None
+    reader = Reader.in_blocks(preprocessing, tables, examples, cache)
     # These are only now looked for, and what is wrong with them must be told as well.
-    for key in {hop.key for role in reader.roles for hop in role.path if hop.down}:
+    for key in dict.fromkeys(hop.key for role in reader.roles for hop in role.path if hop.down):
         reader.index.children[key]
     of_cache = (Problem(severity=Severity.WARNING, message=f"{sentence}.") for sentence in told)
     return reader, (*asked, *undated, *unused, *misread_parts(reader), *of_cache)

@@ -134,6 +134,7 @@ def result_as_checkpoint(result: "FitResult", weights: dict[str, Any]) -> "Check
         "metrics": dict(result.metrics),
         "stopped": result.stopped,
         "seconds": result.seconds,
+        "refitted": result.refitted,
     }
     return Checkpoint(tensors=tensors, facts=facts)
 

@@ -70,7 +70,8 @@ class Server:
             message = f"A request may score {self.limits.rows:,} rows; found {rows:,}."
             fix = "Send them in several requests, or use `nexusflow predict` for very many rows."
             raise DataError(Problem(severity=Severity.ERROR, table=entity, message=message, fix=fix))
-        return predict_with(self.trained, tables, as_of=as_of, on_progress=in_time)
+        # What clients send is asked about once, and is not left on the server's disk.
+        return predict_with(self.trained, tables, as_of=as_of, on_progress=in_time, keep=False)
 
     def table(self, name: str, records: Sequence[Record]) -> Table:
         """Rows of a request as the table that a file of them would be; DataError where they are none.

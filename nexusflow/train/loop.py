@@ -109,7 +109,7 @@ class _Fit:
         self.plain = model
         # The scores of earlier weights say nothing of these.
         model.calibration.fill(1.0, 0.0)
-        self.rows = LossOfRows(model, reader, world.fabric.device.type)
+        self.rows = LossOfRows(model, reader, world.fabric.device)
         self.average = WeightAverage(model.to(world.fabric.device), training.weight_averaging)
         self.loss_of, self.optimizer = world.set_up(self.rows, training.optimizer)
         kept = GOING_ON_TIME if training.refit else 0.0
@@ -329,7 +329,8 @@ class _Fit:
         order = self.shuffle.permutation(rows_N)[:most]
         for at in range(0, len(order), self.batch_size):
             coming = order[at + self.batch_size : at + 2 * self.batch_size]
-            self.rows.batch_of.announce(self.world.share(coming)[0] if len(coming) else None)
+            first = self.world.share(coming)[0][: self.step.rows_at_once] if len(coming) else None
+            self.rows.batch_of.announce(first)
             yield order[at : at + self.batch_size]
 
     def _learnt(self, loss: float, rows: int) -> None:

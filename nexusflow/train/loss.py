@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 class LossOfRows(nn.Module):
     """The training loss of example positions [B]: tensors in and a tensor out, as Fabric's wrappers want it."""
 
-    def __init__(self, model: NexusFormer, reader: Reader, device: str) -> None:
+    def __init__(self, model: NexusFormer, reader: Reader, device: torch.device | str) -> None:
         super().__init__()
-        self.model, self.reader, self.device = model, reader, device
+        self.model, self.reader, self.device = model, reader, torch.device(device)
         self.taught_N: npt.NDArray[np.float32] | None = None
-        self.batch_of = Ahead(self._read, meanwhile=device == "cuda")
+        self.batch_of = Ahead(self._read, meanwhile=self.device.type == "cuda")
 
     def turn_to(self, reader: Reader, taught_N: npt.NDArray[np.float32] | None) -> None:
         """Read the rows by this reader from now on, and take these targets in place of its own where there are any."""
@@ -38,6 +38,9 @@ class LossOfRows(nn.Module):
         return task_loss(kind, output.logit_BO, batch.target_B) + output.loss
 
     def _read(self, index_B: npt.NDArray[np.int64]) -> "Batch":
+        if self.device.type == "cuda" and self.device.index is not None:
+            # The thread that reads ahead begins with the first card.
+            torch.cuda.set_device(self.device)
         batch = self.reader.batch(index_B)
         if self.taught_N is not None:
             taught = torch.from_numpy(self.reader.preprocessing.scale(self.taught_N[index_B]))

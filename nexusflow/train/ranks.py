@@ -212,6 +212,8 @@ def _others_needed(rank: int, number: int) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ConnectionError) as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
         first, *_ = [*str(error).strip().splitlines(), type(error).__name__]
         # Without the place in PyTorch's code, and without its advice.
         told = re.sub(r"^\[[^\]]*\] *", "", first).partition(" This is typically")[0].rstrip(".")

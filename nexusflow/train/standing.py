@@ -145,7 +145,9 @@ def restore(checkpoint: Checkpoint, parts: Parts, *, started: float) -> Standing
     fabric.strategy.precision.load_state_dict(facts["scaler"])
     pace = facts["pace"]
     parts.pace.resume(started, started + pace["began"], pace["rows"], pace["gone"])
-    parts.step.rows_at_once = facts["rows_at_once"]
+    # Where weights are in parts, every process must read as often as the others: all of its rows at once.
+    if not parts.world.in_parts:
+        parts.step.rows_at_once = facts["rows_at_once"]
     found = facts["standing"]
     history = [EpochRecord(**record) for record in found["history"]]
     device = fabric.device

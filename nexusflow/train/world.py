@@ -45,10 +45,13 @@ class World:
         from lightning_fabric import Fabric
 
         device = choose_device(training)
+        asked = training.devices
+        # One GPU by its number.
+        named = list(asked) if device == "cuda" and isinstance(asked, tuple) and len(asked) == 1 else 1
         return World(
             Fabric(
                 accelerator="gpu" if device == "cuda" else "cpu",
-                devices=1,
+                devices=named,
                 precision=effective_precision(training, device),
             )
         )
