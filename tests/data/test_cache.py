@@ -297,6 +297,8 @@ def test_every_array_of_an_encoded_table_is_kept():
             pd.Categorical([datetime.date(2024, 1, 1)]),
             pd.Categorical(["2024-01-01"], categories=["2024-01-01"]),
         ),
+        (pd.Categorical([True, False]), pd.Categorical([1, 0])),
+        (pd.Categorical(pd.to_datetime(["1970-01-01"]).as_unit("ns")), pd.Categorical([0])),
     ],
 )
 def test_a_table_whose_digest_says_too_little_is_built_each_time(tmp_path, values):
