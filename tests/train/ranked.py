@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from stand_in import QUICK, FakeReader, Network, Rows, fake_reader, trained
@@ -207,11 +208,12 @@ def taught(world=None) -> Came:
 
 def kept(folder: Path, world=None, dies_at=10**9) -> Came:
     """With a checkpoint after every step; dropout draws numbers."""
-    checkpoint_module.SECONDS_BETWEEN = 0.0
     first = world is None or world.rank == 0
     checkpoints = Checkpoints(folder, write_bytes) if first else None
     whims = {"dropout": 0.3, "dies_at": dies_at}
-    return came(fake_reader(rows=300), whims=whims, world=world, checkpoints=checkpoints)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint_module, "SECONDS_BETWEEN", 0.0)
+        return came(fake_reader(rows=300), whims=whims, world=world, checkpoints=checkpoints)
 
 
 def halves(run, monkeypatch) -> Came:
