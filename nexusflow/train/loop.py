@@ -346,6 +346,5 @@ class _Fit:
         if self.at.losses and now - self.last_event >= SECONDS_BETWEEN_EVENTS:
             self.last_event = now
             done, loss = self.pace.fraction((epoch - 1) * self.batches + number), self.at.losses[-1]
-            self.on_event(
-                BatchDone(epoch=epoch, batch=number, batches=self.batches, loss=loss, fraction=done)
-            )
+            event = BatchDone(epoch=epoch, batch=number, batches=self.batches, loss=loss, fraction=done)
+            self.on_event(event)
