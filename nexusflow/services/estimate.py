@@ -21,8 +21,8 @@ from nexusflow.services.workspace import Workspace
 if TYPE_CHECKING:
     from nexusflow.data.reader import Reader
 
-# Pools that reading, gradient boosting and scoring leave behind, whatever the tables: what the samples took beyond the
-# rest (`benchmarks/cost`).
+# Pools that reading, gradient boosting and scoring leave behind: about what a training of the churn sample took beyond
+# the rest.
 AROUND_BYTES = 150_000_000
 
 
