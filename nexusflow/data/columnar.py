@@ -15,7 +15,8 @@ def to_frame(table: pa.Table) -> tuple[pd.DataFrame, dict[str, str]]:
         if sentence := read_as_text(column.type, plain.type):
             told[name] = sentence
         columns[name] = _series(plain)
-    return pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows)), told
+    # Columns stay where they are: pandas would copy those of one type into one block.
+    return pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows), copy=False), told
 
 
 def read_as_text(kind: pa.DataType, plain: pa.DataType) -> str | None:

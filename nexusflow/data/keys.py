@@ -61,6 +61,8 @@ def _match_whole(parent_P: Rows, child_E: Rows) -> Rows:
     row_of = np.full(high - low + 1, -1, dtype=np.int64)
     # Of several the first is written last.
     row_of[parent_P[::-1] - low] = np.arange(len(parent_P))[::-1]
+    if len(child_E) and low <= child_E.min() and child_E.max() <= high:
+        return row_of[child_E - low]
     found = row_of[np.clip(child_E, low, high) - low]
     return np.where((child_E >= low) & (child_E <= high), found, -1)
 

@@ -66,7 +66,8 @@ def _read(
     if ending in PARQUET_ENDINGS:
         size = max(size, held_bytes(content))
     if ending in (*TEXT_ENDINGS, *PARQUET_ENDINGS) and size >= large:
-        from nexusflow.data.sources.spool import on_disk, spool_parquet, spool_text
+        from nexusflow.data.sources.spool import on_disk, spool_text
+        from nexusflow.data.sources.spool_parquet import spool_parquet
 
         spool = spool_text if ending in TEXT_ENDINGS else spool_parquet
         with on_disk(content, folder) as path:

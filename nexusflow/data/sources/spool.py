@@ -1,4 +1,4 @@
-"""CSV and Parquet files too large for memory: read twice as a stream, first to find types, then to write Parquet.
+"""CSV files too large for memory: read twice as a stream, first to find types, then to write Parquet.
 
 The same parser and the same rules as for small files hold, so a file gives the same table whichever way it is read.
 """
@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
-import pyarrow.parquet as pq
 
 from nexusflow.data.columnar import is_moment, plain_column, read_as_text
 from nexusflow.data.delimited import (
@@ -286,56 +285,3 @@ def _encoding(path: Path) -> tuple[str, str]:
         except UnicodeDecodeError:
             return "cp1252", "cp1252"
     return "utf-8", "utf-8"
-
-
-def spool_parquet(name: str, path: Path, folder: Path, on_progress: OnProgress) -> Found:
-    """The table of a Parquet file, its rows in a file of this folder as the product keeps them."""
-    try:
-        file = pq.ParquetFile(path)
-        given = list(file.schema_arrow.names)
-        if not given:
-            return None, (error(name, "has no columns.", "Export it again with its columns."),)
-        names, problems = clean_names(name, given)
-        far = _far_moments(file)
-        plan = _plain(file.schema_arrow.empty_table(), far)
-        parts = _parquet_parts(file, far, on_progress)
-        table = store(name, Path(name).stem, names, plan.schema, parts, folder)
-    except (pa.ArrowException, OSError, ValueError, KeyError) as failure:
-        return None, (error(name, f"is not readable as Parquet: {first_line(failure)}", "Export it again."),)
-    if not len(table):
-        problems.append(warning(name, "has columns and no rows.", "Add rows, or remove the file."))
-    for column, old, new in zip(names, file.schema_arrow, plan.schema, strict=True):
-        if told := read_as_text(old.type, new.type):
-            problems.append(warning(name, told, "", column=column))
-    on_progress(1.0, "done")
-    return table, tuple(replace(problem, table=table.name) for problem in problems)
-
-
-def _parquet_parts(file: pq.ParquetFile, far: set[int], on_progress: OnProgress) -> Iterator[pa.Table]:
-    rows, total = 0, max(1, file.metadata.num_rows)
-    for batch in file.iter_batches(batch_size=2**17):
-        rows += batch.num_rows
-        yield _plain(pa.Table.from_batches([batch]), far)
-        on_progress(min(1.0, 0.1 + 0.9 * rows / total), "writing")
-    if rows != file.metadata.num_rows:
-        raise ValueError(f"it speaks of {file.metadata.num_rows:,} rows and has {rows:,}")
-
-
-def _plain(part: pa.Table, far: set[int]) -> pa.Table:
-    columns: list[Any] = [plain_column(c, moments_as_text=at in far) for at, c in enumerate(part.columns)]
-    return pa.table(columns, names=[str(at) for at in range(len(columns))])
-
-
-def _far_moments(file: pq.ParquetFile) -> set[int]:
-    """The places of the columns that hold times which nanoseconds cannot say."""
-    far: set[int] = set()
-    names = file.schema_arrow.names
-    for at, each in enumerate(file.schema_arrow):
-        if is_moment(each.type) and each.type != pa.timestamp("ns"):
-            # Two columns may have one name; then both are read.
-            before = names[:at].count(each.name)
-            for batch in file.iter_batches(columns=[each.name], batch_size=2**20):
-                if pa.types.is_string(plain_column(pa.chunked_array([batch.column(before)])).type):
-                    far.add(at)
-                    break
-    return far

@@ -27,7 +27,7 @@ def store(
     numbered = pa.schema([pa.field(str(at), each.type) for at, each in enumerate(schema)])
     rows = 0
     try:
-        with pq.ParquetWriter(path, numbered, compression="zstd", **_encodings(numbered)) as writer:
+        with pq.ParquetWriter(path, numbered, compression="lz4", **_encodings(numbered)) as writer:
             for part in parts:
                 rows += part.num_rows
                 writer.write_table(pa.table(part.columns, schema=numbered), row_group_size=ROWS_PER_GROUP)

@@ -162,6 +162,44 @@ def test_parquet_is_copied_type_by_type() -> None:
     assert sorted(grave(whole)) == sorted(grave(stream))
 
 
+@pytest.mark.parametrize("statistics", [True, False, ["other"]])
+@pytest.mark.parametrize(
+    "kind", [pa.date32(), pa.date64(), *map(pa.timestamp, ("s", "ms", "us")), pa.timestamp("us", "UTC")]
+)
+def test_far_times_are_found_with_and_without_statistics(
+    kind: pa.DataType, statistics: bool | list[str]
+) -> None:
+    near, far = ["2024-01-01", None, "1677-09-22"], ["2024-01-01", None, "9999-12-31"]
+    as_asked = [
+        pa.array(each).cast(pa.date32()).cast(pa.timestamp("s")).cast(pa.timestamp("ms"))
+        for each in (near, far)
+    ]
+    table = pa.table(
+        {
+            "other": [1, 2, 3],
+            **{name: v.cast(kind) for name, v in zip(("near", "far"), as_asked, strict=True)},
+        }
+    )
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, row_group_size=1, write_statistics=statistics)
+    whole, stream = both_ways("t.parquet", buffer.getvalue())
+    assert sorted(grave(whole)) == sorted(grave(stream)) and "1678" in str(grave(stream))
+
+
+def test_a_large_file_is_read_part_by_part_in_its_order(tmp_path: Path) -> None:
+    n, told = 300_000, list[float]()
+    pq.write_table(pa.table({"a": np.arange(n)}), tmp_path / "t.parquet")
+    source = read_source(
+        "t.parquet",
+        tmp_path / "t.parquet",
+        folder=tmp_path / "kept",
+        large=0,
+        on_progress=lambda s, _: told.append(s),
+    )
+    assert source.tables[0].select(["a"])["a"].tolist() == list(range(n))
+    assert len(told) > 2 and told == sorted(told) and told[-1] == 1.0
+
+
 @given(data=st.data())
 def test_no_damage_to_a_large_file_breaks_the_reader(data: st.DataObject) -> None:
     buffer = io.BytesIO()
