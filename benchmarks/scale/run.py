@@ -108,7 +108,7 @@ def conclusions(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run, and write the report after each size, so that what was measured is kept where a larger one is too much."""
+    """Run, and write the report after each part; parts that are not asked for keep what the report has of them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="+", default=CONFIG["rows"])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
@@ -124,19 +124,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps(case(part, Path(folder))))
         return
     CONFIG["rows"] = sorted(given.rows)
+    sizes, dfs = _earlier(given.out)
     with tempfile.TemporaryDirectory() as scratch:
         data = given.data or Path(scratch)
-        sizes: dict[int, dict[str, Any]] = {}
-        dfs = _all_dfs(data) if "dfs" in given.parts else {}
-        for rows in CONFIG["rows"]:
-            folder = shop(data, rows)
-            sizes[rows] = {
-                "parquet_megabytes": sum(path.stat().st_size for path in folder.glob("*.parquet")) / 1e6,
-                **{part: _median(part, folder) for part in given.parts if part != "dfs"},
-            }
+        dfs = _all_dfs(data) if "dfs" in given.parts else dfs
+        for part in [part for part in given.parts if part != "dfs"]:
+            for rows, found in _medians(part, data).items():
+                files = (data / f"{rows}-{CONFIG['seed']}").glob("*.parquet")
+                sizes.setdefault(
+                    rows, {"parquet_megabytes": sum(file.stat().st_size for file in files) / 1e6}
+                )
+                sizes[rows][part] = found
             told = {"sizes": sizes, "dfs": dfs, "conclusions": conclusions(sizes, dfs)}
             write_report(given.out, CONFIG, told)
-        print(json.dumps(told["conclusions"], indent=1))
+        print(json.dumps(conclusions(sizes, dfs), indent=1))
+
+
+def _earlier(folder: Path) -> tuple[dict[int, dict[str, Any]], dict[int, dict[str, Any]]]:
+    """What the report there says of these very sizes and seeds, for the parts that are not asked for now."""
+    config, report = folder / "config.json", folder / "report.json"
+    if not report.is_file() or json.loads(config.read_text(encoding="utf-8")) != CONFIG:
+        return {}, {}
+    told = json.loads(report.read_text(encoding="utf-8"))
+    sizes, dfs = ({int(rows): dict(one) for rows, one in told[what].items()} for what in ("sizes", "dfs"))
+    return sizes, dfs
 
 
 def shop(data: Path, rows: int) -> Path:
@@ -149,13 +160,25 @@ def shop(data: Path, rows: int) -> Path:
     return folder
 
 
-def _median(part: str, folder: Path) -> dict[str, Any]:
-    """The run of middle processor seconds among some, each in a process of its own."""
-    found = sorted((_apart(part, folder) for _ in range(CONFIG["repeats"])), key=_busy)
-    middle = found[len(found) // 2]
-    spread = [_busy(one) for one in found]
-    print(folder.name, part, json.dumps(middle), flush=True)
-    return {**middle, "processor_seconds_of_all": spread}
+def _medians(part: str, data: Path) -> dict[int, dict[str, Any]]:
+    """By rows, the run of middle processor seconds among some, each in a process of its own.
+
+    All sizes take their turn before any comes again: a machine that slows down does so to all of them.
+    """
+    folders = {rows: shop(data, rows) for rows in CONFIG["rows"]}
+    taken: dict[int, list[dict[str, Any]]] = {rows: [] for rows in folders}
+    for _ in range(CONFIG["repeats"]):
+        for rows, folder in folders.items():
+            taken[rows].append(_apart(part, folder))
+    middle = {}
+    for rows, all_of_it in taken.items():
+        found = sorted(all_of_it, key=_busy)
+        middle[rows] = {
+            **found[len(found) // 2],
+            "processor_seconds_of_all": [_busy(one) for one in found],
+        }
+        print(f"{rows:,}", part, json.dumps(middle[rows]), flush=True)
+    return middle
 
 
 def _busy(found: Mapping[str, Any]) -> float:

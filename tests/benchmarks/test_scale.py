@@ -131,14 +131,13 @@ def test_conclusions_compare_what_was_measured():
 
 def test_a_report_is_written_of_the_sizes_asked_for(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "CONFIG", {**run.CONFIG})
-    run.main(
-        ["--rows", "10000", "--parts", "nexusflow", "--repeats", "1", "--seeds", "500"]
-        + ["--data", str(tmp_path / "data"), "--out", str(tmp_path / "out")]
-    )
+    asked = ["--rows", "10000", "--repeats", "1", "--seeds", "500", "--data", str(tmp_path / "data")]
+    for part in ("nexusflow", "duckdb"):
+        run.main([*asked, "--out", str(tmp_path / "out"), "--parts", part])
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     found = report["sizes"]["10000"]["nexusflow"]
     assert found["stages"].keys() == {"ingest", "index", "context", "examples", "fit", "read"}
-    assert found["examples"] == 100
+    assert found["examples"] == 100 and report["conclusions"]["same_rows_as_duckdb"]
     assert not list((tmp_path / "data").rglob("spool-*"))
 
 
