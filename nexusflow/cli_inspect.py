@@ -1,4 +1,4 @@
-"""`nexusflow inspect`: what a folder of tables suggests."""
+"""`nexusflow inspect`: what tables suggest, or what a configuration says of them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,31 +7,58 @@ import typer
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from nexusflow.cli_shared import AsJson, err, give, out, tell, told_plainly
+from nexusflow.cli_shared import (
+    AsJson,
+    Config,
+    UsageError,
+    config_file,
+    err,
+    give,
+    out,
+    tell,
+    told_plainly,
+)
+from nexusflow.services.project_place import CONFIG_FILE
 
 if TYPE_CHECKING:
     from nexusflow.services.inspection import Inspection
 
 
 def inspect(
-    folder: Annotated[Path, typer.Argument(help="A folder of CSV, TSV or Parquet files.", metavar="FOLDER")],
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Table files, or folders of them; without one, the tables of a configuration.",
+            metavar="[PATH]...",
+            show_default=False,
+        ),
+    ] = None,
+    config: Config = None,
     as_json: AsJson = False,
     export: Annotated[
         Path | None, typer.Option("--export", help="Write the schema: .yaml, .dbml or .sql.")
     ] = None,
 ) -> None:
-    """Show what a folder of tables suggests: keys, relations with their figures, and what does not fit.
+    """Show what tables suggest: keys, relations with their figures, and what does not fit.
+
+    Of a configuration it shows the keys and relations that it names, and what of these does not fit the tables.
 
     Example: nexusflow inspect datasets --export schema.dbml
     """
     with told_plainly():
         from nexusflow.data.schema_text.formats import format_of
-        from nexusflow.services.inspection import inspect_folder
+        from nexusflow.services.inspection import inspect_files, inspect_project
 
         if export is not None:
             format_of(export.name)
+        if paths and config is not None:
+            raise UsageError("inspect takes files and folders, or --config: leave one of them out.")
+        for path in paths or ():
+            if path.suffix in (".yaml", ".yml") or (path / CONFIG_FILE).is_file():
+                raise UsageError(f"{path} is no table. Of a configuration, or a project: --config {path}.")
+        source = None if paths else config_file(config)
         with err.status("Reading the tables"):
-            found = inspect_folder(folder)
+            found = inspect_files(paths or ()) if source is None else inspect_project(source)
         tell(found.tables.problems)
         if as_json:
             give(found.to_dict())

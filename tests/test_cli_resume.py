@@ -1,5 +1,8 @@
 """`nexusflow train --resume`: by its folder or that of its runs, and what it refuses."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,16 +30,22 @@ def write(path, config):
     path.write_text(yaml.safe_dump(config))
 
 
-@pytest.fixture
-def project(tmp_path):
-    """A folder with two tables and a configuration, and a run of it that was cut off at its third checkpoint."""
+@pytest.fixture(scope="module")
+def cut(tmp_path_factory):
+    """A folder with two tables and a configuration, and a run of it that was cut off at its third checkpoint; a copy
+    of all, and the model of a run that nobody cut off."""
+    folder = tmp_path_factory.mktemp("cut") / "project"
+    folder.mkdir()
     rng = np.random.default_rng(0)
     age = rng.integers(18, 80, 160)
     people = pd.DataFrame({"id": [f"p{n}" for n in range(160)], "age": age, "old": (age > 50).astype(int)})
     visits = pd.DataFrame({"visit": range(300), "id": rng.choice(people["id"], 300), "cost": rng.random(300)})
-    people.to_csv(tmp_path / "people.csv", index=False)
-    visits.to_csv(tmp_path / "visits.csv", index=False)
-    write(tmp_path / "config.yaml", CONFIG)
+    people.to_csv(folder / "people.csv", index=False)
+    visits.to_csv(folder / "visits.csv", index=False)
+    write(folder / "config.yaml", CONFIG)
+    whole = run("train", "--config", folder / "config.yaml", "--out", folder.parent / "whole")
+    assert whole.exit_code == 0, whole.output
+    (model,) = (folder.parent / "whole").glob("*/model.nxf")
     save, calls = Checkpoints.save, []
 
     def third(self, checkpoint):
@@ -47,9 +56,18 @@ def project(tmp_path):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Checkpoints, "save", third)
-        cut = run("train", "--config", tmp_path / "config.yaml", "--out", tmp_path / "models")
+        cut = run("train", "--config", folder / "config.yaml", "--out", folder / "models")
     assert cut.exit_code == 130, cut.output
-    return tmp_path
+    shutil.copytree(folder, folder.with_name("copy"))
+    return folder, model.read_bytes()
+
+
+@pytest.fixture
+def project(cut):
+    """The folder as it was when the run was cut off, and where it was: a run knows its configuration by its path."""
+    folder, _ = cut
+    shutil.rmtree(folder)
+    return Path(shutil.copytree(folder.with_name("copy"), folder))
 
 
 def folder_of(project):
@@ -58,17 +76,14 @@ def folder_of(project):
 
 
 @pytest.mark.parametrize("by", ["its own folder", "the folder of runs"])
-def test_a_run_goes_on_and_ends_like_one_that_was_never_cut_off(project, by):
+def test_a_run_goes_on_and_ends_like_one_that_was_never_cut_off(project, cut, by):
     folder = folder_of(project)
     assert Run.load(folder / "run.json").status is RunStatus.INTERRUPTED
     resumed = run("train", "--resume", folder if by == "its own folder" else project / "models")
     assert resumed.exit_code == 0, resumed.output
     assert "Resumed after epoch 2" in resumed.stderr and "epoch 3/3" in resumed.stderr
     assert "epoch 2/3" not in resumed.stderr and str(folder / "model") in resumed.stdout
-    whole = run("train", "--config", project / "config.yaml", "--out", project / "others")
-    assert whole.exit_code == 0, whole.output
-    (other,) = (path for path in (project / "others").iterdir() if path.is_dir())
-    assert (folder / "model.nxf").read_bytes() == (other / "model.nxf").read_bytes()
+    assert (folder / "model.nxf").read_bytes() == cut[1]
     again = run("train", "--resume", folder)
     assert again.exit_code == 1 and "it has finished" in again.stderr
 

@@ -7,6 +7,7 @@ length. Without a card it ends with 2; `--device cpu` runs all of it at small si
 
 import argparse
 import json
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -30,6 +31,8 @@ CONFIG: dict[str, Any] = {
     "head_width": 64,
     "repeats": 5,
 }
+# Steps at the beginning of every training that are not counted: kernels are chosen and memory is taken in them.
+WARMING = 2
 NO_CARD = "There is no CUDA device here; --device cpu tries all of it at small sizes."
 SMALL = {**CONFIG, "batches": [64], "steps": 2, "lengths": [32, 64], "head_width": 16, "repeats": 1}
 
@@ -58,28 +61,20 @@ def training(config: dict[str, Any], device: str, precision: str, batch: int) ->
     reader, model = read(asked, *rest)
     changes = {"batch_size": batch, "precision": precision, "device": device, "epochs": 1000}
     settings = asked.training.model_copy(update={**changes, "distillation": 0.0, "refit": False})
+    batches = int((reader.examples.part_N == "train").sum()) // batch
+    count = max(1, min(config["steps"], batches - WARMING))
 
-    # All within one epoch, whose end would be timed too.
-    count = max(1, min(config["steps"], int((reader.examples.part_N == "train").sum()) // batch))
-
-    def steps() -> float:
-        marks: list[float] = []
-
-        def enough() -> bool:
-            if len(marks) in (0, count):
-                wait(device)
-            marks.append(time.perf_counter())
-            return len(marks) > count
-
+    def steps(begin: Callable[[], object] = nothing, end: Callable[[], object] = nothing) -> float:
+        window = Window(count, device, begin, end)
         fit(
             model=model,
             reader=reader,
             training=settings,
             on_event=lambda event: None,
-            should_stop=enough,
+            should_stop=window.is_over,
             run_id="gpu",
         )
-        return marks[count] - marks[0]
+        return window.seconds
 
     steps()
     peak(device)
@@ -92,15 +87,49 @@ def training(config: dict[str, Any], device: str, precision: str, batch: int) ->
     }
 
 
-def waiting(device: str, work: Callable[[], float]) -> float | None:
-    """The share of the time of `work`, which it returns, in which the card runs no kernel and copies nothing."""
+def nothing() -> None:
+    """Where nobody looks."""
+
+
+class Window:
+    """The seconds of `count` steps, all within one epoch, whose end would count too; the first of a training warm up.
+
+    `begin` and `end` are called where the time begins and where it has ended, with nothing left to do for the device.
+    """
+
+    def __init__(
+        self, count: int, device: str, begin: Callable[[], object], end: Callable[[], object]
+    ) -> None:
+        self.count, self.device, self.begin, self.end = count, device, begin, end
+        self.asked, self.seconds, self.began = 0, math.nan, math.nan
+
+    def is_over(self) -> bool:
+        """Asked before every step, and answered with yes after the last."""
+        first, self.asked = self.asked == WARMING, self.asked + 1
+        over = self.asked > WARMING + self.count
+        if first:
+            wait(self.device)
+            self.begin()
+            self.began = time.perf_counter()
+        elif over and math.isnan(self.seconds):
+            wait(self.device)
+            self.seconds = time.perf_counter() - self.began
+            self.end()
+        return over
+
+
+def waiting(device: str, work: Callable[..., float]) -> float | None:
+    """The share of the time of `work`, which it returns, in which the card runs no kernel and copies nothing.
+
+    Looked at is only what comes between the two calls that `work` makes, where its time begins and where it ends.
+    """
     from torch.profiler import ProfilerActivity, profile
 
     if device != "cuda":
         work()
         return None
-    with profile(activities=[ProfilerActivity.CUDA]) as seen:
-        seconds = work()
+    seen = profile(activities=[ProfilerActivity.CUDA])
+    seconds = work(seen.start, seen.stop)
     spans = sorted(
         (event.time_range.start, event.time_range.end)
         for event in seen.events()

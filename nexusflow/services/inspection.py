@@ -1,10 +1,12 @@
-"""A folder of files looked at without a workspace: what its tables are, how they relate, and what does not fit."""
+"""Tables looked at without a workspace: what they are, how they relate, and what does not fit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nexusflow.config import load_config
+from nexusflow.config_lines import told_by_line
 from nexusflow.data.checks import find_problems
 from nexusflow.data.findings import Finding, examine
 from nexusflow.data.infer import Proposal, propose
@@ -15,21 +17,19 @@ from nexusflow.data.schema_text.formats import format_of
 from nexusflow.data.schema_text.types import column_types
 from nexusflow.data.tables import TableSet
 from nexusflow.errors import DataError
+from nexusflow.services.project_tables import load_tables
+from nexusflow.services.projects import schema_from_config
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """The tables of a folder, the schema that their values suggest, its figures and its findings."""
+    """Tables, their schema with its figures and findings, and what their values suggest, which may be that schema."""
 
     tables: TableSet
+    schema: Schema
     proposal: Proposal
     stats: Mapping[ForeignKey, RelationStats]
     findings: tuple[Finding, ...]
-
-    @property
-    def schema(self) -> Schema:
-        """The suggested schema."""
-        return self.proposal.schema
 
     def text(self, file: str) -> str:
         """The schema in the format that the file's ending names."""
@@ -44,8 +44,9 @@ class Inspection:
             "foreign_keys": [
                 {
                     **said,
-                    "score": why[key].score,
-                    "evidence": list(why[key].facts),
+                    # A key that a configuration names need not be one that the values suggest.
+                    "score": why[key].score if key in why else None,
+                    "evidence": list(why[key].facts) if key in why else [],
                     "cardinality": self.stats[key].cardinality,
                     "match_rate": self.stats[key].match_rate,
                     "orphan_rows": self.stats[key].orphan_rows,
@@ -71,17 +72,48 @@ class Inspection:
 
 def inspect_folder(folder: Path) -> Inspection:
     """What the table files of a folder hold; DataError where there is none, or none can be read."""
+    return inspect_files(_files_of(folder))
+
+
+def inspect_files(paths: Sequence[Path]) -> Inspection:
+    """What these table files hold, and those in folders among them; DataError where there is none, or none is readable.
+
+    A file that cannot be read is among the tables' problems as long as another one can.
+    """
+    if missing := [path for path in paths if not path.exists()]:
+        raise DataError(*(f"There is no file or folder {path}." for path in missing))
+    files = [file for path in paths for file in (_files_of(path) if path.is_dir() else [path])]
+    tables = load_files(files)
+    if not tables:
+        raise DataError(*tables.problems)
+    proposal = propose(tables)
+    return _inspected(tables, proposal.schema, proposal)
+
+
+def inspect_project(config: Path) -> Inspection:
+    """The tables of a configuration file with the keys and kinds that it gives them, and what of these does not fit.
+
+    A NexusFlowError where a table cannot be read, or has no such column.
+    """
+    settings = load_config(config)
+    with told_by_line(config.read_text(encoding="utf-8"), str(config)):
+        tables = load_tables(settings, config)
+        proposal = propose(tables)
+        schema = schema_from_config(settings, tables, proposal.schema)
+    return _inspected(tables, schema, proposal)
+
+
+def _files_of(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}.")
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in ENDINGS)
     if not files:
         raise DataError(f"{folder} holds no table; it needs files that end in {', '.join(ENDINGS)}.")
-    tables = load_files(files)
-    if not tables:
-        raise DataError(*tables.problems)
-    proposal = propose(tables)
-    schema = proposal.schema
+    return files
+
+
+def _inspected(tables: TableSet, schema: Schema, proposal: Proposal) -> Inspection:
     stats = {key: relate(tables, key) for key in relatable(tables, schema)}
     found = find_problems(tables, schema, stats=stats)
-    findings = examine(tables, schema, schema, stats=stats, found=found)
-    return Inspection(tables=tables, proposal=proposal, stats=stats, findings=findings)
+    findings = examine(tables, schema, proposal.schema, stats=stats, found=found)
+    return Inspection(tables=tables, schema=schema, proposal=proposal, stats=stats, findings=findings)

@@ -6,7 +6,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -146,11 +146,21 @@ class TableFiles:
         gone -= {entry["sha256"] for entry in index.values()}
         write_json(self.folder / INDEX_FILE, {"tables": list(index.values()), "problems": told})
         if gone:
-            forget(gone)
+            forget(gone - self._of_others())
         named = {entry["file"] for entry in index.values()}
         for path in self._files().iterdir():
             if path.name not in named:
                 path.unlink(missing_ok=True)
+
+    def _of_others(self) -> set[str]:
+        """The digests of the tables in the folders beside this one."""
+        found: set[str] = set()
+        for path in self.folder.parent.glob(f"*/{INDEX_FILE}"):
+            # One that goes, or is damaged, uses nothing that could not be built anew.
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                if path.parent != self.folder:
+                    found |= {entry["sha256"] for entry in json.loads(path.read_bytes())["tables"]}
+        return found
 
 
 @lru_cache(maxsize=WORKSPACES_IN_MEMORY)

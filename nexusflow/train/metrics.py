@@ -1,5 +1,6 @@
 """How good predictions are; what cannot be defined (one class only) is left out, never NaN."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -60,12 +61,12 @@ def paired_lead(
     sign = 1.0 if higher else -1.0
     rng = np.random.default_rng(seed)
     known = np.flatnonzero(~np.isnan(target_N))
+    one, other = (_primary_of(kind, target_N, values) for values in (mine, theirs))
     leads = []
     for _ in range(draws if len(known) else 0):
         rows = rng.choice(known, len(known))
         if not higher or len(np.unique(target_N[rows])) > 1:
-            one, other = (_primary(kind, target_N[rows], values[rows]) for values in (mine, theirs))
-            leads.append(sign * (one - other))
+            leads.append(sign * (one(rows) - other(rows)))
     if not leads:
         return None
     low, high = np.quantile(leads, [0.025, 0.975])
@@ -79,11 +80,12 @@ def spread(
     _, higher = primary_metric(kind)
     rng = np.random.default_rng(seed)
     known = np.flatnonzero(~np.isnan(target_N))
+    figure_of = _primary_of(kind, target_N, prediction)
     figures = []
     for _ in range(draws if len(known) else 0):
         rows = rng.choice(known, len(known))
         if not higher or len(np.unique(target_N[rows])) > 1:
-            figures.append(_primary(kind, target_N[rows], prediction[rows]))
+            figures.append(figure_of(rows))
     if not figures:
         return None
     low, high = np.quantile(figures, [0.025, 0.975])
@@ -113,14 +115,35 @@ def interval_metrics(target_N: Floats, low_N: Floats, high_N: Floats) -> dict[st
     return {"coverage": float(within.mean()), "interval_width": float((high - low).mean())}
 
 
-def _primary(kind: TaskKind, target: Floats, prediction: Floats) -> float:
-    from sklearn import metrics
-
-    if kind is TaskKind.REGRESSION:
-        return float(np.abs(target - prediction).mean())
+def _primary_of(
+    kind: TaskKind, target_N: Floats, prediction: Floats
+) -> Callable[[npt.NDArray[np.int64]], float]:
+    """The primary metric of any rows whose target is known: what is the same for all of them is computed once."""
     if kind is TaskKind.BINARY:
-        return float(metrics.roc_auc_score(target.astype(int), prediction))
-    return _multiclass(target.astype(int), prediction)["log_loss"]
+        rank_N = np.unique(prediction, return_inverse=True)[1]
+        positive_N = target_N > 0.5
+
+        def auroc(rows: npt.NDArray[np.int64]) -> float:
+            # Of the pairs of a positive and a negative row the share in order, ties counted half.
+            rank, positive = rank_N[rows], positive_N[rows]
+            above, below = (
+                np.bincount(rank[side], minlength=rank.max() + 1) for side in (positive, ~positive)
+            )
+            return float(above @ (np.cumsum(below) - below / 2) / (above.sum() * below.sum()))
+
+        return auroc
+    if kind is TaskKind.MULTICLASS:
+        chance = _normalized(prediction)
+        class_N = np.where(np.isnan(target_N), 0, target_N).astype(int)
+        loss_N = -np.log(chance[np.arange(len(chance)), class_N])
+    else:
+        loss_N = np.abs(target_N - prediction)
+    return lambda rows: float(loss_N[rows].mean())
+
+
+def _normalized(probability: Floats) -> Floats:
+    clipped = np.clip(probability, 1e-7, 1)
+    return clipped / clipped.sum(axis=1, keepdims=True)
 
 
 def _binary(target: npt.NDArray[Any], probability: Floats) -> dict[str, float]:
@@ -146,12 +169,11 @@ def _multiclass(target: npt.NDArray[Any], probability: Floats) -> dict[str, floa
     from sklearn import metrics
 
     classes = np.arange(probability.shape[1])
-    clipped = np.clip(probability, 1e-7, 1)
     decided = probability.argmax(axis=1)
     scores = {
         "accuracy": metrics.accuracy_score(target, decided),
         "macro_f1": metrics.f1_score(target, decided, average="macro", labels=classes, zero_division=0.0),
-        "log_loss": metrics.log_loss(target, clipped / clipped.sum(axis=1, keepdims=True), labels=classes),
+        "log_loss": metrics.log_loss(target, _normalized(probability), labels=classes),
     }
     if len(np.unique(target)) == len(classes) > 2:
         scores["auroc"] = metrics.roc_auc_score(target, probability, multi_class="ovr", labels=classes)

@@ -25,10 +25,10 @@ from torch import nn
 from nexusflow.config import OptimizerConfig, TrainingConfig
 from nexusflow.errors import TrainingError
 from nexusflow.train.checkpoint import Checkpoint
-from nexusflow.train.place import Place, process_name
+from nexusflow.train.place import Place, place, process_name
 from nexusflow.train.predictor import BATCH, Stopped
 from nexusflow.train.processes import Processes
-from nexusflow.train.runtime import effective_precision, seed_everything
+from nexusflow.train.runtime import cores, effective_precision, seed_everything
 from nexusflow.train.world import Answers, Logits, Rows, World
 
 if TYPE_CHECKING:
@@ -125,7 +125,8 @@ class Ranks(World):
         stopped, found = False, None
         if self.rank == 0:
             try:
-                found = work()
+                with _threads_of_all():
+                    found = work()
             except Stopped:
                 stopped = True
         stopped, some = self.tell([stopped, found is not None])
@@ -204,6 +205,17 @@ class Ranks(World):
     def together(self) -> AbstractContextManager[None]:
         """Within it an exchange that fails is told in words."""
         return _others_needed(self.rank, self.size)
+
+
+@contextmanager
+def _threads_of_all() -> Iterator[None]:
+    """While the others wait, this process has their threads on this machine too."""
+    at, own = place(), torch.get_num_threads()
+    torch.set_num_threads(max(own, min(cores(), own * (at.here if at else 1))))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(own)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import math
 import time
 
 import numpy as np
+import torch
 
 from nexusflow.config import TrainingConfig
 from nexusflow.data.reader import Reader
@@ -14,6 +15,7 @@ from nexusflow.train.events import ShouldStop
 from nexusflow.train.loop import fit
 from nexusflow.train.predictor import Stopped
 from nexusflow.train.readings import readings
+from nexusflow.train.runtime import choose_device
 from nexusflow.train.teacher import FOLDS, draws, is_taught
 from nexusflow.train.trees import ROUNDS_WITHOUT_GAIN, Matrix, boost
 
@@ -27,9 +29,14 @@ def seconds_per_step(
     reader: Reader, model: NexusFormer, training: TrainingConfig, should_stop: ShouldStop
 ) -> float:
     """The mean of a few steps of settled settings; the first is left out, as it also warms up. It spoils the model."""
+    steps = min(STEPS, _batches(reader, Part.TRAIN, training))
+    # Before each step, and after the last.
+    first, last = min(1, steps - 1), steps
     asked: list[float] = []
 
     def enough() -> bool:
+        if len(asked) in (first, last):
+            _wait(training)
         asked.append(time.monotonic())
         return len(asked) > STEPS or should_stop()
 
@@ -44,8 +51,7 @@ def seconds_per_step(
         should_stop=enough,
         run_id="timing",
     )
-    steps = min(STEPS, _batches(reader, Part.TRAIN, training))
-    marks = asked[min(1, steps - 1) : steps + 1]
+    marks = asked[first : last + 1]
     if len(marks) < 2:
         return time.monotonic() - began
     return (marks[-1] - marks[0]) / (len(marks) - 1)
@@ -61,6 +67,12 @@ def steps_after(reader: Reader, training: TrainingConfig) -> float:
     """How many steps' time it takes to score the validation rows once more at the end, where only some choose."""
     rows = int((reader.examples.part_N == str(Part.VALIDATION)).sum())
     return FORWARD_SHARE * rows / (training.batch_size or 1) if rows > MOST_CHOOSING else 0.0
+
+
+def _wait(training: TrainingConfig) -> None:
+    """Wait until a graphics card has done what it was given: steps are handed to it faster than it takes them."""
+    if choose_device(training) == "cuda":
+        torch.cuda.synchronize()
 
 
 def _batches(reader: Reader, part: Part, training: TrainingConfig) -> int:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from dataclasses import replace
 
 import pytest
 from resumed_shop import TABLES, begin, remains
@@ -12,6 +13,7 @@ from nexusflow.config import TrainingConfig
 from nexusflow.data import cache, cache_disk, cache_files
 from nexusflow.data.cache import Held
 from nexusflow.data.featurize import TableFeaturizer
+from nexusflow.data.tables import TableSet
 from nexusflow.errors import ConfigError, Severity
 from nexusflow.services import data_cache
 from nexusflow.services.estimate import estimate
@@ -19,7 +21,9 @@ from nexusflow.services.insight import Insight
 from nexusflow.services.prediction import predict
 from nexusflow.services.runner import model_path
 from nexusflow.services.storage import RunStore
+from nexusflow.services.tablefiles import INDEX_FILE
 from nexusflow.services.training import start_training
+from nexusflow.services.workspace import Workspace
 from nexusflow.train.events import Note
 
 QUICK = TrainingConfig(epochs=1, batch_size=48, device="cpu", early_stopping=False, baselines=False)
@@ -157,7 +161,13 @@ def test_workbench_insight_and_prediction_share_it_and_it_goes_with_the_table(ho
     workspace.remove_table("orders")
     left = set(entries(home))
     assert left < kept and left
+    # What another workspace has of these tables stays, until it goes there too.
+    other, damaged = (Workspace.open(f"workspace-{name}", home) for name in ("two", "damaged"))
+    other.add_tables(TableSet(tables={"people": replace(workspace.tables()["customers"], name="people")}))
+    (damaged.folder / INDEX_FILE).write_text("{")
     workspace.clear()
+    assert set(entries(home)) == left
+    other.remove_table("people")
     assert entries(home) == []
 
 

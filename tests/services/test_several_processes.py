@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -67,37 +68,58 @@ def begin(folder, config, *, resume=False, on_event=lambda event: None, should_s
     )
 
 
-@pytest.fixture
-def started(monkeypatch):
-    """Every process that is started."""
+@contextmanager
+def watched():
+    """Every process that is started within; none of them is left behind."""
     found, start = [], launch._Crew._start
 
     def noted(self, number):
         found.append(start(self, number))
         return found[-1]
 
-    monkeypatch.setattr(launch._Crew, "_start", noted)
-    yield found
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(launch._Crew, "_start", noted)
+        yield found
     assert found and all(process.poll() is not None for process in found)
 
 
 @pytest.fixture
-def whim(tmp_path, monkeypatch):
-    """Lets the processes run a program of the test's before their own."""
+def started():
+    with watched() as found:
+        yield found
 
-    def write(program):
-        (tmp_path / "whim").mkdir()
-        (tmp_path / "whim" / "sitecustomize.py").write_text(program)
-        monkeypatch.setenv("PYTHONPATH", str(tmp_path / "whim"))
 
-    return write
+@contextmanager
+def whim(folder, program):
+    """Within it the processes run this program before their own."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(program)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(folder))
+        yield
 
 
 def weights(folder):
     return load_model(model_path(RunStore(folder), "r-01")).model.state_dict()
 
 
-def test_two_processes_train_the_model_of_one_that_adds_up_the_halves(tmp_path, monkeypatch, started):
+NEVER_MET = """
+import os
+if os.environ.get("RANK") == "1" and "attempt-0" in " ".join(__import__("sys").orig_argv):
+    os.abort()
+"""
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """A run by two processes, of which the second dies at first before they meet; its folder, events and processes."""
+    folder, events = tmp_path_factory.mktemp("two"), []
+    with whim(folder / "whim", NEVER_MET), watched() as started:
+        begin(folder, config_of(STILL.model_copy(update=TWO)), on_event=events.append)
+    return folder, events, started
+
+
+def test_two_processes_train_the_model_of_one_that_adds_up_the_halves(two, tmp_path, monkeypatch):
     from nexusflow.train import loop
     from nexusflow.train.step import Step
 
@@ -106,43 +128,47 @@ def test_two_processes_train_the_model_of_one_that_adds_up_the_halves(tmp_path, 
             self.rows_at_once = -(-len(index_B) // 2)
             return super().learn(index_B, where)
 
-    events = []
-    two = begin(tmp_path / "two", config_of(STILL.model_copy(update=TWO)), on_event=events.append)
+    folder, events, _ = two
+    run = RunStore(folder).load("r-01")
     monkeypatch.setattr(loop, "Step", Halved)
-    one = begin(tmp_path / "one", config_of(STILL))
-    assert two.status is RunStatus.FINISHED and len(started) == 2
-    found, expected = weights(tmp_path / "two"), weights(tmp_path / "one")
+    one = begin(tmp_path, config_of(STILL))
+    assert run.status is RunStatus.FINISHED
+    found, expected = weights(folder), weights(tmp_path)
     assert found.keys() == expected.keys()
     assert all(np.array_equal(value, expected[name]) for name, value in found.items())
-    assert two.metrics == one.metrics and two.calibration == one.calibration
-    assert [e.val_metrics for e in two.history] == [e.val_metrics for e in one.history]
-    assert two.runtime["processes"] == 2 and two.runtime["strategy"] == "ddp"
+    assert run.metrics == one.metrics and run.calibration == one.calibration
+    assert [e.val_metrics for e in run.history] == [e.val_metrics for e in one.history]
+    assert run.runtime["processes"] == 2 and run.runtime["strategy"] == "ddp"
     assert one.runtime["processes"] == 1 and "strategy" not in one.runtime
     assert [e.record.epoch for e in events if isinstance(e, EpochEnded)] == [1, 2]
 
 
-def test_the_same_settings_give_the_same_model_whatever_is_drawn(tmp_path):
-    training = SHORT.model_copy(update={**TWO, "distillation": 0.0, "epochs": 1})
-    for name in ("one", "again"):
-        begin(tmp_path / name, config_of(training, SMALL))
-    one, again = weights(tmp_path / "one"), weights(tmp_path / "again")
-    assert all(np.array_equal(value, again[name]) for name, value in one.items())
+def test_processes_that_do_not_find_each_other_are_started_once_more(two):
+    _, events, started = two
+    told = [event.message for event in events if isinstance(event, Note)]
+    assert [process.returncode for process in started[2:]] == [0, 0] and len(started) == 4
+    assert any("SIGABRT" in message and "started once more" in message for message in told)
 
 
-def test_the_python_door_takes_the_same_way(tmp_path, started):
-    training = STILL.model_copy(update={"device": "cpu", "epochs": 1})
+def test_the_python_door_takes_the_same_way_to_the_same_weights_whatever_is_drawn(tmp_path, started):
+    training = SHORT.model_copy(update={"device": "cpu", "distillation": 0.0, "epochs": 1})
+    begin(tmp_path / "one", config_of(training.model_copy(update=TWO), SMALL))
     data = RelationalData(
-        config=config_of(training), tables=as_tables(shop_frames()), schema=SCHEMA, task=shop_task()
+        config=config_of(training, SMALL), tables=as_tables(shop_frames()), schema=SCHEMA, task=shop_task()
     )
     trainer = NexusFlowTrainer(
         model=NexusFormer(), devices=2, distributed_strategy="ddp", folder=tmp_path / "runs"
     )
     train, validation, _ = data.loaders()
     trainer.train(train, validation)
-    assert len(started) == 2 and trainer.run.runtime["processes"] == 2
+    assert len(started) == 4 and trainer.run.runtime["processes"] == 2
     assert trainer.model.trained.run.metrics == trainer.run.metrics
     # What it was given is in the record, and nothing else of the settings is other than before.
     assert trainer.run.config["training"]["devices"] == 2
+    expected = weights(tmp_path / "one")
+    found = trainer.model.trained.model.state_dict()
+    assert found.keys() == expected.keys()
+    assert all(np.array_equal(value, expected[name]) for name, value in found.items())
 
 
 def test_the_workbench_takes_the_same_way_and_cancels_all_of_them(tmp_path, manager, started):
@@ -157,6 +183,9 @@ def test_the_workbench_takes_the_same_way_and_cancels_all_of_them(tmp_path, mana
     found = progress(workspace, manager, run_id)
     assert found.state == "cancelled" and found.epoch >= 1, found.message
     assert [process.returncode for process in started] == [0, 0]
+    run = workspace.runs.load(run_id)
+    assert run.status is RunStatus.CANCELLED and 1 <= len(run.history) < 200
+    assert model_path(workspace.runs, run_id).is_file()
 
 
 def test_a_second_training_does_not_wait_for_processes_that_ended_with_the_first(monkeypatch):
@@ -209,15 +238,6 @@ def test_a_killed_process_ends_the_run_by_name_and_one_process_goes_on(tmp_path,
     assert "Before the break, processes: 2; now 1. Last digits may differ" in told
 
 
-def test_whoever_stops_the_run_stops_every_process(tmp_path, started):
-    asked = []
-    stop = AtBatch(2, lambda: asked.append(1))
-    run = begin(tmp_path, config_of(LONG), on_event=stop, should_stop=lambda: bool(asked))
-    assert run.status is RunStatus.CANCELLED and 1 <= len(run.history) < 200
-    assert [process.returncode for process in started] == [0, 0]
-    assert model_path(RunStore(tmp_path), "r-01").is_file()
-
-
 BROKEN = """
 import os
 if os.environ.get("RANK") == "1":
@@ -228,28 +248,11 @@ if os.environ.get("RANK") == "1":
 """
 
 
-def test_a_process_that_fails_says_itself_why(tmp_path, whim, started):
-    whim(BROKEN)
-    with pytest.raises(TrainingError, match="Process 2 of 2 ended with RuntimeError: the wire is loose"):
+def test_a_process_that_fails_says_itself_why(tmp_path, started):
+    told = "Process 2 of 2 ended with RuntimeError: the wire is loose"
+    with whim(tmp_path / "whim", BROKEN), pytest.raises(TrainingError, match=told):
         begin(tmp_path, config_of(LONG))
     assert "the wire is loose" in RunStore(tmp_path).load("r-01").error
-
-
-NEVER_MET = """
-import os
-if os.environ.get("RANK") == "1" and "attempt-0" in " ".join(__import__("sys").orig_argv):
-    os.abort()
-"""
-
-
-def test_processes_that_do_not_find_each_other_are_started_once_more(tmp_path, whim, started):
-    whim(NEVER_MET)
-    notes = []
-    training = LONG.model_copy(update={"epochs": 1})
-    run = begin(tmp_path, config_of(training), on_event=notes.append)
-    told = [event.message for event in notes if isinstance(event, Note)]
-    assert run.status is RunStatus.FINISHED and len(started) == 4
-    assert any("SIGABRT" in message and "started once more" in message for message in told)
 
 
 ALONE = """

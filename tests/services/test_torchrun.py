@@ -8,11 +8,16 @@ from pathlib import Path
 
 import pytest
 from small_shop import SHORT, as_files, shop_config, shop_frames, shop_task
+from typer.testing import CliRunner
 
+from nexusflow.cli import app
+from nexusflow.cli_shared import REFUSED
 from nexusflow.models import load_model
+from nexusflow.services import together as services_together
 from nexusflow.services.project_run import read_project, train_project
+from nexusflow.services.runner import has_model
 from nexusflow.services.storage import RunStore
-from nexusflow.train.events import Note
+from nexusflow.train.events import BatchDone, EpochEnded, Note, RunStarted
 from nexusflow.train.run import RunStatus
 
 pytestmark = pytest.mark.slow
@@ -31,23 +36,48 @@ def machine(folder: Path, frames) -> Path:
     return config
 
 
-def torchrun(*commands):
-    """`nexusflow train` with these options, by one agent on each machine; exit codes and outputs."""
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    told = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+        return free.getsockname()[1]
+
+
+def torchrun(*commands):
+    """`nexusflow train` with these options, by one agent on each machine; exit codes and outputs."""
+    agent = ["torch.distributed.run", "--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d"]
+    agent += [f"--rdzv-endpoint=127.0.0.1:{free_port()}", "--rdzv-id=shop", "-m", "nexusflow"]
+    return together([([*agent, "train", *command], {}) for command in commands])
+
+
+def started(*commands):
+    """The same without the agents, which take as long to start: each machine is told what its agent would say."""
+    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
+    return together(
+        [
+            (["nexusflow", "train", *command], {**common, **place_of(rank, len(commands))})
+            for rank, command in enumerate(commands)
+        ]
+    )
+
+
+def place_of(rank: int, number: int) -> dict[str, object]:
+    """What torchrun tells the only process of a machine."""
+    told = {"RANK": rank, "WORLD_SIZE": number, "LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": 1, "GROUP_RANK": rank}
+    return {**told, "TORCHELASTIC_RUN_ID": "shop"}
+
+
+def together(programs):
+    """Modules with their arguments and what their environment says, run at once; exit codes and outputs."""
+    common = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
     running = [
         subprocess.Popen(
-            [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1"]
-            + ["--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{port}", "--rdzv-id=shop"]
-            + ["-m", "nexusflow", "train", *command],
-            env={**os.environ, **told},
+            [sys.executable, "-m", *arguments],
+            env={**os.environ, **common, **{name: str(value) for name, value in told.items()}},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for command in commands
+        for arguments, told in programs
     ]
     try:
         found = [process.communicate(timeout=150) for process in running]
@@ -75,20 +105,29 @@ def test_machines_with_other_tables_are_refused_by_name(tmp_path):
     other = shop_frames()
     other["orders"].loc[0, "amount"] += 1
     configs = [machine(tmp_path / "one", shop_frames()), machine(tmp_path / "two", other)]
-    codes, told = torchrun(*(["--config", config, "--out", tmp_path / "models"] for config in configs))
+    codes, told = started(*(["--config", config, "--out", tmp_path / "models"] for config in configs))
     assert all(codes)
     words = "".join(err for _, err in told)
     assert "Process 2 of 2 does not have what the first one has: table orders differ." in words
-    (run,) = RunStore(tmp_path / "models").list()
+    store = RunStore(tmp_path / "models")
+    (run,) = store.list()
     assert run.status in (RunStatus.FAILED, RunStatus.RUNNING)
+    # Not one step was taken.
+    assert not [e for e in store.events(run.id) if isinstance(e, RunStarted | BatchDone | EpochEnded)]
+    assert not run.history and not has_model(store, run.id)
 
 
-def test_settings_that_torchrun_contradicts_are_refused(tmp_path):
-    configs = [machine(tmp_path / name, shop_frames()) for name in ("one", "two")]
-    more = ["--out", tmp_path / "models", "--set", "training.devices=2"]
-    codes, told = torchrun(*(["--config", config, *more] for config in configs))
-    assert all(codes) and not RunStore(tmp_path / "models").list()
-    assert any("training.devices asks for 2 processes" in err for _, err in told)
+@pytest.mark.parametrize("rank", [0, 1])
+def test_settings_that_torchrun_contradicts_are_refused_before_anything_is_made(tmp_path, monkeypatch, rank):
+    config = machine(tmp_path / "one", shop_frames())
+    for name, value in place_of(rank, 2).items():
+        monkeypatch.setenv(name, str(value))
+    # A process joins the others once in its life, and this one goes on.
+    monkeypatch.setattr(services_together, "_joined", [])
+    options = ["--config", config, "--out", tmp_path / "models", "--set", "training.devices=2"]
+    done = CliRunner().invoke(app, ["train", *map(str, options)])
+    assert done.exit_code == REFUSED and not RunStore(tmp_path / "models").list()
+    assert "training.devices asks for 2 processes" in " ".join(done.output.split())
 
 
 def test_machines_that_can_read_its_folder_go_on_with_a_run(tmp_path):
@@ -100,7 +139,7 @@ def test_machines_that_can_read_its_folder_go_on_with_a_run(tmp_path):
 
     cut = train_project(read_project(config), tmp_path / "models", should_stop=should_stop)
     assert cut.resumable and not cut.run.history
-    codes, told = torchrun(["--resume", cut.folder], ["--resume", cut.folder])
+    codes, told = started(["--resume", cut.folder], ["--resume", cut.folder])
     assert codes == [0, 0], told
     (run,) = RunStore(tmp_path / "models").list()
     assert run.id == cut.run.id and run.status is RunStatus.FINISHED and run.runtime["processes"] == 2

@@ -42,7 +42,7 @@ def until(condition):
     end = time.monotonic() + WAIT
     while not condition():
         assert time.monotonic() < end
-        time.sleep(0.005)
+        time.sleep(0.02)
 
 
 def errors(workspace):

@@ -13,11 +13,13 @@ from stand_in import QUICK, FakeReader, Network, Rows, fake_reader, trained
 from nexusflow.errors import TrainingError
 from nexusflow.services.storage import write_bytes
 from nexusflow.train import checkpoint as checkpoint_module
-from nexusflow.train import loop
+from nexusflow.train import loop, ranks
 from nexusflow.train.checkpoint import Checkpoints
 from nexusflow.train.events import Note
 from nexusflow.train.step import Step
 
+# Minutes that are over before anything has begun.
+SPENT = 1e-6
 PLAIN = QUICK.model_copy(update={"batch_size": 32, "refit": True, "early_stopping": False})
 
 
@@ -183,27 +185,39 @@ def stopped_while_checking(world=None) -> Came:
     return came(reader, world=world, should_stop=should_stop)
 
 
-def limited(world=None) -> Came:
-    """By the clock, which is the first process's; the other one's runs ten times as fast."""
-    training = PLAIN.model_copy(update={"epochs": None, "max_minutes": 0.03, "early_stopping": True})
-    if world is not None and world.rank == 1:
-        training = training.model_copy(update={"max_minutes": 0.003})
-    return came(fake_reader(rows=300), training, world=world)
+def others_time_up(world=None) -> Came:
+    """The second process's time is up before the first step; the first one has no limit."""
+    return _under_limits(world, None, SPENT)
+
+
+def first_time_up(world=None) -> Came:
+    """The other way round: it is the first process's time that is up."""
+    return _under_limits(world, SPENT, None)
+
+
+def _under_limits(world, of_first, of_other) -> Came:
+    minutes = of_other if world is not None and world.rank == 1 else of_first
+    return doubled(world, PLAIN.model_copy(update={"max_minutes": minutes}))
 
 
 def taught(world=None) -> Came:
-    """Only the first process asks the teacher."""
+    """Only the first process asks the teacher, which has the threads of both while the other one waits."""
 
     def teacher(readings, share, **more):
         assert world is None or world.rank == 0
+        assert torch.get_num_threads() == (1 if world is None else 2)
         return tuple((0.25 + 0.5 * each.examples.target_N).astype(np.float32) for each in readings)
 
-    return came(
-        fake_reader(rows=300),
-        PLAIN.model_copy(update={"distillation": 0.5}),
-        world=world,
-        teacher=teacher,
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranks, "cores", lambda: 8)
+        found = came(
+            fake_reader(rows=300),
+            PLAIN.model_copy(update={"distillation": 0.5}),
+            world=world,
+            teacher=teacher,
+        )
+    assert torch.get_num_threads() == 1
+    return found
 
 
 def kept(folder: Path, world=None, dies_at=10**9) -> Came:

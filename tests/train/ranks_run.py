@@ -1,4 +1,7 @@
-"""One of two processes that train the stand-in network in every way of `ranked.py`; started by `test_ranks.py`."""
+"""One of two processes that train the stand-in network in every way of `ranked.py`; started by `test_ranks.py`.
+
+`ranks_run.py FOLDER STRATEGY ...`: one strategy after the other, each in a folder of its own.
+"""
 
 import shutil
 import sys
@@ -8,9 +11,17 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "train")]
 
 
-def main(folder: Path, strategy: str) -> None:
-    import ranked
+def main(folder: Path, *strategies: str) -> None:
     import torch
+
+    torch.set_num_threads(1)
+    for strategy in strategies:
+        train(folder / strategy, strategy)
+
+
+def train(folder: Path, strategy: str) -> None:
+    """All that this strategy is asked for."""
+    import ranked
 
     from nexusflow.train.deep import Deep
     from nexusflow.train.place import place
@@ -18,7 +29,6 @@ def main(folder: Path, strategy: str) -> None:
     from nexusflow.train.ranks import Ranks
     from nexusflow.train.sharded import Sharded
 
-    torch.set_num_threads(1)
     training, at = ranked.PLAIN.model_copy(update={"devices": 2}), place()
     kind = {"ddp": Ranks, "fsdp": Sharded, "deepspeed": Deep}[strategy]
     if strategy == "deepspeed":
@@ -35,7 +45,8 @@ def main(folder: Path, strategy: str) -> None:
         "spoilt": ranked.spoilt,
         "stopped": ranked.stopped,
         "stopped_while_checking": ranked.stopped_while_checking,
-        "limited": ranked.limited,
+        "others_time_up": ranked.others_time_up,
+        "first_time_up": ranked.first_time_up,
         "taught": ranked.taught,
         "kept": lambda world: ranked.kept(folder / "whole", world),
         "killed": lambda world: ranked.kept(folder / "killed", world, dies_at=9),
@@ -48,7 +59,7 @@ def main(folder: Path, strategy: str) -> None:
         runs["shorter"] = ranked.shorter
     if strategy == "deepspeed":
         # It has single precision alone.
-        for name in ("doubled", "odd", "many_to_check", "limited", "drawing"):
+        for name in ("doubled", "odd", "many_to_check", "others_time_up", "first_time_up", "drawing"):
             del runs[name]
     for name, run in runs.items():
         run(world).save(folder / f"{name}-{world.rank}")
@@ -75,4 +86,4 @@ def on_processors(rank: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), *sys.argv[2:])

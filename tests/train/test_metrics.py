@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexusflow.data.task import TaskKind
-from nexusflow.train.metrics import calibration_error, paired_lead, primary_metric, score
+from nexusflow.train.metrics import calibration_error, paired_lead, primary_metric, score, spread
 
 
 @pytest.fixture(autouse=True)
@@ -167,3 +167,28 @@ def test_equal_predictions_lead_by_nothing():
     rng = np.random.default_rng(1)
     target, chance = rng.integers(0, 3, 50).astype(float), rng.dirichlet(np.ones(3), 50)
     assert paired_lead(TaskKind.MULTICLASS, target, chance, chance, seed=0) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("kind", TaskKind)
+def test_rows_that_are_drawn_are_scored_by_the_metric_itself(kind):
+    """With ties, and rows whose target is unknown, which are never drawn."""
+    rng = np.random.default_rng(2)
+    target = rng.integers(0, 3 if kind is TaskKind.MULTICLASS else 2, 40).astype(float)
+    target[::7] = np.nan
+    made = {
+        TaskKind.BINARY: lambda: rng.integers(0, 9, 40) / 8,
+        TaskKind.MULTICLASS: lambda: rng.dirichlet(np.ones(3), 40),
+        TaskKind.REGRESSION: lambda: rng.normal(size=40),
+    }[kind]
+    mine, theirs = made(), made()
+    (name, higher), again = primary_metric(kind), np.random.default_rng(5)
+    leads, figures = [], []
+    for _ in range(20):
+        rows = again.choice(np.flatnonzero(~np.isnan(target)), int((~np.isnan(target)).sum()))
+        one, other = (score(kind, target[rows], values[rows])[name] for values in (mine, theirs))
+        leads.append(one - other if higher else other - one)
+        figures.append(one)
+    expected = np.quantile(leads, [0.025, 0.975])
+    assert paired_lead(kind, target, mine, theirs, seed=5, draws=20) == pytest.approx(expected)
+    expected = np.quantile(figures, [0.025, 0.975])
+    assert spread(kind, target, mine, seed=5, draws=20) == pytest.approx(expected)

@@ -19,9 +19,10 @@ from nexusflow.train.ranks import Ranks
 pytestmark = pytest.mark.slow
 
 
-def two_processes(folder, strategy):
-    """Two processes that leave in the folder what came of every training."""
-    assert "Killed" in ranked.kept(folder / "of_one", dies_at=9).facts["error"]
+def two_processes(folder, *strategies):
+    """Two processes that leave in a folder for each strategy what came of every training."""
+    for strategy in strategies:
+        assert "Killed" in ranked.kept(folder / strategy / "of_one", dies_at=9).facts["error"]
     running = []
     for rank in (0, 1):
         told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2}
@@ -29,7 +30,7 @@ def two_processes(folder, strategy):
         with (folder / f"output-{rank}.txt").open("wb") as output:
             running.append(
                 subprocess.Popen(
-                    [sys.executable, Path(__file__).with_name("ranks_run.py"), folder, strategy],
+                    [sys.executable, Path(__file__).with_name("ranks_run.py"), folder, *strategies],
                     env={**os.environ, **{name: str(value) for name, value in told.items()}},
                     stdout=output,
                     stderr=subprocess.STDOUT,
@@ -46,21 +47,26 @@ def two_processes(folder, strategy):
 
 
 @pytest.fixture(scope="module")
-def ddp(tmp_path_factory):
-    return two_processes(tmp_path_factory.mktemp("ddp"), "ddp")
+def by_processors(tmp_path_factory):
+    """The settings keep fsdp for graphics cards; its laws hold on processors too."""
+    return two_processes(tmp_path_factory.mktemp("ranks"), "ddp", "fsdp")
 
 
 @pytest.fixture(scope="module")
-def fsdp(tmp_path_factory):
-    """The settings keep it for graphics cards; its laws hold on processors too."""
-    return two_processes(tmp_path_factory.mktemp("fsdp"), "fsdp")
+def ddp(by_processors):
+    return by_processors / "ddp"
+
+
+@pytest.fixture(scope="module")
+def fsdp(by_processors):
+    return by_processors / "fsdp"
 
 
 @pytest.fixture(scope="module")
 def deepspeed(tmp_path_factory):
     """As far as it can be without graphics cards."""
     pytest.importorskip("deepspeed")
-    return two_processes(tmp_path_factory.mktemp("deepspeed"), "deepspeed")
+    return two_processes(tmp_path_factory.mktemp("deepspeed"), "deepspeed") / "deepspeed"
 
 
 @pytest.fixture(params=["ddp", "fsdp", "deepspeed"])
@@ -193,8 +199,12 @@ def test_so_does_who_stops_it_while_validation_rows_are_scored(ddp):
 
 
 def test_the_clock_is_that_of_the_first(folder):
-    """The other's time is up ten times as early, and it would lower its learning rate as much earlier."""
-    assert len(both(folder, "limited").facts["history"]) >= 1
+    """Where the other's time is up, it trains on at the first's rates; where the first's is, both take one step."""
+    on, whole = both(folder, "others_time_up"), both(folder, "doubled")
+    assert same(on, whole) and on.facts["history"] == whole.facts["history"]
+    cut = both(folder, "first_time_up")
+    assert len(cut.facts["history"]) == 1
+    assert [Came.load(folder / f"first_time_up-{rank}").facts["read"] for rank in (0, 1)] == [[16], [16]]
 
 
 def test_the_teacher_is_asked_by_the_first_and_all_learn_from_it(ddp):
