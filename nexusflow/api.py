@@ -17,27 +17,22 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from nexusflow.data.tables import Table, TableSet
-from nexusflow.data.task import Task
 from nexusflow.errors import DataError
 from nexusflow.explain.baseline import Baseline
 from nexusflow.explain.explanation import ROWS
 from nexusflow.services import figures
 from nexusflow.services.attributing import ATTRIBUTED
-from nexusflow.services.explained import ExplainedRow, explain_row, find_row
+from nexusflow.services.explained import explain_row, find_row
 from nexusflow.services.opening import Opened, open_model
 from nexusflow.services.project_run import read, train
 from nexusflow.services.relation_paths import relation_paths
 from nexusflow.services.report import AT_RANDOM, WORST, Steps, gather, unit
-from nexusflow.services.report_html import (
-    CELLS_SHOWN,
-    COLUMNS_SHOWN,
-    contributions_frame,
-    to_html,
-)
+from nexusflow.services.report_html import COLUMNS_SHOWN, to_html
+from nexusflow.services.row_explanation import RowExplanation
 from nexusflow.services.storage import home, write_bytes
 from nexusflow.services.values import plain_values
 from nexusflow.services.views import ColumnAttribution
-from nexusflow.services.words import cell_words, plain
+from nexusflow.services.words import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,82 +73,6 @@ def explain(
 def run_folder(workspace_id: str, run_id: str) -> Path:
     """Where the workbench keeps a run, below NEXUSFLOW_HOME; the workspace's id stands in the page's address (`ws`)."""
     return home() / "workspaces" / workspace_id / "runs" / run_id
-
-
-class RowExplanation:
-    """One row: `prediction`, `contributions` (role, contribution), `cells` (integrated gradients), `related` rows."""
-
-    def __init__(self, explanation: "Explanation", explained: ExplainedRow) -> None:
-        self._explanation, self._explained = explanation, explained
-        self.row, self.key, self.outcome = explained.row, explained.key, explained.outcome
-
-    @property
-    def task(self) -> Task:
-        """The question that was asked of it."""
-        return self._explanation.insight.trained.preprocessing.task
-
-    @property
-    def prediction(self) -> Any:
-        """The class, or the value."""
-        return self.outcome["prediction"]
-
-    @property
-    def contributions(self) -> pd.DataFrame:
-        """What each role adds to the output: role, contribution; with `bias` they sum to `output`."""
-        return self._explained.contributions.frame
-
-    @property
-    def bias(self) -> float:
-        """The part of the output that is the same for every row."""
-        return self._explained.contributions.bias
-
-    @property
-    def output(self) -> float:
-        """The model's output: log-odds (of the predicted class), or the standardised value."""
-        return self._explained.contributions.output
-
-    @property
-    def cells(self) -> pd.DataFrame:
-        """Scores of cells, strongest first: role, table, column, statistic, slot, row (from 0), value, score."""
-        return self._explained.attribution.frame
-
-    @property
-    def gap(self) -> float:
-        """The share of the output's difference from the baseline that the cells leave unexplained."""
-        return self._explained.attribution.relative_gap
-
-    @cached_property
-    def related(self) -> dict[str, pd.DataFrame]:
-        """The rows that it was read from, by role: slot, looked_at, row (from 1), age (days), and their columns."""
-        insight = self._explanation.insight
-        return {role: insight.related(self.row, role) for role in insight.roles}
-
-    def figure(self, name: str = "contributions") -> "Figure":
-        """`contributions` or `cells` as a matplotlib figure."""
-        measured_in = unit(self.task)
-        if name == "contributions":
-            frame = contributions_frame(self._explained)
-            title = f"{plain(self.key)}: what each table adds"
-            return figures.bars(frame, label="table", value="contribution", title=title, unit=measured_in)
-        if name == "cells":
-            top = self.cells.head(CELLS_SHOWN)
-            frame = top.assign(cell=[cell_words(line) for _, line in top.iterrows()])
-            title = f"{plain(self.key)}: the strongest cells"
-            return figures.bars(frame, label="cell", value="score", title=title, unit=measured_in)
-        raise DataError(f"There is no figure {name!r} of a row; there are: contributions, cells.")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain lists and dicts, numbers to the bit."""
-        return {
-            "row": self.row,
-            "key": self.key,
-            "outcome": plain_values(self.outcome.to_frame().T)[0],
-            "bias": self.bias,
-            "output": self.output,
-            "gap": self.gap,
-            "contributions": plain_values(self.contributions),
-            "cells": plain_values(self.cells),
-        }
 
 
 class Explanation:
@@ -247,7 +166,7 @@ class Explanation:
     def row(self, key_or_number: object) -> RowExplanation:
         """One row by its key, or by its number in the entity table (from 0); DataError where there is none."""
         row = find_row(self.insight, key_or_number)
-        return RowExplanation(self, explain_row(self.insight, row, baseline=self.baseline))
+        return RowExplanation(self.insight, explain_row(self.insight, row, baseline=self.baseline))
 
     def figure(self, name: str) -> "Figure":
         """One of `FIGURES` as a matplotlib figure; `masks` is of the first table where there are several."""

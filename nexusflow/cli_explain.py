@@ -141,14 +141,18 @@ def _print_row(row: "RowExplanation") -> None:
     said = f"predicted {number_words(row.prediction)}, was {number_words(row.outcome['target'])}"
     grid = Grid(title=escape(plain(f"{row.key}: {said}")))
     grid.add_column("what", overflow="fold")
-    grid.add_column("adds", justify="right")
+    for name in ("adds", "is worth"):
+        grid.add_column(name, justify="right")
+    worth = dict(zip(row.shapley["role"], row.shapley["value"], strict=True))
     for line in row.contributions.sort_values("contribution", key=abs, ascending=False).itertuples():
-        grid.add_row(escape(plain(line.role)), f"{line.contribution:+.4f}")
-    grid.add_row("(the same for every row)", f"{row.bias:+.4f}")
-    grid.add_row("output", f"{row.output:+.4f}", end_section=True)
+        grid.add_row(escape(plain(line.role)), f"{line.contribution:+.4f}", f"{worth[line.role]:+.4f}")
+    grid.add_row("(the same for every row)", f"{row.bias:+.4f}", "")
+    grid.add_row("(all tables hidden)", "", f"{row.hidden_output:+.4f}")
+    grid.add_row("output", f"{row.output:+.4f}", f"{row.output:+.4f}", end_section=True)
     for _, cell in row.cells.head(CELLS_SHOWN).iterrows():
-        grid.add_row(escape(plain(cell_words(cell))), f"{cell['score']:+.4f}", style="dim")
+        grid.add_row(escape(plain(cell_words(cell))), f"{cell['score']:+.4f}", "", style="dim")
     out.print(grid)
+    out.print(escape(f"Shapley values: {row.agreement}"), soft_wrap=True, highlight=False)
     task = row.task
     said = f"In {unit(task)}. {direction(task, row.prediction)}"
     out.print(escape(said), style="dim", soft_wrap=True, highlight=False)
@@ -178,6 +182,7 @@ def _write(explanation: "Explanation", file: Path, keys: list[str], asked: list[
         for number, key in enumerate(keys, start=1):
             one = explanation.row(key)
             frames[f"row-{number}-contributions"] = one.contributions.assign(key=one.key)
+            frames[f"row-{number}-shapley"] = one.shapley.assign(key=one.key)
             frames[f"row-{number}-cells"] = one.cells.assign(key=one.key)
         for name, frame in frames.items():
             write_bytes(file / f"{name}.csv", safe_csv(frame))

@@ -24,7 +24,7 @@ METHODS = (QUANTIZATION, PRUNING)
 # Biases, norms and tiny tensors hold little and matter much.
 FEWEST_NUMBERS = 128
 # Of the 127 numbers on each side of zero 31 are used, which the zip packs into six bits: files are 76 % smaller; all
-# 127 made them 70 % smaller. ROC AUC moved by 0.0001 and log loss by 0.0002 (benchmarks/optimise).
+# 127 made them 70 % smaller. AUROC moved by 0.0001 and log loss by 0.0002 (benchmarks/optimise).
 LEVELS = 31
 # The smallest scale that F16 holds to full precision, and which is therefore found again to the bit.
 SMALLEST_SCALE = 2.0**-14

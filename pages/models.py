@@ -69,7 +69,8 @@ def main() -> None:
         places = show_versions(frame)
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.caption(
-                f"{counted(len(runs), 'run')}. Click a heading to sort, and tick runs to compare them."
+                f"{counted(len(runs), 'run')}. Click a heading to sort, and tick runs to compare them. "
+                "The CSV has all columns."
             )
             csv_button(frame, key="versions")
         chosen = [runs[place] for place in places if place < len(runs)]

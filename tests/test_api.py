@@ -120,9 +120,10 @@ def test_figures_and_what_a_notebook_shows(shop):
         assert explanation.figure(name).axes
     assert {
         explanation.row("c003").figure(name).axes[0].get_title(loc="left")
-        for name in ("contributions", "cells")
+        for name in ("contributions", "shapley", "cells")
     } == {
         "c003: what each table adds",
+        "c003: what each table is worth",
         "c003: the strongest cells",
     }
     assert (

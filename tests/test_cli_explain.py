@@ -14,6 +14,7 @@ from nexusflow.api import explain
 from nexusflow.cli import app
 from nexusflow.cli_shared import REFUSED, USAGE
 from nexusflow.services.insight import Insight
+from nexusflow.services.shapley import agreement, row_shapley
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,11 @@ def test_it_prints_what_matters(shop):
     assert f"{first['role']} {first['column']} {first['strength']:.4f}" in said
     found = insight.contributions(17)
     assert "In log-odds. Above 0 speaks for yes." in said
-    assert "c017: predicted" in said and f"output {found.output:+.4f}" in said
+    assert "c017: predicted" in said and f"output {found.output:+.4f} {found.output:+.4f}" in said
+    worth = row_shapley(insight, 17)
+    assert f"(all tables hidden) {worth.hidden:+.4f}" in said
+    assert f"orders {found.frame['contribution'][1]:+.4f} {worth.frame['value'][1]:+.4f}" in said
+    assert f"Shapley values: {agreement(found, worth).sentence}" in said
     worst = insight.rows(part="test", order="error")["key"].iloc[0]
     assert f"{worst}: predicted" in said
 
@@ -81,7 +86,7 @@ def test_it_writes_a_report_or_a_folder_of_frames(shop, tmp_path):
     written = {path.stem: pd.read_csv(path) for path in (tmp_path / "frames").iterdir()}
     assert {"attention", "rollout", "columns", "masks", "faithfulness"} < set(written)
     assert written["rollout"]["share"].tolist() == insight.rollout()["share"].tolist()
-    assert set(written["row-1-contributions"]["key"]) == {"c017"}
+    assert set(written["row-1-contributions"]["key"]) == set(written["row-1-shapley"]["key"]) == {"c017"}
 
 
 @pytest.mark.parametrize(

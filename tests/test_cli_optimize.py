@@ -44,7 +44,7 @@ def test_it_prints_before_and_after_and_writes_the_model(model, tables, tmp_path
     assert "40% of the weights pruned, on 48 test rows" in said
     before, after = model.stat().st_size, file.stat().st_size
     assert f"File (MB) {before / 1e6:.4g} {after / 1e6:.4g} {after / before - 1:+.1%}" in said
-    assert "ROC AUC" in said and "One row (ms, median)" in said
+    assert "AUROC" in said and "One row (ms, median)" in said
     assert nexusflow.load_model(file).optimisation.steps[0].amount == 0.4
 
 

@@ -21,6 +21,7 @@ from ui.see_flip import show_flip
 from ui.see_nearest import show_nearest
 from ui.see_neighbourhood import show_neighbourhood
 from ui.see_related import related_rows
+from ui.see_shapley import show_agreement, worth
 from ui.see_what_if import what_if
 
 ORDERS = {"error": "Worst errors first", "random": "At random", "row": "In the table's order"}
@@ -43,6 +44,11 @@ def show_row(insight: Insight, task: Task) -> None:
         left, right = two_cards()
         with left:
             contributions(insight, task, row, str(example["prediction"]))
+        with right:
+            values = worth(insight, row)
+        left, right = two_cards()
+        with left:
+            show_agreement(insight, row, values)
         with right:
             trace(insight, task, row)
         with st.container(border=True):

@@ -27,6 +27,10 @@ STAGE_ICONS = {
     Stage.CHAMPION: ":material/trophy:",
     Stage.ARCHIVED: ":material/inventory_2:",
 }
+# What is shown of a run where the page is wide, in this order; all of it is in the CSV. The rest is shown where runs
+# differ in it: a column that says the same of each would only push others off the page.
+SHOWN = ("Run", "Stage", "Test", "Best baseline", "Validation", "Metric", "State", "Started", "Seconds", "MB")
+WHERE_THEY_DIFFER = ("Question", "Regime")
 REGIMES = {"frozen": "Frozen", "rolling": "Rolling", "static": "No cutoff"}
 
 
@@ -63,9 +67,14 @@ def versions_table(workspace: Workspace, runs: Sequence[Run]) -> pd.DataFrame:
     return frame.astype({name: "float64" for name in ("Test", "Best baseline", "Validation", "MB")})
 
 
+def columns_shown(frame: pd.DataFrame) -> list[str]:
+    """The columns that the table has room for, and those in which its lines differ."""
+    return [*SHOWN, *(name for name in WHERE_THEY_DIFFER if frame[name].nunique() > 1)]
+
+
 def show_versions(frame: pd.DataFrame) -> list[int]:
     """Draw the table; gives the places of the lines that are chosen in it."""
-    figure = st.column_config.NumberColumn(format="%.4f", width=95)
+    figure = st.column_config.NumberColumn(format="%.4f", width=80)
     event = st.dataframe(
         frame,
         hide_index=True,
@@ -73,17 +82,17 @@ def show_versions(frame: pd.DataFrame) -> list[int]:
         placeholder="",
         on_select="rerun",
         selection_mode="multi-row",
+        column_order=columns_shown(frame),
         column_config={
-            "Run": st.column_config.TextColumn(width=170, pinned=True),
-            "Stage": st.column_config.TextColumn(width=90),
+            "Run": st.column_config.TextColumn(width=150, pinned=True),
+            "Stage": st.column_config.TextColumn(width=85),
             "Test": figure,
-            "Best baseline": figure,
+            "Best baseline": st.column_config.NumberColumn(format="%.4f", width=100),
             "Validation": figure,
-            "Metric": st.column_config.TextColumn(width=150),
-            "State": st.column_config.TextColumn(width=85),
-            "Started": st.column_config.DatetimeColumn(format="DD MMM YYYY HH:mm", width=140),
-            "Seconds": st.column_config.NumberColumn(format="%.0f", width=75),
-            "MB": st.column_config.NumberColumn(format="%.2f", width=65, help="The model on disk"),
+            "State": st.column_config.TextColumn(width=80),
+            "Started": st.column_config.DatetimeColumn(format="DD MMM YYYY HH:mm", width=130),
+            "Seconds": st.column_config.NumberColumn(format="%.0f", width=70),
+            "MB": st.column_config.NumberColumn(format="%.2f", width=60, help="The model on disk"),
             "Question": st.column_config.TextColumn(width="medium"),
             "Regime": st.column_config.TextColumn(
                 width=85, help="What a row may read; figures compare only within one regime"

@@ -93,6 +93,23 @@ class Attribution:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RoleShapley:
+    """What each role is worth to one row's output: value_T sums to output - hidden, where all roles are `hidden`.
+
+    error_T are standard errors over `orders` drawn orders; both are 0 where every coalition of roles was asked. `asked`
+    says how many coalitions were.
+    """
+
+    roles: tuple[str, ...]
+    value_T: Floats
+    error_T: Floats
+    hidden: float
+    output: float
+    orders: int
+    asked: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ablation:
     """What hiding each group does, over `rows` rows.
 

@@ -113,6 +113,30 @@ def said(
     return np.concatenate(answers, axis=1)
 
 
+def said_of_one(
+    trained: TrainedModel,
+    reader: Reader,
+    row: int,
+    groups: Roles,
+    hidden_KG: Bools,
+    *,
+    at_once: int | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Floats:
+    """The logits [K, O] of one example with the groups of each question hidden, `at_once` questions side by side.
+
+    HidingStopped where it was asked to stop.
+    """
+    at_once, answers = at_once or BATCH, []
+    hide_KT = torch.from_numpy(hidden_KG @ groups.hides_GT)
+    with torch.inference_mode():
+        for hide_BT in hide_KT.split(at_once):
+            if should_stop():
+                raise HidingStopped
+            answers.append(_Part(trained, reader, np.full(len(hide_BT), row)).without_roles(hide_BT))
+    return np.concatenate(answers)
+
+
 class _Part:
     """One batch, encoded once."""
 
@@ -125,11 +149,16 @@ class _Part:
     def logits(self, groups: Groups, hidden_G: Bools) -> Floats:
         """[B, O]."""
         if isinstance(groups, Roles):
-            hide_T = torch.from_numpy(groups.hides_GT[hidden_G].any(axis=0)).to(self.batch.target_B.device)
-            output = self.model(self.batch, rows=self.rows, hide_BT=hide_T.expand(self.batch.size, -1))
-        else:
-            tokens, rows = self._without({groups.keys[g] for g in np.flatnonzero(hidden_G)})
-            output = self.model(self.batch, tokens=tokens, rows=rows)
+            hide_T = torch.from_numpy(groups.hides_GT[hidden_G].any(axis=0))
+            return self.without_roles(hide_T.expand(self.batch.size, -1))
+        tokens, rows = self._without({groups.keys[g] for g in np.flatnonzero(hidden_G)})
+        output = self.model(self.batch, tokens=tokens, rows=rows)
+        return np.asarray(output.logit_BO.float().cpu().numpy())
+
+    def without_roles(self, hide_BT: torch.Tensor) -> Floats:
+        """[B, O], with these roles of each example hidden."""
+        hide_BT = hide_BT.to(self.batch.target_B.device)
+        output = self.model(self.batch, rows=self.rows, hide_BT=hide_BT)
         return np.asarray(output.logit_BO.float().cpu().numpy())
 
     def _without(self, keys: set[tuple[str, str]]) -> tuple[Tokens, dict[str, EncoderOutput]]:

@@ -1,4 +1,4 @@
-"""One row explained: what was said of it, what each table adds, and which cells move it most."""
+"""One row explained: what was said of it, what each table adds and is worth, and which cells move it most."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,8 @@ import pandas as pd
 from nexusflow.errors import DataError
 from nexusflow.explain.baseline import Baseline
 from nexusflow.services.insight import Insight
-from nexusflow.services.views import Contributions, RowAttribution
+from nexusflow.services.shapley import row_shapley
+from nexusflow.services.views import Contributions, RowAttribution, RowShapley
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +23,12 @@ class ExplainedRow:
     key: str
     outcome: pd.Series
     contributions: Contributions
+    shapley: RowShapley
     attribution: RowAttribution
 
 
 def explain_row(insight: Insight, row: int, *, baseline: Baseline = Baseline.MISSING) -> ExplainedRow:
-    """Contributions and integrated gradients of a row; DataError where the model was not asked about it."""
+    """Contributions, Shapley values and gradients of a row; DataError where the model was not asked about it."""
     frame = insight.rows()
     found = frame[frame["row"] == row]
     if found.empty:
@@ -37,6 +39,7 @@ def explain_row(insight: Insight, row: int, *, baseline: Baseline = Baseline.MIS
         key=str(outcome["key"]),
         outcome=outcome,
         contributions=insight.contributions(row),
+        shapley=row_shapley(insight, row),
         attribution=insight.attribution(row, baseline=baseline),
     )
 

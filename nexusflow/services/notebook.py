@@ -90,6 +90,7 @@ def _sources(insight: Insight, run: Run, key: str, baseline: Baseline) -> list[t
         ),
         ("code", f"row = explanation.row({key!a})\nrow.outcome"),
         ("code", "row.figure('contributions')"),
+        ("code", "print(row.agreement)\nrow.figure('shapley')"),
         ("code", "row.figure('cells')"),
         ("code", "for role, frame in row.related.items():\n    print(role)\n    print(frame.head())"),
         ("markdown", "## The whole report\n\nOne HTML file that needs no network."),

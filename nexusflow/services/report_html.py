@@ -23,6 +23,7 @@ from nexusflow.services.passes import PassesView
 from nexusflow.services.prediction import safe_csv
 from nexusflow.services.report import Report, unit
 from nexusflow.services.schema_figure import schema_figure
+from nexusflow.services.shapley import ALL_HIDDEN, agreement, method_words
 from nexusflow.services.starts import from_words
 from nexusflow.services.words import cell_words, direction, moved_in, number_words, plain, stops_in
 
@@ -98,6 +99,7 @@ def charts(report: Report) -> Iterator[Chart]:
         yield from passes_charts(report.passes)
     for number, (_, one) in enumerate(report.rows):
         yield contributions_chart(f"contributions-{number}", one, unit(report.task))
+        yield shapley_chart(f"shapley-{number}", one, unit(report.task))
         yield cells_chart(f"cells-{number}", one, unit(report.task))
 
 
@@ -176,6 +178,21 @@ def contributions_frame(one: ExplainedRow) -> pd.DataFrame:
     return frame.rename(columns={"role": "table"})
 
 
+def shapley_chart(name: str, one: ExplainedRow, measured_in: str) -> Chart:
+    """What each table is worth to one row's output."""
+    frame = shapley_frame(one)
+    title = "What each table is worth to the answer"
+    return chart(
+        name, title, figures.bars(frame, label="table", value="value", title=title, unit=measured_in), frame
+    )
+
+
+def shapley_frame(one: ExplainedRow) -> pd.DataFrame:
+    """Shapley values with the output that is left where all tables are hidden, so that they sum to the output."""
+    hidden = pd.DataFrame({"role": [ALL_HIDDEN], "value": [one.shapley.hidden], "error": [0.0]})
+    return pd.concat([one.shapley.frame, hidden], ignore_index=True).rename(columns={"role": "table"})
+
+
 def cells_chart(name: str, one: ExplainedRow, measured_in: str) -> Chart:
     """The strongest cells of one row; the CSV has all."""
     top = one.attribution.frame.head(CELLS_SHOWN)
@@ -198,7 +215,15 @@ def _row(number: int, why: str, one: ExplainedRow, task: Task) -> dict[str, obje
     if pd.notna(outcome["cutoff"]):
         facts.append(("As of", f"{outcome['cutoff']:%Y-%m-%d}"))
     says = direction(task, outcome["prediction"])
-    return {"number": number, "why": why, "row": one, "facts": facts, "says": says}
+    return {
+        "number": number,
+        "why": why,
+        "row": one,
+        "facts": facts,
+        "says": says,
+        "agreement": agreement(one.contributions, one.shapley),
+        "method": method_words(one.shapley),
+    }
 
 
 @cache

@@ -12,7 +12,7 @@ MODEL = "NexusFormer"
 # Baselines have no intervals to compare.
 OWN = ("coverage", "interval_width")
 METRIC_LABELS = {
-    "auroc": "ROC AUC",
+    "auroc": "AUROC",
     "average_precision": "Average precision",
     "log_loss": "Log loss",
     "accuracy": "Accuracy",

@@ -50,6 +50,21 @@ class Contributions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RowShapley:
+    """What each role is worth to one row's output: role, value, error (its standard error, 0 where `orders` is).
+
+    hidden + their sum = output, where all roles are `hidden`. `orders` were drawn, 0 where every coalition was asked;
+    `asked` says how many coalitions were.
+    """
+
+    frame: pd.DataFrame
+    hidden: float
+    output: float
+    orders: int
+    asked: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class WhatIf:
     """One row's prediction before and after edits (a probability, or the value), and what each role adds to its output
     before and after: role, before, after."""

@@ -19,6 +19,7 @@ from nexusflow.explain.baseline import Baseline
 from nexusflow.explain.flow import flow, reference
 from nexusflow.explain.hiding import columns, relation_paths, roles, said
 from nexusflow.explain.infidelity import infidelity, scores_of
+from nexusflow.explain.shapley import row_shapley
 from nexusflow.train.loop import fit
 from nexusflow.train.predictor import predict_logits
 from nexusflow.train.run import Run, RunStatus
@@ -136,6 +137,18 @@ def test_shapley_values_share_out_what_hiding_everything_takes(asked: Opened) ->
     np.testing.assert_allclose(
         values.sum(axis=1), output - everything[np.arange(len(INDEX)), named], atol=1e-4
     )
+
+
+def test_shapley_values_of_a_row_are_of_the_predicted_class_or_the_value(asked: Opened) -> None:
+    _, output = _named(asked)
+    groups = roles(asked[1])
+    everything = said(*asked, INDEX, groups, np.ones((1, len(groups.names)), dtype=bool))[0]
+    named = _named(asked)[0].argmax(axis=1)
+    for place in (0, len(INDEX) - 1):
+        found = row_shapley(*asked, int(INDEX[place]))
+        assert found.output == pytest.approx(output[place], abs=1e-5)
+        assert found.hidden == pytest.approx(everything[place, named[place]], abs=1e-5)
+        assert found.value_T.sum() == pytest.approx(found.output - found.hidden, abs=1e-9)
 
 
 def test_flow_is_no_less_than_nothing_and_rows_that_are_alike_draw_on_nothing(asked: Opened) -> None:

@@ -53,6 +53,10 @@ def test_a_row_is_shown_among_its_rows_and_beside_those_like_it(
     captions = " ".join(caption.value for caption in page.caption)
     assert "read from" in captions
     assert "All marks together come to" in captions
+    assert "Shapley values" in captions and any("Do the two agree?" in text.value for text in page.markdown)
+    assert any(
+        "is worth" in box.value or "no table moves" in box.value for box in (*page.success, *page.warning)
+    )
     values = next(box for box in page.selectbox if box.label == "Values of")
     assert len(values.options) == 4
     (seed,) = frame_with(page, "value")

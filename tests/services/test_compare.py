@@ -151,7 +151,7 @@ def test_metrics_baselines_and_curves_are_those_of_the_record(store):
     )
     other = keep_run(store, "m-2", metrics={"test": {"auroc": 0.7}})
     frame = metrics_frame([one, other])
-    assert frame["metric"].tolist() == ["ROC AUC", "Accuracy"]
+    assert frame["metric"].tolist() == ["AUROC", "Accuracy"]
     assert frame["m-1"].tolist() == [0.9, 0.8] and np.isnan(frame["m-2"][1])
     assert best_baseline(one) == ("b", 0.8) and best_baseline(other) is None
     assert list(curve_names([one])) == ["val_loss", "train_loss", "auroc"]

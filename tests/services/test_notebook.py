@@ -7,6 +7,7 @@ from report_shop import SCRIPT, TAIL, trained_shop
 
 from nexusflow.services.insight import Insight
 from nexusflow.services.notebook import to_notebook
+from nexusflow.services.shapley import row_shapley
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,7 @@ def test_its_cells_run_in_order_and_say_what_interpret_says(shop, notebook, monk
     worst = insight.rows(part="test", order="error").iloc[0]
     assert names["row"].key == worst["key"] and worst["key"].startswith(TAIL)
     assert names["row"].contributions.equals(insight.contributions(int(worst["row"])).frame)
+    assert names["row"].shapley.equals(row_shapley(insight, int(worst["row"])).frame)
 
 
 def test_no_name_is_code_or_markup(notebook):

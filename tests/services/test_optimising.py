@@ -142,7 +142,7 @@ def test_the_table_tells_sizes_as_shares_and_scores_as_differences():
         "after": {"bytes": 1_000_000, "metrics": {"log_loss": 0.51, "auroc": 0.79}, "latency_ms": 11.0},
     }
     frame = comparison(record)
-    assert list(frame["measure"]) == ["File (MB)", "ROC AUC", "Log loss", "One row (ms, median)"]
+    assert list(frame["measure"]) == ["File (MB)", "AUROC", "Log loss", "One row (ms, median)"]
     assert list(frame["change"]) == ["-75.0%", "-0.0100", "+0.0100", "+10.0%"]
     assert list(frame["after"]) == [1.0, 0.79, 0.51, 11.0]
 

@@ -34,7 +34,7 @@ def test_table_has_the_network_first_and_baselines_from_best_to_worst() -> None:
         )
     )
     assert frame["Model"].tolist() == [MODEL, "high", "low"]
-    assert list(frame.columns) == ["Model", "ROC AUC", "Accuracy"]
+    assert list(frame.columns) == ["Model", "AUROC", "Accuracy"]
     lower_is_better = results_table(run("regression", {"mae": 2.0}, low={"mae": 1.0}, high={"mae": 3.0}))
     assert lower_is_better["Model"].tolist() == [MODEL, "low", "high"]
 
@@ -94,7 +94,7 @@ def test_every_event_has_a_line_for_the_log() -> None:
     ]
     assert "1,234" in lines[0]
     assert "Epoch 2" in lines[2]
-    assert "ROC AUC 0.7000" in lines[2]
+    assert "AUROC 0.7000" in lines[2]
     assert lines[3::2] == ["a note", "out of luck"]
 
 

@@ -1,0 +1,52 @@
+"""Interpret, one row: what each table is worth to its answer, beside what it adds, and how far the two agree."""
+
+import pandas as pd
+import streamlit as st
+
+from nexusflow.services.insight import Insight
+from nexusflow.services.shapley import ALL_HIDDEN, agreement, method_words, row_shapley
+from nexusflow.services.views import RowShapley
+from ui.charts import bars, height_for
+from ui.escape import code
+from ui.figure import show_chart
+from ui.palette import current_palette
+
+
+def worth(insight: Insight, row: int) -> RowShapley:
+    """The Shapley values as bars, in the order of the contributions beside them."""
+    found = row_shapley(insight, row)
+    hidden = pd.DataFrame({"role": [ALL_HIDDEN], "value": [found.hidden], "error": [0.0]})
+    frame = pd.concat([found.frame, hidden], ignore_index=True).rename(columns={"role": "table"})
+    show_chart(
+        bars(
+            frame,
+            label="table",
+            value="value",
+            title="What each table is worth to it",
+            palette=current_palette(),
+            signed=True,
+        ),
+        key="shapley",
+        alt="Shapley value of each table role for the output of this row",
+        frame=frame,
+        height=height_for(len(frame)),
+    )
+    st.caption(
+        "Shapley values: what the output gains once a table is shown, a mean over all orders of showing them. "
+        f"The bars sum to the output: {found.output:+.3f}. {method_words(found)}"
+    )
+    return found
+
+
+def show_agreement(insight: Insight, row: int, found: RowShapley) -> None:
+    """How far what tables add and what they are worth say the same."""
+    st.markdown("**Do the two agree?**")
+    told = agreement(insight.contributions(row), found, named=code)
+    if told.agrees:
+        st.success(told.sentence, icon=":material/check_circle:")
+    else:
+        st.warning(f"{told.sentence} Go by what tables are worth.", icon=":material/warning:")
+    st.caption(
+        "What stands under a table's name in the sum can come from other tables, which it looked at. What a table is "
+        "worth is measured by hiding tables, as in training."
+    )
