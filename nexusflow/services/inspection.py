@@ -8,7 +8,7 @@ from typing import Any
 from nexusflow.data.checks import find_problems
 from nexusflow.data.findings import Finding, examine
 from nexusflow.data.infer import Proposal, propose
-from nexusflow.data.load import ENDINGS, load_files
+from nexusflow.data.load import ENDINGS, is_readable, load_files
 from nexusflow.data.relations import RelationStats, relatable, relate
 from nexusflow.data.schema import ForeignKey, Schema
 from nexusflow.data.schema_text.formats import format_of
@@ -73,9 +73,12 @@ def inspect_folder(folder: Path) -> Inspection:
     """What the table files of a folder hold; DataError where there is none, or none can be read."""
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}.")
-    files = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in ENDINGS)
+    files = sorted(path for path in folder.iterdir() if is_readable(path))
     if not files:
-        raise DataError(f"{folder} holds no table; it needs files that end in {', '.join(ENDINGS)}.")
+        endings = ", ".join(ENDINGS)
+        raise DataError(
+            f"{folder} holds no table; it needs files that end in {endings}, or folders of Parquet files."
+        )
     tables = load_files(files)
     if not tables:
         raise DataError(*tables.problems)
