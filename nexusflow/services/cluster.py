@@ -34,7 +34,6 @@ ROOM = 600.0
 GRACE, LOOK = 5.0, 0.2
 # Nothing travels through Ray's store of objects here; this is about the least that it takes.
 STORE_BYTES = 80 * 2**20
-LOOPBACK = "127.0.0.1"
 MEETING_FILE = "meeting"
 
 
@@ -113,8 +112,12 @@ def _ray(cluster: Cluster) -> Any:
     """Ray, imported; ConfigError where it is not installed."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if cluster.local:
-        # Nobody else on this machine is to give it work. What processes inherit is set before Ray reads it.
+        # What its processes inherit is set before Ray reads it. Nobody else on this machine is to give it work.
         os.environ.update({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)})
+        # Its processes are to be as quick as others that the command would start.
+        os.environ.setdefault("RAY_worker_niceness", "0")
+        # The name says less than it does: without it Ray listens on all interfaces, also where it is given an address.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         root = str(Path(nexusflow.__file__).parents[1])
         known = os.environ.get("PYTHONPATH")
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (root, known)))
@@ -133,15 +136,18 @@ def _connected(ray: Any, cluster: Cluster) -> Iterator[None]:
     if cluster.local:
         # As many as are asked for, where these are more: the system shares them out.
         given["num_cpus"] = max(cores(), (cluster.workers or 1) * (cluster.cores or 1))
-        given |= {"_node_ip_address": LOOPBACK, "include_dashboard": False}
-        given |= {"object_store_memory": STORE_BYTES}
+        given |= {"include_dashboard": False, "object_store_memory": STORE_BYTES}
     try:
         ray.init(**given)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+    # Ray raises errors of many kinds here, some of them bare ones.
+    except Exception as error:
         ray.shutdown()
+        why = _first_line(error).rstrip(".")
+        if cluster.local:
+            raise TrainingError(f"Ray did not start on this machine: {why}.") from error
         raise TrainingError(
-            f"No Ray cluster answers at {cluster.address}: {_first_line(error)} Start one by ray start, or name "
-            "another (docs/scaling.md has the commands)."
+            f"No Ray cluster answers at {cluster.address}: {why}. Start one by ray start, or name another "
+            "(docs/scaling.md has the commands)."
         ) from error
     try:
         yield

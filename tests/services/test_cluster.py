@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -326,20 +327,38 @@ def test_workers_train_the_model_of_processes_that_the_program_starts(tmp_path):
     assert same(weights(tmp_path / "runs" / "r-1"), weights(by_program.folder))
 
 
-def left_behind(mark):
-    """The processes that have this mark in their environment, once they had time to end."""
+def marked(mark):
+    """The processes that have this mark in their environment."""
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if mark.encode() in path.read_bytes():
+                yield path.parent
+
+
+def ended(mark):
+    """Whether none of them is left, once they had time to end."""
     until = time.monotonic() + 20
-    while True:
-        found = []
-        for path in Path("/proc").glob("[0-9]*/environ"):
-            with suppress(OSError):
-                found += [path.parent.name] if mark.encode() in path.read_bytes() else []
-        if not found or time.monotonic() > until:
-            return found
+    while any(marked(mark)) and time.monotonic() < until:
         time.sleep(0.2)
+    return not any(marked(mark))
 
 
-def by_ray(*options, mark, stop_after=None):
+LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
+
+
+def listening(mark):
+    """The addresses on which they listen, as the system writes them."""
+    lines = [Path(f"/proc/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
+    rows = [line.split() for line in chain(*lines)]
+    at = {f"socket:[{row[9]}]": row[1].rpartition(":")[0] for row in rows if row[3] == "0A"}
+    found = set()
+    for process in marked(mark):
+        with suppress(OSError):
+            found |= {at.get(str(each.readlink())) for each in (process / "fd").iterdir()}
+    return found - {None}
+
+
+def by_ray(*options, mark, at_first_epoch=lambda process: None):
     """`nexusflow train` by two workers of a local Ray; its exit code, what it gave and what it told."""
     command = [sys.executable, "-m", "nexusflow", "train", "--cluster", "local", "--workers", "2", "--json"]
     process = subprocess.Popen(
@@ -354,10 +373,8 @@ def by_ray(*options, mark, stop_after=None):
     try:
         for line in process.stderr:
             lines.append(line)
-            if stop_after is not None and stop_after in line:
-                # As the terminal would: to all that were started from it.
-                os.killpg(process.pid, signal.SIGINT)
-                stop_after = None
+            if line.startswith("epoch 1/"):
+                at_first_epoch(process)
         given = process.stdout.read()
         return process.wait(timeout=60), json.loads(given) if given else None, "".join(lines)
     finally:
@@ -368,14 +385,20 @@ def by_ray(*options, mark, stop_after=None):
 def test_a_local_ray_is_stopped_goes_on_and_trains_the_model_of_torchruns_way(tmp_path):
     pytest.importorskip("ray", reason="the extra cluster is not installed")
     config = project_at(tmp_path / "p", epochs=6, early_stopping=False)
-    mark, out = str(tmp_path), tmp_path / "ray"
-    cut, found, told = by_ray("--config", config, "--out", out, mark=mark, stop_after="epoch 1/")
+    mark, out, heard = str(tmp_path), tmp_path / "ray", set()
+
+    def stop(process):
+        heard.update(listening(mark))
+        # As the terminal does: to all that were started from it.
+        os.killpg(process.pid, signal.SIGINT)
+
+    cut, found, told = by_ray("--config", config, "--out", out, mark=mark, at_first_epoch=stop)
     assert cut == 130 and found["status"] == "cancelled" and found["model"], told
     assert "epoch 1/6" in told and "epoch 6/6" not in told and "nexusflow train --resume" in told
     code, found, told = by_ray("--resume", found["folder"], mark=mark)
     assert code == 0 and found["status"] == "finished" and found["epochs"] == 6, told
     assert not [path for path in out.iterdir() if path.name.startswith(".cluster")]
-    assert not left_behind(mark)
+    assert ended(mark) and heard and heard <= LOOPBACK
     expected = train_project(read_project(config, ["training.devices=2"]), tmp_path / "program")
     assert found["metrics"] == expected.run.metrics
     assert same(weights(Path(found["folder"])), weights(expected.folder))
