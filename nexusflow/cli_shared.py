@@ -118,7 +118,7 @@ def table_files(given: Sequence[str]) -> dict[str, Path]:
             raise UsageError(
                 f"--table takes NAME=FILE, as in customers=customers.csv; it was given {text!r}."
             )
-        if not Path(path).is_file():
+        if not Path(path).exists():
             raise ConfigError(f"There is no file {path} for the table {name!r}. Paths start at {Path.cwd()}.")
         files[name] = Path(path)
     return files

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from nexusflow.cli_cluster import Address, Cores, Storage, Workers, asked_cluster
 from nexusflow.cli_progress import Bar
 from nexusflow.cli_results import duration, print_metrics, run_facts, size
 from nexusflow.cli_shared import (
@@ -30,6 +31,7 @@ from nexusflow.cli_shared import (
 from nexusflow.errors import NexusFlowError
 
 if TYPE_CHECKING:
+    from nexusflow.services.cluster_share import Cluster
     from nexusflow.services.estimate import Estimate
     from nexusflow.services.project_run import Project, Trained
 
@@ -60,6 +62,10 @@ def train(
             help="A run that was cut off or stopped, to go on with; of a folder of runs, the newest such one.",
         ),
     ] = None,
+    cluster: Address = None,
+    workers: Workers = None,
+    worker_cores: Cores = None,
+    storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
     """Train the model that a configuration describes, with baselines beside it.
@@ -70,8 +76,8 @@ def train(
     With --resume a run goes on from its last checkpoint, and ends as if it had never been cut off. It needs no
     --config, unless the file was moved.
 
-    training.devices: 2 lets two processes train the model together, and torchrun those of several machines: see
-    docs/scaling.md.
+    training.devices: 2 lets two processes train the model together, torchrun those of several machines, and --cluster
+    those of a Ray cluster: see docs/scaling.md.
 
     Example: nexusflow train --config configs/config.yaml --set training.epochs=3
     """
@@ -81,13 +87,14 @@ def train(
 
         if resume is not None and (settings or folder or name or dry_run):
             raise UsageError("--resume goes on with a run as it was started: leave the other options out.")
+        at = asked_cluster(cluster, workers, worker_cores, storage, dry_run=dry_run)
         if following():
             if not dry_run:
                 _follow(resume, config, settings or ())
             return
         if resume is not None:
             with logs_apart(as_json):
-                done, stopped = _resume(resume, config)
+                done, stopped = _resume(resume, config, at)
             _end(done, stopped, as_json)
             return
         path = config_file(config)
@@ -98,7 +105,7 @@ def train(
             _estimate(project, as_json)
             return
         with logs_apart(as_json):
-            done, stopped = _train(project, folder or models_folder(path), name)
+            done, stopped = _train(project, folder or models_folder(path), name, cluster=at)
         _end(done, stopped, as_json)
 
 
@@ -167,12 +174,24 @@ def logs_apart(as_json: bool) -> Iterator[None]:
 
 
 def _train(
-    project: "Project", folder: Path, name: str, minutes: float | None = None
+    project: "Project",
+    folder: Path,
+    name: str,
+    minutes: float | None = None,
+    cluster: "Cluster | None" = None,
 ) -> "tuple[Trained, bool]":
     """The run, and whether somebody stopped it."""
     from nexusflow.services.project_run import train_project
     from nexusflow.services.search import search_within
 
+    if cluster is not None:
+        from nexusflow.services.cluster import train_in_cluster
+
+        with interruptible("the best weights so far are") as should_stop, Bar(err) as bar:
+            done = train_in_cluster(
+                project, folder, cluster, name=name, on_event=bar.show, should_stop=should_stop
+            )
+        return done, should_stop()
     learn = search_within(minutes) if minutes else None
     with interruptible("the best weights so far are") as should_stop, Bar(err) as bar:
         done = train_project(
@@ -187,9 +206,18 @@ def _train(
     return done, should_stop()
 
 
-def _resume(folder: Path, config: Path | None) -> "tuple[Trained, bool]":
+def _resume(folder: Path, config: Path | None, cluster: "Cluster | None") -> "tuple[Trained, bool]":
     from nexusflow.services.project_run import resume_project
 
+    if cluster is not None:
+        from nexusflow.services.cluster import resume_in_cluster
+        from nexusflow.services.resume import find_resumable
+
+        found = find_resumable(folder, config)
+        tell(found.tables.problems)
+        with interruptible("the best weights so far are") as should_stop, Bar(err) as bar:
+            done = resume_in_cluster(found, cluster, on_event=bar.show, should_stop=should_stop)
+        return done, should_stop()
     with interruptible("the best weights so far are") as should_stop, Bar(err) as bar:
         done = resume_project(folder, config, on_problems=tell, on_event=bar.show, should_stop=should_stop)
     return done, should_stop()

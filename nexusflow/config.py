@@ -73,9 +73,10 @@ class DatasetConfig(Settings):
     """One table: where it lies, what its columns are, and which encoder reads it.
 
     `name` is the table's name or its file name; `path` is relative to the configuration file and defaults to
-    `name` there or in `datasets/` beside it. Of a file of several tables (a workbook, a zip, a SQLite database)
-    `table_in_file` says which is meant; it defaults to the table called `name`. Columns that are
-    not named here are typed from their values. TabNet selects columns by itself and has no attention over them.
+    `name` there or in `datasets/` beside it; it may be a folder of Parquet parts. Of a file of several tables (a
+    workbook, a zip, a SQLite database) `table_in_file` says which is meant; it defaults to the table called `name`.
+    Columns that are not named here are typed from their values. TabNet selects columns by itself and has no attention
+    over them.
     """
 
     name: str

@@ -34,6 +34,7 @@ ROOMS = [
     "public",
     "cli_progress",
     "cli_shared",
+    "cli_cluster",
     "cli_results",
     "cli_explain",
     "cli_inspect",

@@ -11,11 +11,12 @@ from pathlib import Path
 from nexusflow.data.found import Found, OnProgress, Source, as_source, error, refused
 from nexusflow.data.sources.archive import merge, read_archive
 from nexusflow.data.sources.parquet import held_bytes, read_parquet
+from nexusflow.data.sources.parts import PART_ENDINGS, holds_parts, read_parts
 from nexusflow.data.sources.records import read_records
 from nexusflow.data.sources.text import read_text
 from nexusflow.data.tables import TableSet
 
-TEXT_ENDINGS, PARQUET_ENDINGS = (".csv", ".tsv", ".txt"), (".parquet", ".pq")
+TEXT_ENDINGS, PARQUET_ENDINGS = (".csv", ".tsv", ".txt"), PART_ENDINGS
 RECORD_ENDINGS = (".jsonl", ".ndjson", ".json")
 BOOK_ENDINGS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 DATABASE_ENDINGS = (".sqlite", ".sqlite3", ".db")
@@ -38,13 +39,15 @@ def read_source(
     on_progress: OnProgress = quiet,
     large: int = LARGE,
 ) -> Source:
-    """All tables of a file, by its ending: the file's content, or where it lies on disk.
+    """All tables of a file, by its ending: the file's content, or where it lies on disk; of a folder its one table.
 
     Tables too large for memory become Parquet files in `folder` (default: one that goes with this process).
     `on_progress` is told the share done, 0 to 1, and what is being done.
     """
     ending = Path(name).suffix.lower()
     try:
+        if isinstance(content, Path) and content.is_dir():
+            return as_source(read_parts(name, content, folder or _scratch(), on_progress, large))
         size = content.stat().st_size if isinstance(content, Path) else len(content)
         if not size or (size < large and not _content(content).strip()):
             return refused(name, "is empty.", "Upload the file again, with a header and rows.")
@@ -97,13 +100,18 @@ def _read(
     return refused(name, what, f"Save the table as one of {', '.join(ENDINGS)}.")
 
 
+def is_readable(path: Path) -> bool:
+    """Whether tables are read from here, by the ending of a file; a folder has Parquet parts in it."""
+    return path.suffix.lower() in ENDINGS if path.is_file() else holds_parts(path)
+
+
 def load_files(files: Sequence[File], *, on_progress: OnProgress = quiet) -> TableSet:
-    """The tables of all files that can be read, by name; what cannot be read becomes a problem."""
+    """The tables of all files and folders of parts that can be read, by name; what cannot becomes a problem."""
     return as_tables([read_file(file, on_progress=on_progress) for file in files])
 
 
 def read_file(file: File, *, folder: Path | None = None, on_progress: OnProgress = quiet) -> Source:
-    """The tables of one file: its path, or its name with its content."""
+    """The tables of one file or of a folder of parts: its path, or its name with its content."""
     name, content = file if isinstance(file, tuple) else (file.name, file)
     return read_source(name, content, folder=folder, on_progress=on_progress)
 

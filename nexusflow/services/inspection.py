@@ -10,7 +10,7 @@ from nexusflow.config_lines import told_by_line
 from nexusflow.data.checks import find_problems
 from nexusflow.data.findings import Finding, examine
 from nexusflow.data.infer import Proposal, propose
-from nexusflow.data.load import ENDINGS, load_files
+from nexusflow.data.load import ENDINGS, is_readable, load_files
 from nexusflow.data.relations import RelationStats, relatable, relate
 from nexusflow.data.schema import ForeignKey, Schema
 from nexusflow.data.schema_text.formats import format_of
@@ -106,9 +106,12 @@ def inspect_project(config: Path) -> Inspection:
 def _files_of(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}.")
-    files = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in ENDINGS)
+    files = sorted(path for path in folder.iterdir() if is_readable(path))
     if not files:
-        raise DataError(f"{folder} holds no table; it needs files that end in {', '.join(ENDINGS)}.")
+        endings = ", ".join(ENDINGS)
+        raise DataError(
+            f"{folder} holds no table; it needs files that end in {endings}, or folders of Parquet files."
+        )
     return files
 
 

@@ -21,6 +21,7 @@ import nexusflow
 from nexusflow.config import RunConfig
 from nexusflow.errors import TrainingError
 from nexusflow.services import rank
+from nexusflow.services.failing import LONGEST, unforeseen
 from nexusflow.services.storage import write_bytes, write_json
 from nexusflow.train.events import Note, OnEvent, ShouldStop, event_from_dict
 from nexusflow.train.place import OURS, RUN_ID, process_name
@@ -39,7 +40,6 @@ GRACE, MERCY = 5.0, 3.0
 # Under load processes sometimes do not find each other: nothing has happened yet, and they are started once more.
 ATTEMPTS = 2
 LOOPBACK = ("lo", "lo0")
-LONGEST = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +111,7 @@ def _hand_over(job: Job, folder: Path) -> None:
     write_json(folder / rank.JOB_FILE, facts)
 
 
-def _loopback() -> dict[str, str]:
+def loopback() -> dict[str, str]:
     """The name of the interface that leads nowhere else, where the system tells it."""
     names = [name for _, name in socket.if_nameindex()] if hasattr(socket, "if_nameindex") else []
     name = next((name for name in LOOPBACK if name in names), None)
@@ -178,7 +178,7 @@ class _Crew:
             "GROUP_RANK": 0,
             RUN_ID: OURS,
             "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH")))),
-            **_loopback(),
+            **loopback(),
         }
         with self._log(number).open("wb") as output:
             return subprocess.Popen(
@@ -232,7 +232,7 @@ class _Crew:
 
     def _end_of(self, number: int, code: int, told: dict[str, Any]) -> str:
         if told:
-            return f"ended with {told['kind']}: {told['message'][:LONGEST].strip()}."
+            return unforeseen(told)
         how = f"exit code {code}"
         if code < 0:
             known = {one.value: one.name for one in signal.Signals}

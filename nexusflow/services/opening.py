@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from nexusflow.data.load import ENDINGS, only, read_file
+from nexusflow.data.load import ENDINGS, is_readable, only, read_file
 from nexusflow.data.schema import Kind
 from nexusflow.data.tables import Table, TableSet
 from nexusflow.data.task import TaskKind
@@ -101,7 +101,7 @@ def as_tables(given: object, wanted: Collection[str]) -> TableSet:
         folder = Path(given)
         if not folder.is_dir():
             raise DataError(f"There is no folder {folder}. Give a folder of files, or files by table name.")
-        files = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in ENDINGS)
+        files = sorted(path for path in folder.iterdir() if is_readable(path))
         given = {path.stem: path for path in files if path.stem in wanted}
         twice = [path.name for path in files if path.stem in wanted and path != given[path.stem]]
         if twice:
@@ -183,7 +183,7 @@ def _as_table(name: str, value: object) -> tuple[Table | None, tuple[Problem, ..
     if not isinstance(value, str | Path):
         raise DataError(f"Table {name!r} must be a frame or a file; found {type(value).__name__}.")
     path = Path(value)
-    if not path.is_file():
+    if not path.exists():
         raise DataError(f"There is no file {path} for the table {name!r}. Paths start at {Path.cwd()}.")
     table, found = only(path.name, read_file(path), name)
     return (None if table is None else replace(table, name=name)), tuple(found)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nexusflow.config import RunConfig
 from nexusflow.data.schema import Schema
@@ -18,6 +19,9 @@ from nexusflow.services.together import end_if_following, following
 from nexusflow.services.training import has_model, model_path, new_run, run_training, unread_tables
 from nexusflow.train.events import OnEvent, ShouldStop
 from nexusflow.train.run import Run
+
+if TYPE_CHECKING:
+    from nexusflow.services.resume import Resumable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,18 +73,19 @@ def train_project(
     folder: Path,
     *,
     name: str = "",
+    run_id: str = "",
     learn: Learn | None = None,
     on_event: OnEvent = lambda event: None,
     should_stop: ShouldStop = lambda: False,
     search_minutes: float | None = None,
 ) -> Trained:
-    """Train the project as it stands; the run gets a folder of its own in `folder`.
+    """Train the project as it stands; the run gets a folder of its own in `folder`, and a new id where none is given.
 
     Of several processes that torchrun started the first one makes the run, and the others end here (SystemExit).
     """
     config, schema, task = project.config, project.schema, project.task
     end_if_following(config, project.tables, schema, task)
-    store, run_id = RunStore(folder), new_run_id()
+    store, run_id = RunStore(folder), run_id or new_run_id()
     # Held, so that a workbench which opens the same folder does not take it for one that nobody trains any more.
     with store.hold(run_id):
         run = new_run(run_id, name=name or config.project_name, config=config, schema=schema, task=task)
@@ -98,7 +103,7 @@ def train_project(
             source=project.source,
             settings=project.settings,
         )
-    return _trained(store, run)
+    return trained(store, run)
 
 
 def resume_project(
@@ -110,12 +115,24 @@ def resume_project(
     should_stop: ShouldStop = lambda: False,
 ) -> Trained:
     """Go on with a run that was cut off; see `find_resumable` for what is refused."""
-    from nexusflow.services.resume import find_followed, find_resumable, must_go_on
+    from nexusflow.services.resume import find_followed, find_resumable
 
     if following():
         end_if_following(*find_followed(folder, config))
     found = find_resumable(folder, config)
     on_problems(found.tables.problems)
+    return go_on(found, on_event=on_event, should_stop=should_stop)
+
+
+def go_on(
+    found: "Resumable",
+    *,
+    on_event: OnEvent = lambda event: None,
+    should_stop: ShouldStop = lambda: False,
+) -> Trained:
+    """Go on with a run that was found to be resumable."""
+    from nexusflow.services.resume import must_go_on
+
     with found.store.hold(found.run.id):
         must_go_on(found.store, found.run.id)
         run = run_training(
@@ -129,10 +146,11 @@ def resume_project(
             should_stop=should_stop,
             resume=True,
         )
-    return _trained(found.store, run)
+    return trained(found.store, run)
 
 
-def _trained(store: RunStore, run: Run) -> Trained:
+def trained(store: RunStore, run: Run) -> Trained:
+    """A run that has ended, as it lies in its folder."""
     from nexusflow.services.resume import can_resume
 
     model = model_path(store, run.id) if has_model(store, run.id) else None

@@ -55,7 +55,9 @@ def _declared(read: Mapping[Path, Source], names: Mapping[tuple[Path, str], str]
 
 
 def find_file(dataset: DatasetConfig, config_path: Path, place: Place) -> Path:
-    """The dataset's file: its path or name, beside the configuration or in a `datasets` folder near it."""
+    """The dataset's file, or else its folder of Parquet parts: its path or name, beside the configuration or in a
+    `datasets` folder near it.
+    """
     here = config_path.resolve().parent
     name = dataset.path or dataset.name
     names = [name, *(name + ending for ending in ENDINGS)]
@@ -63,6 +65,9 @@ def find_file(dataset: DatasetConfig, config_path: Path, place: Place) -> Path:
     places = [folder / each for folder in folders for each in names]
     for path in places:
         if path.is_file():
+            return path
+    for path in places:
+        if path.is_dir():
             return path
     raise ConfigError(
         Problem(

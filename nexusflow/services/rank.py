@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nexusflow.config import RunConfig
-from nexusflow.errors import NexusFlowError, TrainingError
+from nexusflow.errors import TrainingError
+from nexusflow.services.failing import told
 from nexusflow.services.storage import write_bytes, write_json
 from nexusflow.train.events import Event, event_to_dict
 from nexusflow.train.place import Place, place
@@ -39,7 +40,7 @@ def main(folder: Path, attempt: Path) -> None:
     try:
         _train(folder, attempt)
     except BaseException as error:
-        write_json(attempt / error_file(rank), _told(error))
+        write_json(attempt / error_file(rank), told(error))
         traceback.print_exc()
         _end(1)
     _end(0)
@@ -157,23 +158,6 @@ def result_of(found: "Checkpoint") -> "tuple[FitResult, dict[str, Any]]":
         }
     )
     return result, weights
-
-
-def _told(error: BaseException) -> dict[str, Any]:
-    """Why it failed, as the process that started it reads it."""
-    from nexusflow.train.ranks import LeftAlone
-    from nexusflow.train.step import is_out_of_memory
-
-    known = isinstance(error, NexusFlowError)
-    return {
-        "kind": type(error).__name__,
-        "message": str(error),
-        "known": known,
-        "left": isinstance(error, LeftAlone),
-        "memory": is_out_of_memory(error),
-        "places": "".join(traceback.format_tb(error.__traceback__)),
-        "moment": time.monotonic(),
-    }
 
 
 def _end(code: int) -> None:

@@ -25,7 +25,7 @@ ANEW = "Undo the change, or train anew."
 
 @dataclass(frozen=True, kw_only=True)
 class Resumable:
-    """A run that can go on, with all that it needs."""
+    """A run that can go on, with all that it needs; `source` is the configuration file that it was read from."""
 
     store: RunStore
     run: Run
@@ -33,6 +33,7 @@ class Resumable:
     tables: TableSet
     schema: Schema
     task: Task
+    source: Path | None = None
 
 
 def can_resume(store: RunStore, run: Run) -> bool:
@@ -86,7 +87,9 @@ def find_resumable(folder: Path, config: Path | None = None) -> Resumable:
             _changed("Keys or kinds of columns are no longer those that the run was started with.")
         )
     _refuse([*problems, *_other_tables(asked, tables)])
-    return Resumable(store=store, run=run, config=settings, tables=tables, schema=schema, task=task)
+    return Resumable(
+        store=store, run=run, config=settings, tables=tables, schema=schema, task=task, source=path
+    )
 
 
 def find_followed(folder: Path, config: Path | None = None) -> tuple[RunConfig, TableSet, Schema, Task]:

@@ -59,7 +59,7 @@ def agreement(contributions: Contributions, shapley: RowShapley, *, named: Named
         return Agreement(agrees=True, sentence="Both say that no table moves this answer by much.")
     mine, first = int(np.abs(adds).argmax()), int(np.abs(worth).argmax())
     same = abs(worth[mine]) >= NEARLY * abs(worth[first]) - 2 * error[first]
-    rank = float(rank_correlations({"adds": adds, "worth": worth}).loc["adds", "worth"])
+    rank = float(rank_correlations({"adds": adds, "worth": worth}).to_numpy()[0, 1])
     ranked = len(roles) >= ENOUGH and not np.isnan(rank)
     how = "much alike" if rank >= MUCH else "roughly alike" if rank >= ROUGHLY else "differently"
     parts = [

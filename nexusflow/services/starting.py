@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nexusflow.config import ArchitectureConfig, RunConfig, TrainingConfig
 from nexusflow.data.infer import propose
-from nexusflow.data.load import ENDINGS, load_files
+from nexusflow.data.load import is_readable, load_files
 from nexusflow.data.schema import Schema
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Task
@@ -91,7 +91,7 @@ def _of_files(source: Path, target: str | None) -> _Found:
                 f"No column of {source} looks like one to predict. Name it by --target TABLE.COLUMN."
             )
         table, column = guesses[0].table, guesses[0].column
-    files = [p for p in sorted(source.iterdir()) if p.is_file() and p.suffix.lower() in ENDINGS]
+    files = [path for path in sorted(source.iterdir()) if is_readable(path)]
     task = task_of(seen.tables, seen.schema, table, column)
     return _Found(tables=seen.tables, schema=seen.schema, task=task, guesses=guesses, files=files)
 
@@ -121,7 +121,8 @@ def _make(folder: Path, config: RunConfig, found: _Found) -> None:
         for name in FOLDERS:
             (work / name).mkdir(parents=True)
         for path in found.files:
-            shutil.copyfile(path, work / "datasets" / path.name)
+            copied = shutil.copytree if path.is_dir() else shutil.copyfile
+            copied(path, work / "datasets" / path.name)
         (work / CONFIG_FILE).write_text(commented_yaml(spoken(config)), encoding="utf-8")
         (work / NOTEBOOK_FILE).write_bytes(first_notebook(config.project_name, found.task))
         (work / README_FILE).write_text(readme(config.project_name, found.task), encoding="utf-8")

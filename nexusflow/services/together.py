@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from nexusflow.config import RunConfig
 from nexusflow.errors import Problem, Severity, TrainingError
 from nexusflow.services.launch import Job, fit_by_processes
-from nexusflow.train.place import Place, place
+from nexusflow.train.place import Place, meeting, place
 
 if TYPE_CHECKING:
     from nexusflow.data.reader import Reader
@@ -126,7 +126,7 @@ def joined(config: RunConfig, tables: "TableSet", seen: "Schema") -> "Ranks":
             "torchrun's other processes ended with the training before this one. Start each training by torchrun anew."
         )
     _joined.append(at)
-    world = join(config.training, at, processes(config.training))
+    world = join(config.training, at, processes(config.training), meeting())
     ours: dict[str, Any] = {
         "the settings": config.model_dump(mode="json"),
         "keys and kinds of columns": seen.fingerprint(),

@@ -2,9 +2,12 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 # What torchrun calls a run, and what this program calls those that it starts.
 RUN_ID, OURS = "TORCHELASTIC_RUN_ID", "nexusflow"
+# The file that processes of one machine meet in, where whoever started them names one.
+MEETING = "NEXUSFLOW_MEETING"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,3 +40,9 @@ def place() -> Place | None:
     # A single process of torchrun's is one that was started alone; a single one of this program's is to share nothing,
     # and yet to go by the strategy that it was started for.
     return Place(rank=rank, number=number, local=local, here=here) if number > 1 or run == OURS else None
+
+
+def meeting() -> Path | None:
+    """The file that the processes meet in; None where they meet as torchrun's do."""
+    named = os.environ.get(MEETING)
+    return Path(named) if named else None
