@@ -51,10 +51,10 @@ def data(frames):
     return RelationalData.from_frames(frames, {"target": target, **FEW})
 
 
-def encoders():
+def encoders(of_transactions="medium"):
     return [
         FTTransformerEncoder(complexity="small"),
-        StandardEncoder(complexity="medium"),
+        StandardEncoder(complexity=of_transactions),
         TabNetEncoder(complexity="small", num_decision_steps=2),
         StandardEncoder(complexity="small"),
     ]
@@ -133,7 +133,7 @@ def test_a_model_may_be_made_smaller_as_it_is_trained(data, frames, tmp_path, mo
     # Processes of their own are looked at in tests/optimise.
     monkeypatch.setattr("nexusflow.optimise.measure.peak_memory_mb", lambda file, batch: 7.0)
     train_loader, val_loader, _ = data.loaders(batch_size=128)
-    trainer = NexusFlowTrainer(model=NexusFormer(encoders()), folder=tmp_path / "runs")
+    trainer = NexusFlowTrainer(model=NexusFormer(encoders("small")), folder=tmp_path / "runs")
     smaller = trainer.train(train_loader, val_loader, auto_optimize=True)
     record = smaller.optimization_metadata
     assert record["after"]["bytes"] < 0.6 * record["before"]["bytes"] and record["part"] == "test"
@@ -185,7 +185,7 @@ def test_a_yaml_file_gives_the_data(tmp_path):
 
 
 def test_a_classifier_follows_scikit_learn(frames):
-    classifier = NexusFlowClassifier("customers.churned", settings=CHURN, encoders=encoders())
+    classifier = NexusFlowClassifier("customers.churned", settings=CHURN, encoders=encoders("small"))
     same = clone(classifier)
     assert same.get_params()["settings"] == CHURN and not hasattr(same, "artifact_")
     fitted = same.fit(frames)
