@@ -27,10 +27,10 @@ app: setup-app
 test: lint typecheck unit browser
 
 unit: setup
-	$(BIN)/python -m pytest -q -n 2 -m "not browser"
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not browser"
 
 browser: setup
-	NEXUSFLOW_CHROMIUM="$$(scripts/browser.sh)" $(BIN)/python -m pytest -q -m browser
+	NEXUSFLOW_CHROMIUM="$$(scripts/browser.sh)" $(BIN)/python -m pytest -q -n 2 --dist worksteal -m browser
 
 lint: setup
 	$(BIN)/ruff check .

@@ -29,7 +29,7 @@ def inspect(
         list[Path] | None,
         typer.Argument(
             help="Table files, or folders of them; without one, the tables of a configuration.",
-            metavar="[PATH]...",
+            metavar="PATH",
             show_default=False,
         ),
     ] = None,

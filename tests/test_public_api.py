@@ -30,7 +30,8 @@ CONFIG = ROOT / "configs" / "churn.yaml"
 TABLES = ("customers", "transactions", "support_tickets", "store_visits")
 FEW = {
     "architecture": {"global_embed_dim": 32, "num_blocks": 1, "rows_per_key": 3},
-    "training": {"epochs": 2, "batch_size": 128, "device": "cpu", "baselines": False},
+    # What gradient boosting teaches is looked at in tests/train.
+    "training": {"epochs": 2, "batch_size": 128, "device": "cpu", "baselines": False, "distillation": 0.0},
 }
 CHURN = {"target": {"cutoff_column": "snapshot_date"}, **FEW}
 # Two gigabytes of tables of a shop are no test: the first customers, and what is theirs.
@@ -50,10 +51,10 @@ def data(frames):
     return RelationalData.from_frames(frames, {"target": target, **FEW})
 
 
-def encoders():
+def encoders(of_transactions="medium"):
     return [
         FTTransformerEncoder(complexity="small"),
-        StandardEncoder(complexity="medium"),
+        StandardEncoder(complexity=of_transactions),
         TabNetEncoder(complexity="small", num_decision_steps=2),
         StandardEncoder(complexity="small"),
     ]
@@ -128,12 +129,15 @@ def test_a_trained_model_is_a_torch_module(trained, data):
     assert sum(p.numel() for p in model.parameters()) == trained[1].run.parameters
 
 
-def test_a_model_may_be_made_smaller_as_it_is_trained(data, frames, tmp_path):
+def test_a_model_may_be_made_smaller_as_it_is_trained(data, frames, tmp_path, monkeypatch):
+    # Processes of their own are looked at in tests/optimise.
+    monkeypatch.setattr("nexusflow.optimise.measure.peak_memory_mb", lambda file, batch: 7.0)
     train_loader, val_loader, _ = data.loaders(batch_size=128)
-    trainer = NexusFlowTrainer(model=NexusFormer(encoders()), folder=tmp_path / "runs")
+    trainer = NexusFlowTrainer(model=NexusFormer(encoders("small")), folder=tmp_path / "runs")
     smaller = trainer.train(train_loader, val_loader, auto_optimize=True)
     record = smaller.optimization_metadata
     assert record["after"]["bytes"] < 0.6 * record["before"]["bytes"] and record["part"] == "test"
+    assert record["before"]["peak_memory_mb"] == record["after"]["peak_memory_mb"] == 7.0
     path = smaller.save(tmp_path / "small.nxf")
     assert path.stat().st_size == record["after"]["bytes"]
     assert load_model(path).predict(frames).equals(smaller.predict(frames))
@@ -181,7 +185,7 @@ def test_a_yaml_file_gives_the_data(tmp_path):
 
 
 def test_a_classifier_follows_scikit_learn(frames):
-    classifier = NexusFlowClassifier("customers.churned", settings=CHURN, encoders=encoders())
+    classifier = NexusFlowClassifier("customers.churned", settings=CHURN, encoders=encoders("small"))
     same = clone(classifier)
     assert same.get_params()["settings"] == CHURN and not hasattr(same, "artifact_")
     fitted = same.fit(frames)

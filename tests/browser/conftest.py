@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 from canvas_steps import open_canvas, prepare
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from steps import watch_for_trouble
 
 from nexusflow.services.workspace import Workspace
 
+# Two browsers and two servers may share two cores.
+expect.set_options(timeout=15_000)
 _NUMBERS = itertools.count()
 ROOT = Path(__file__).parents[2]
 FLAGS = [

@@ -1,6 +1,7 @@
 """What a person does in the workbench, for the journeys."""
 
 import re
+from contextlib import suppress
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -50,7 +51,9 @@ def choose(page: Page, key: str, option: str) -> None:
     # A chart that is still growing moves the page, and a list that is open closes when its field moves.
     for _ in range(5):
         box.click()
-        page.wait_for_timeout(1000)
+        with suppress(AssertionError):
+            expect(wanted).to_be_visible(timeout=2_000)
+            page.wait_for_timeout(300)
         if wanted.is_visible():
             break
     wanted.click()

@@ -64,11 +64,17 @@ def report(insight):
 
 
 @pytest.fixture(scope="module")
-def parsed(report):
-    return Page(to_html(report))
+def html(report):
+    """It takes seconds to draw all charts."""
+    return to_html(report)
 
 
-def test_nothing_is_loaded_from_anywhere(report, parsed):
+@pytest.fixture(scope="module")
+def parsed(html):
+    return Page(html)
+
+
+def test_nothing_is_loaded_from_anywhere(html, parsed):
     assert parsed.addresses
     assert all(address.startswith(("#", "data:text/csv;")) for address in parsed.addresses)
     for style in parsed.styles:
@@ -77,7 +83,7 @@ def test_nothing_is_loaded_from_anywhere(report, parsed):
     assert not {"link", "iframe", "object", "embed", "img", "base", "form", "image", "audio", "video"} & {
         *parsed.tags
     }
-    assert b"default-src 'none'" in to_html(report)
+    assert b"default-src 'none'" in html
 
 
 def test_hostile_names_stay_text(parsed):
@@ -89,14 +95,14 @@ def test_hostile_names_stay_text(parsed):
     assert "49" not in {text.strip() for text in parsed.texts if "svg onload" in text}
 
 
-def test_two_reports_of_a_run_are_the_same_but_for_the_date(insight, report):
+def test_two_reports_of_a_run_are_the_same_but_for_the_date(insight, report, html):
     later = gather(insight, now=datetime(2027, 1, 2, 3, 4))
     assert later.made != report.made
-    assert to_html(later).replace(later.made.encode(), report.made.encode()) == to_html(report)
+    assert to_html(later).replace(later.made.encode(), report.made.encode()) == html
 
 
-def test_every_chart_has_its_figures_as_csv(report):
-    page = to_html(report).decode()
+def test_every_chart_has_its_figures_as_csv(report, html):
+    page = html.decode()
     drawn = {chart.name: chart for chart in charts(report)}
     assert {"schema", "history", "reliability", "attention", "rollout", "columns", "masks-0"} <= set(drawn)
     for name, chart in drawn.items():
@@ -132,18 +138,19 @@ def test_rows_are_the_worst_some_at_random_and_those_asked_for(insight):
     assert np.array_equal([one.outcome["error"] for _, one in rows[1:3]], worst)
 
 
-def test_experts_are_told_only_where_there_are_some_and_passes_where_there_are_several(report):
+def test_experts_are_told_only_where_there_are_some_and_passes_where_there_are_several(report, html):
     drawn = {chart.name for chart in charts(report)}
-    assert "experts" not in drawn and b'id="experts"' not in to_html(report)
-    assert {"passes", "movement"} <= drawn and b'id="passes"' in to_html(report)
+    assert "experts" not in drawn and b'id="experts"' not in html
+    assert {"passes", "movement"} <= drawn and b'id="passes"' in html
     histogram = report.passes.histogram
     assert histogram["rows"].sum() == len(report.passes.rows) == report.attention.rows
     once = to_html(replace(report, passes=None))
     assert b'id="passes"' not in once and b'href="#passes"' not in once
 
 
-def test_rows_are_called_what_they_are(report):
-    own, new = (to_html(replace(report, own=own)).decode() for own in (True, False))
+def test_rows_are_called_what_they_are(report, html):
+    assert report.own
+    own, new = html.decode(), to_html(replace(report, own=False)).decode()
     assert "test rows; each line" in own and "rows of the new tables" not in own
     assert "rows of the new tables; each line" in new
     assert "test rows" not in new[new.index('<section id="tables">') :]
@@ -167,7 +174,8 @@ def test_progress_only_grows_and_ends_at_one(insight):
 )
 def test_values_and_several_classes_are_told_too(tmp_path, column, there, absent):
     report = gather(Insight.open(*trained_shop(tmp_path, column, experts=3)), worst=1, at_random=0)
-    assert report.experts is not None and report.experts.sentence.encode() in to_html(report)
+    html = to_html(report)
+    assert report.experts is not None and report.experts.sentence.encode() in html
     drawn = {chart.name for chart in charts(report)}
     assert {there, "experts", "expert-load"} <= drawn and absent not in drawn
-    assert b"No baseline was trained beside this run." in to_html(report)
+    assert b"No baseline was trained beside this run." in html

@@ -37,7 +37,7 @@ def two_processes(folder, *strategies):
                 )
             )
     try:
-        codes = [process.wait(timeout=100) for process in running]
+        codes = [process.wait(timeout=250) for process in running]
     finally:
         for process in running:
             process.kill()
