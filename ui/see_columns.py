@@ -132,7 +132,7 @@ def trust(insight: Insight, baseline: Baseline, count: int) -> None:
     show_check(found.check, key="columns_check", what="column")
     good = found.infidelity < found.infidelity_random / 2
     st.caption(
-        f"{'' if good else ':material/warning: '}Infidelity {found.infidelity:.2f}: how far the scores of columns "
+        f"{'' if good else ':material/warning: '}Infidelity {found.infidelity:.3f}: how far the scores of columns "
         "hidden together are from what hiding them takes from the output, as a share of its square. Dealt out at "
         f"random the same scores have {found.infidelity_random:.2f}; 0 is perfect. Hiding a "
         "column hides its cells and all that is summed up from them."
@@ -140,7 +140,7 @@ def trust(insight: Insight, baseline: Baseline, count: int) -> None:
     if found.sensitivity == found.sensitivity:
         steady = found.sensitivity <= STEADY
         st.caption(
-            f"{'' if steady else ':material/warning: '}Sensitivity {found.sensitivity:.2f}: how far the scores of a "
+            f"{'' if steady else ':material/warning: '}Sensitivity {found.sensitivity:.3f}: how far the scores of a "
             "row go at most when its cells are shaken by 2 % of their usual size, as a share of the scores (median). "
             "0 is perfect."
         )

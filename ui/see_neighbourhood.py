@@ -27,6 +27,10 @@ from ui.row_graph import neighbourhood_chart, neighbourhood_height
 from ui.row_marks import Says
 from ui.row_timeline import timeline_chart, timeline_height
 
+# In place of the score of what has none.
+NOT_READ = "–"
+# Letters of a value: what is longer is read in the CSV.
+VALUE_LENGTH = 300
 _SCORE = st.column_config.NumberColumn(format="%+.3g")
 
 
@@ -125,15 +129,21 @@ def values(insight: Insight, row: int, found: Neighbourhood, shown: Neighbourhoo
         return
     frame = node_values(insight, row, one, baseline=found.baseline)
     st.dataframe(
-        printable(frame),
+        printable(legible(frame)),
         hide_index=True,
         column_config={"score": _SCORE},
+        placeholder=NOT_READ,
         key="neighbour_values",
         height=min(38 + 35 * max(1, len(frame)), 388),
     )
     csv_button(frame, key="neighbour_values")
     if frame["score"].isna().any():
-        st.caption("None: a column that the model does not read.")
+        st.caption(f"{NOT_READ} is the score of a column that the model does not read.")
+
+
+def legible(frame: pd.DataFrame) -> pd.DataFrame:
+    """The values of a row as they are read, long fractions in six digits; they are whole in the CSV."""
+    return frame.assign(value=[short_value(value, VALUE_LENGTH) for value in frame["value"]])
 
 
 def timeline(insight: Insight, row: int, found: Neighbourhood, said: Says) -> None:
@@ -176,7 +186,11 @@ def timeline(insight: Insight, row: int, found: Neighbourhood, said: Says) -> No
         st.markdown(f"**{code(node_name(one))}**")
         frame = node_values(insight, row, one, baseline=found.baseline)
         st.dataframe(
-            printable(frame), hide_index=True, column_config={"score": _SCORE}, key="timeline_values"
+            printable(legible(frame)),
+            hide_index=True,
+            column_config={"score": _SCORE},
+            placeholder=NOT_READ,
+            key="timeline_values",
         )
 
 

@@ -6,9 +6,12 @@ import streamlit as st
 from nexusflow.data.task import PARTS, Part, Task, TaskKind
 from nexusflow.explain.baseline import Baseline
 from nexusflow.services.insight import Insight
+from nexusflow.services.shapley import row_shapley
 from nexusflow.services.starts import from_words
+from nexusflow.services.views import Contributions, RowShapley
 from nexusflow.services.words import cell_words, direction
 from ui import state
+from ui.chart_scale import one_scale
 from ui.charts import bars, columns, height_for
 from ui.escape import code, counted, md_escape, plain, shorten
 from ui.figure import csv_button, show_chart
@@ -21,7 +24,7 @@ from ui.see_flip import show_flip
 from ui.see_nearest import show_nearest
 from ui.see_neighbourhood import show_neighbourhood
 from ui.see_related import related_rows
-from ui.see_shapley import show_agreement, worth
+from ui.see_shapley import show_agreement, worth, worth_frame
 from ui.see_what_if import what_if
 
 ORDERS = {"error": "Worst errors first", "random": "At random", "row": "In the table's order"}
@@ -41,14 +44,16 @@ def show_row(insight: Insight, task: Task) -> None:
     interval = insight.trained.interval
     heading(task, example, interval.level if interval is not None else None)
     with st.spinner("Explaining…"):
+        added, values = insight.contributions(row), row_shapley(insight, row)
+        frame = contributions_frame(added)
         left, right = two_cards()
         with left:
-            contributions(insight, task, row, str(example["prediction"]))
+            contributions(added, frame, values, task, str(example["prediction"]))
         with right:
-            values = worth(insight, row)
+            worth(values, frame["contribution"])
         left, right = two_cards()
         with left:
-            show_agreement(insight, row, values)
+            show_agreement(added, values)
         with right:
             trace(insight, task, row)
         with st.container(border=True):
@@ -130,19 +135,28 @@ def positive_probability(task: Task, example: pd.Series) -> tuple[str, float]:
     return named, probability
 
 
-def contributions(insight: Insight, task: Task, row: int, predicted: str) -> None:
-    """What each role adds to the output."""
-    found = insight.contributions(row)
+def contributions_frame(found: Contributions) -> pd.DataFrame:
+    """The contributions by table, and what is the same for every row."""
     everyone = pd.DataFrame({"role": ["(the same for every row)"], "contribution": [found.bias]})
-    frame = pd.concat([found.frame, everyone], ignore_index=True).rename(columns={"role": "table"})
+    return pd.concat([found.frame, everyone], ignore_index=True).rename(columns={"role": "table"})
+
+
+def contributions(
+    found: Contributions, frame: pd.DataFrame, values: RowShapley, task: Task, predicted: str
+) -> None:
+    """What each role adds to the output, on the scale of what it is worth."""
     show_chart(
-        bars(
-            frame,
-            label="table",
-            value="contribution",
-            title="What each table adds to the answer",
-            palette=current_palette(),
-            signed=True,
+        one_scale(
+            bars(
+                frame,
+                label="table",
+                value="contribution",
+                title="What each table adds to the answer",
+                palette=current_palette(),
+                signed=True,
+            ),
+            frame["contribution"],
+            worth_frame(values)["value"],
         ),
         key="contributions",
         alt="Additive contribution of each table role to the output of this row",

@@ -3,28 +3,30 @@
 import pandas as pd
 import streamlit as st
 
-from nexusflow.services.insight import Insight
-from nexusflow.services.shapley import ALL_HIDDEN, agreement, method_words, row_shapley
-from nexusflow.services.views import RowShapley
+from nexusflow.services.shapley import ALL_HIDDEN, agreement, method_words
+from nexusflow.services.views import Contributions, RowShapley
+from ui.chart_scale import one_scale
 from ui.charts import bars, height_for
 from ui.escape import code
 from ui.figure import show_chart
 from ui.palette import current_palette
 
 
-def worth(insight: Insight, row: int) -> RowShapley:
-    """The Shapley values as bars, in the order of the contributions beside them."""
-    found = row_shapley(insight, row)
-    hidden = pd.DataFrame({"role": [ALL_HIDDEN], "value": [found.hidden], "error": [0.0]})
-    frame = pd.concat([found.frame, hidden], ignore_index=True).rename(columns={"role": "table"})
+def worth(found: RowShapley, beside: pd.Series) -> None:
+    """The Shapley values as bars, in the order and on the scale of the contributions beside them."""
+    frame = worth_frame(found)
     show_chart(
-        bars(
-            frame,
-            label="table",
-            value="value",
-            title="What each table is worth to it",
-            palette=current_palette(),
-            signed=True,
+        one_scale(
+            bars(
+                frame,
+                label="table",
+                value="value",
+                title="What each table is worth to the answer",
+                palette=current_palette(),
+                signed=True,
+            ),
+            frame["value"],
+            beside,
         ),
         key="shapley",
         alt="Shapley value of each table role for the output of this row",
@@ -35,13 +37,18 @@ def worth(insight: Insight, row: int) -> RowShapley:
         "Shapley values: what the output gains once a table is shown, a mean over all orders of showing them. "
         f"The bars sum to the output: {found.output:+.3f}. {method_words(found)}"
     )
-    return found
 
 
-def show_agreement(insight: Insight, row: int, found: RowShapley) -> None:
+def worth_frame(found: RowShapley) -> pd.DataFrame:
+    """The values by table, and the output that is left where all tables are hidden."""
+    hidden = pd.DataFrame({"role": [ALL_HIDDEN], "value": [found.hidden], "error": [0.0]})
+    return pd.concat([found.frame, hidden], ignore_index=True).rename(columns={"role": "table"})
+
+
+def show_agreement(contributions: Contributions, found: RowShapley) -> None:
     """How far what tables add and what they are worth say the same."""
     st.markdown("**Do the two agree?**")
-    told = agreement(insight.contributions(row), found, named=code)
+    told = agreement(contributions, found, named=code)
     if told.agrees:
         st.success(told.sentence, icon=":material/check_circle:")
     else:

@@ -1,9 +1,12 @@
 """Interpret, by tables: which table role looks at which, and how much the predictions draw on each."""
 
+import math
+
 import streamlit as st
 
 from nexusflow.services.columns import picture_values, pictures
 from nexusflow.services.insight import Insight
+from nexusflow.services.map_trust import ENOUGH
 from nexusflow.services.passes import rows_used
 from ui.charts import bars, heatmap, heatmap_cell, height_for
 from ui.escape import plain
@@ -154,9 +157,15 @@ def agreement(insight: Insight) -> None:
             if insight.has_attributions
             else " Gradients join them once they are computed on the tab Columns."
         )
+        count = len(insight.roles)
+        by_chance = (
+            f" {count} tables stand in the same order by chance once in {math.factorial(count)} times."
+            if count < ENOUGH
+            else ""
+        )
         st.caption(
             "Spearman's rank correlation, each picture over a sample of its own: 1 is the same order, 0 none, below 0 "
             "the opposite. "
             "Hiding is the measure: a picture that ranks tables otherwise does not show what answers depend on. "
-            f"Shapley values show tables one by one in random orders.{compute}"
+            f"Shapley values show tables one by one in random orders.{by_chance}{compute}"
         )

@@ -9,7 +9,7 @@ from nexusflow.data.task import Task, TaskKind
 from nexusflow.explain.explanation import Edit, Flip
 from nexusflow.services.insight import Insight
 from nexusflow.services.views import WhatIf
-from nexusflow.services.what_if import ask, edit_of, editable, fixed_columns, with_changes
+from nexusflow.services.what_if import ask, edit_of, editable, fixed_columns, rows_may, with_changes
 from ui import state
 from ui.charts import bars, height_for
 from ui.escape import code, counted, md_escape
@@ -76,8 +76,6 @@ def _editor(
     insight: Insight, row: int, role: str, shown: pd.DataFrame, fixed: Sequence[str], attempt_key: str
 ) -> pd.DataFrame:
     number = str(shown.columns[0])
-    # A row that is new has no rows of its own, so that a new parent would say nothing.
-    one = insight.reader.layout.roles[insight.role_number(role)].single
     # Streamlit keeps this name for itself.
     kept = "_index"
     while kept in shown.columns:
@@ -85,7 +83,7 @@ def _editor(
     edited = st.data_editor(
         shown.rename(columns={"_index": kept}),
         hide_index=True,
-        num_rows="fixed" if one else "dynamic",
+        num_rows=rows_may(insight, role),
         disabled=[number, *(kept if name == "_index" else name for name in fixed)],
         column_config={number: st.column_config.NumberColumn("row", width="small")},
         key=f"what_if_{insight.run_id}_{row}_{role}{attempt_key}",
@@ -113,6 +111,9 @@ def _answer(found: WhatIf, task: Task, said: str, changes: int) -> None:
         border=True,
         height="stretch",
     )
+    if (found.frame["after"] == found.frame["before"]).all():
+        st.caption("What each table adds to it stays as it was.")
+        return
     frame = found.frame.assign(change=found.frame["after"] - found.frame["before"])
     frame = frame.rename(columns={"role": "table"})
     show_chart(

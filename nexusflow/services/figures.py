@@ -33,6 +33,8 @@ VARIABLES = {
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
 WIDTH = 7.6
+# Letters of a name beside bars from which on it takes much of the drawing.
+LONG_NAMES = 28
 # The strongest cell of a map: pale enough for the ink of a light page and of a dark one.
 STRONGEST = 0.6
 # Matplotlib's settings are the process's; two pages may draw at once.
@@ -75,18 +77,25 @@ def heatmap(frame: pd.DataFrame, *, title: str, across: str = "", down: str = ""
 
 def bars(frame: pd.DataFrame, *, label: str, value: str, title: str, unit: str = "") -> "Figure":
     """Bars in the frame's order, the first on top; values below zero in the other colour."""
+    from matplotlib.ticker import MaxNLocator
+
     values = frame[value].to_numpy(dtype=np.float64)
     figure, axes = _figure(1.0 + 0.3 * max(1, len(values)), title)
     places = range(len(values))
     axes.barh(places, values, height=0.66, color=[FOR_IT if v >= 0 else AGAINST_IT for v in values])
     low, high = min(0.0, values.min(initial=0.0)), max(0.0, values.max(initial=0.0))
     span = (high - low) or 1.0
+    names = [text(name, 58) for name in frame[label]]
+    # Beside long names there is less room for bars, and so for the numbers at their ends and for those of the axis.
+    crowded = max((len(name) for name in names), default=0) > LONG_NAMES
+    room = (0.28 if crowded else 0.14) * span
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=4 if crowded else 7))
     for place, one in zip(places, values.tolist(), strict=True):
         end = "left" if one >= 0 else "right"
         away = 0.012 * span * (1 if one >= 0 else -1)
         axes.text(one + away, place, f"{one:.3g}", ha=end, va="center", color=QUIET, fontsize=8.5)
-    axes.set(xlim=(low - (0.14 if low < 0 else 0) * span, high + 0.14 * span), ylim=(len(values) - 0.4, -0.6))
-    axes.set_yticks(places, [text(name, 58) for name in frame[label]])
+    axes.set(xlim=(low - (room if low < 0 else 0), high + room), ylim=(len(values) - 0.4, -0.6))
+    axes.set_yticks(places, names)
     axes.set_xlabel(unit)
     axes.tick_params(axis="y", length=0)
     axes.axvline(0.0, color=QUIET, linewidth=0.8)

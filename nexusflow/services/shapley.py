@@ -59,23 +59,25 @@ def agreement(contributions: Contributions, shapley: RowShapley, *, named: Named
         return Agreement(agrees=True, sentence="Both say that no table moves this answer by much.")
     mine, first = int(np.abs(adds).argmax()), int(np.abs(worth).argmax())
     same = abs(worth[mine]) >= NEARLY * abs(worth[first]) - 2 * error[first]
-    rank = float(rank_correlations({"adds": adds, "worth": worth}).to_numpy()[0, 1])
+    turned = same and adds[mine] * worth[mine] < 0
+    rank = float(rank_correlations({"adds": adds, "worth": worth})["worth"].to_numpy()[0])
     ranked = len(roles) >= ENOUGH and not np.isnan(rank)
     how = "much alike" if rank >= MUCH else "roughly alike" if rank >= ROUGHLY else "differently"
     parts = [
-        f"Both give most to {named(roles[mine])}"
+        f"Both give most to {named(roles[mine])}{', but with opposite signs' if turned else ''}"
         if same
         else f"Contributions give most to {named(roles[mine])}, Shapley values to {named(roles[first])}"
     ]
     if ranked:
         parts.append(f"they rank the {len(roles)} tables {how} (rank correlation {rank:.2f})")
     apart = int(np.abs(adds - worth).argmax())
-    sampled = f" ± {error[apart]:.2g}" if shapley.orders else ""
+    sampled = f" ±\N{NO-BREAK SPACE}{_figure(error[apart], 2)}" if shapley.orders else ""
     parts.append(
-        f"they are furthest apart on {named(roles[apart])}, which adds {adds[apart]:+.3g} and is worth "
-        f"{worth[apart]:+.3g}{sampled}"
+        f"they are furthest apart on {named(roles[apart])}, which adds {_figure(adds[apart], sign='+')} and is worth "
+        f"{_figure(worth[apart], sign='+')}{sampled}"
     )
-    return Agreement(agrees=same and not (ranked and rank < ROUGHLY), sentence="; ".join(parts) + ".")
+    agrees = same and not turned and not (ranked and rank < ROUGHLY)
+    return Agreement(agrees=agrees, sentence="; ".join(parts) + ".")
 
 
 def method_words(shapley: RowShapley) -> str:
@@ -85,5 +87,11 @@ def method_words(shapley: RowShapley) -> str:
     most = float(shapley.frame["error"].max())
     return (
         f"Sampled: a mean over {shapley.orders} random orders of showing the tables, {shapley.asked:,} questions in "
-        f"all; the standard error is {most:.2g} at most."
+        f"all; the standard error is {_figure(most, 2)} at most."
     )
+
+
+def _figure(value: float, digits: int = 3, *, sign: str = "-") -> str:
+    """A figure in so many digits, for a sentence: without an exponent; with sign `+` also where it is above 0."""
+    told = np.format_float_positional(float(f"{value:.{digits}g}"), trim="-")
+    return f"+{told}" if sign == "+" and value >= 0 else told

@@ -40,6 +40,18 @@ def fixed_columns(insight: Insight, role: str) -> tuple[str, ...]:
     return tuple(c for c in insight.reader.tables[table].columns if c in fixed)
 
 
+def rows_may(insight: Insight, role: str) -> str:
+    """What may be done to the rows of a role, in the words of the editor: `fixed`, `delete` or `dynamic`.
+
+    To a row that is new no other refers, so that a new parent would be read by none; and of a parent that the example
+    itself refers to, there is one.
+    """
+    place = insight.role_number(role)
+    if insight.reader.roles[place].single:
+        return "fixed"
+    return "dynamic" if insight.reader.roles[place].path[-1].down else "delete"
+
+
 def with_changes(shown: pd.DataFrame, table: str, changes: Sequence[CellChange]) -> pd.DataFrame:
     """Rows of `editable` of this table with those of the changes that are theirs."""
     frame, number = shown.copy(), str(shown.columns[0])

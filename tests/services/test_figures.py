@@ -100,3 +100,26 @@ def test_the_schema_is_drawn_unless_there_are_very_many_tables():
     assert {"customers", "orders", "1,234 rows"} <= set(said)
     many = {f"t{n}": TableSchema(name=f"t{n}", columns=()) for n in range(MOST_TABLES + 1)}
     assert schema_figure(Schema(tables=many), "t0", {}) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["orders", "pace against before (last 48 days): -2.948 (a long name of a table)"]
+)
+def test_numbers_beside_bars_lie_on_no_name_and_those_of_the_axis_not_on_each_other(name):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    values = [0.108, -0.0547, -0.0487, 0.05]
+    frame = pd.DataFrame({"cell": [f"{n} {name}" for n in range(4)], "score": values})
+    figure = bars(frame, label="cell", value="score", title="t", unit="log-odds")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    axes = figure.axes[0]
+    inside = axes.get_window_extent()
+    for number in axes.texts:
+        box = number.get_window_extent()
+        assert box.x0 >= inside.x0 and box.x1 <= inside.x1
+    ticks = [tick.get_window_extent() for tick in axes.get_xticklabels()]
+    ticks = sorted(
+        (tick for tick in ticks if inside.x0 <= tick.x0 + tick.width / 2 <= inside.x1), key=lambda t: t.x0
+    )
+    assert len(ticks) > 2 and all(one.x1 < other.x0 for one, other in zip(ticks, ticks[1:], strict=False))

@@ -80,6 +80,8 @@ def test_another_first_place_or_another_order_does_not_agree():
     first = agreement(*_beside([1.0, 0.2], [0.1, 0.8]), named=lambda name: f"<{name}>")
     assert not first.agrees and "rank" not in first.sentence
     assert "Contributions give most to <table 0>, Shapley values to <table 1>" in first.sentence
+    turned = agreement(*_beside([1.0, 0.2], [-0.9, 0.1]))
+    assert not turned.agrees and "Both give most to table 0, but with opposite signs;" in turned.sentence
     order = agreement(*_beside([1.0, 0.4, 0.3, 0.2, 0.1], [1.0, -0.4, -0.3, -0.2, 0.1]))
     assert not order.agrees and "much alike" not in order.sentence and "differently" in order.sentence
 
@@ -87,7 +89,9 @@ def test_another_first_place_or_another_order_does_not_agree():
 def test_places_that_chance_may_have_swapped_agree():
     pair = _beside([1.0, 0.7], [0.6, 0.7], error=0.05, orders=64)
     assert agreement(*pair).agrees
-    assert " ± 0.05." in agreement(*pair).sentence
+    assert " ±\N{NO-BREAK SPACE}0.05." in agreement(*pair).sentence
+    small = agreement(*_beside([1.0, 0.00002], [1.0, 0.2], error=0.000085, orders=64)).sentence
+    assert "adds +0.00002 and is worth +0.2 ±\N{NO-BREAK SPACE}0.000085." in small
     exact = replace(pair[1], orders=0, frame=pair[1].frame.assign(error=0.0))
     assert not agreement(pair[0], exact).agrees
 

@@ -13,7 +13,7 @@ from nexusflow.data.tables import Table, TableSet
 from nexusflow.errors import DataError
 from nexusflow.explain.edits import with_edit
 from nexusflow.explain.explanation import Edit
-from nexusflow.services.what_if import ask, edit_of, editable, fixed_columns
+from nexusflow.services.what_if import ask, edit_of, editable, fixed_columns, rows_may
 from nexusflow.train.predictor import predict_logits
 
 
@@ -36,6 +36,17 @@ def test_what_can_be_edited_is_what_is_read_and_keys_stay(insight, row):
     assert set(orders["customer"]) == {insight.reader.entity_key(row)}
     assert set(fixed_columns(insight, insight.roles[1])) == {"order", "customer"}
     assert {"id", "left", "seen"} <= set(fixed_columns(insight, insight.roles[0]))
+
+
+def test_rows_may_be_added_where_they_would_be_read(insight, monkeypatch):
+    seed, orders = insight.roles[:2]
+    assert rows_may(insight, seed) == "fixed" and rows_may(insight, orders) == "dynamic"
+    up = replace(insight.reader.roles[1].path[0], down=False)
+    of_order = replace(insight.reader.roles[1], path=(*insight.reader.roles[1].path, up))
+    monkeypatch.setattr(
+        insight.reader, "roles", (insight.reader.roles[0], of_order, *insight.reader.roles[2:])
+    )
+    assert rows_may(insight, orders) == "delete"
 
 
 def test_a_row_that_is_read_twice_is_edited_once(insight, row, monkeypatch):
