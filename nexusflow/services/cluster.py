@@ -9,6 +9,7 @@ import secrets
 import shutil
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -138,7 +139,10 @@ def _connected(ray: Any, cluster: Cluster) -> Iterator[None]:
         given["num_cpus"] = max(cores(), (cluster.workers or 1) * (cluster.cores or 1))
         given |= {"include_dashboard": False, "object_store_memory": STORE_BYTES}
     try:
-        ray.init(**given)
+        # What is wrong is told by errors; warnings beside them are for programmers.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ray.init(**given)
     # Ray raises errors of many kinds here, some of them bare ones.
     except Exception as error:
         ray.shutdown()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,13 +29,17 @@ from nexusflow.services.cluster_share import Cluster, Node, Share, refuse_settin
 from nexusflow.services.cluster_worker import Worker, error_of, place_of
 from nexusflow.services.failing import told
 from nexusflow.services.handing import ASKED_FILE, Handed, hand_over, in_place, receive
-from nexusflow.services.project_run import read_project, train_project
+from nexusflow.services.project_run import read_project, resume_project, train_project
 from nexusflow.services.storage import RunStore, read_json, write_json
+from nexusflow.train.events import EpochEnded
 from nexusflow.train.place import Place, meeting, place
 from nexusflow.train.ranks import LeftAlone
+from nexusflow.train.run import RunStatus
 
 ROOT = Path(__file__).parents[2]
 CPU = TrainingConfig(device="cpu")
+# So many that a training is not over before somebody can stop it.
+EPOCHS = 20
 
 
 def project_at(folder, **training):
@@ -54,6 +59,13 @@ def project_at(folder, **training):
     config = folder / "configs" / "config.yaml"
     config.write_text(text)
     return config
+
+
+def two_processes(config):
+    """Let the program start two processes from now on."""
+    text = config.read_text()
+    assert text.count("  devices: null\n") == 1
+    config.write_text(text.replace("  devices: null\n", "  devices: 2\n"))
 
 
 def weights(run_folder):
@@ -305,7 +317,7 @@ def by_two_workers(handed, folder):
         for rank in range(2)
     ]
     try:
-        found = [process.communicate(timeout=120) for process in running]
+        found = [process.communicate(timeout=300) for process in running]
     finally:
         for process in running:
             process.kill()
@@ -313,18 +325,35 @@ def by_two_workers(handed, folder):
     return [out.split(maxsplit=1) for out, _ in found]
 
 
+def cut_after_one(config, out):
+    """The project trained by two processes of the program, and stopped after its first epoch."""
+    seen = []
+    cut = train_project(
+        read_project(config),
+        out,
+        on_event=seen.append,
+        should_stop=lambda: any(isinstance(event, EpochEnded) for event in seen),
+    )
+    assert cut.resumable and 1 <= len(cut.run.history) < EPOCHS
+    return cut
+
+
 @pytest.mark.slow
-def test_workers_train_the_model_of_processes_that_the_program_starts(tmp_path):
-    config = project_at(tmp_path / "p", epochs=1)
-    handed = Handed(project=read_project(config), runs=tmp_path / "runs", run_id="r-1")
+def test_workers_begin_and_go_on_as_processes_do_that_the_program_starts(tmp_path):
+    config, out = project_at(tmp_path / "p", epochs=EPOCHS, early_stopping=False), tmp_path / "runs"
+    handed = Handed(project=read_project(config), runs=out, run_id="r-1")
     (events, error), (others, other_error) = by_two_workers(handed, tmp_path / "handed")
     assert (error.strip(), other_error.strip()) == ("None", "None")
-    assert int(events) > 3 and int(others) == 0
-    by_program = train_project(read_project(config, ["training.devices=2"]), tmp_path / "runs")
-    run = RunStore(tmp_path / "runs").load("r-1")
-    assert run.runtime["processes"] == 2 and run.metrics == by_program.run.metrics
-    assert run.data_sha256 == by_program.run.data_sha256
-    assert same(weights(tmp_path / "runs" / "r-1"), weights(by_program.folder))
+    assert int(events) > EPOCHS and int(others) == 0
+    run = RunStore(out).load("r-1")
+    assert run.status is RunStatus.FINISHED and run.runtime["processes"] == 2
+    two_processes(config)
+    cut = cut_after_one(config, out)
+    assert cut.run.data_sha256 == run.data_sha256
+    handed = replace(handed, run_id=cut.run.id, resume=True)
+    assert by_two_workers(handed, tmp_path / "again")[0][1].strip() == "None"
+    assert RunStore(out).load(cut.run.id).metrics == run.metrics
+    assert same(weights(cut.folder), weights(out / "r-1"))
 
 
 def marked(mark):
@@ -382,9 +411,9 @@ def by_ray(*options, mark, at_first_epoch=lambda process: None):
 
 
 @pytest.mark.slow
-def test_a_local_ray_is_stopped_goes_on_and_trains_the_model_of_torchruns_way(tmp_path):
+def test_a_local_ray_is_stopped_and_has_trained_the_model_of_torchruns_way(tmp_path):
     pytest.importorskip("ray", reason="the extra cluster is not installed")
-    config = project_at(tmp_path / "p", epochs=6, early_stopping=False)
+    config = project_at(tmp_path / "p", epochs=EPOCHS, early_stopping=False)
     mark, out, heard = str(tmp_path), tmp_path / "ray", set()
 
     def stop(process):
@@ -392,13 +421,13 @@ def test_a_local_ray_is_stopped_goes_on_and_trains_the_model_of_torchruns_way(tm
         # As the terminal does: to all that were started from it.
         os.killpg(process.pid, signal.SIGINT)
 
-    cut, found, told = by_ray("--config", config, "--out", out, mark=mark, at_first_epoch=stop)
-    assert cut == 130 and found["status"] == "cancelled" and found["model"], told
-    assert "epoch 1/6" in told and "epoch 6/6" not in told and "nexusflow train --resume" in told
-    code, found, told = by_ray("--resume", found["folder"], mark=mark)
-    assert code == 0 and found["status"] == "finished" and found["epochs"] == 6, told
-    assert not [path for path in out.iterdir() if path.name.startswith(".cluster")]
+    code, found, told = by_ray("--config", config, "--out", out, mark=mark, at_first_epoch=stop)
+    assert code == 130 and found["status"] == "cancelled" and found["model"], told
+    assert 1 <= found["epochs"] < EPOCHS and f"epoch 1/{EPOCHS}" in told
     assert ended(mark) and heard and heard <= LOOPBACK
-    expected = train_project(read_project(config, ["training.devices=2"]), tmp_path / "program")
-    assert found["metrics"] == expected.run.metrics
-    assert same(weights(Path(found["folder"])), weights(expected.folder))
+    assert not [path for path in out.iterdir() if path.name.startswith(".cluster")]
+    two_processes(config)
+    whole = resume_project(Path(found["folder"]))
+    expected = train_project(read_project(config), tmp_path / "program")
+    assert whole.run.metrics == expected.run.metrics
+    assert same(weights(whole.folder), weights(expected.folder))

@@ -49,7 +49,7 @@ def test_a_file_of_the_name_goes_before_a_folder(exports, tmp_path):
     (datasets / "customers").mkdir()
     assert len(load_tables(config, file)["customers"]) == 240
     (datasets / "orders.parquet").rename(datasets / "elsewhere")
-    with pytest.raises(ConfigError, match="No file was found for the dataset 'orders.parquet'"):
+    with pytest.raises(ConfigError, match="No file was found for the dataset 'orders'"):
         load_tables(config, file)
 
 
