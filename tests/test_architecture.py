@@ -57,7 +57,13 @@ OWNERS = {
     # Drawing takes a lock, for matplotlib's settings are those of the process. Batches for a graphics card are read
     # ahead in a thread that calls nothing but the reader.
     **dict.fromkeys(
-        THREADS, ["nexusflow/services/jobs.py", "nexusflow/services/figures.py", "nexusflow/train/ahead.py"]
+        THREADS,
+        [
+            "nexusflow/services/jobs.py",
+            "nexusflow/services/figures.py",
+            "nexusflow/train/ahead.py",
+            "nexusflow/data/sources/spool_parquet.py",
+        ],
     ),
 }
 # What pages and ui may take from the engine besides services: types, settings, and what is shown of facts.
