@@ -49,8 +49,9 @@ def estimate_words(found: Estimate, training: TrainingConfig) -> str:
     ]
     # A time limit is for all of it.
     counted_in = boosting and found.max_minutes is None
-    spent = duration(found.seconds_boosting)
-    more = f" About {spent} of it is gradient boosting, as {' and '.join(boosting)}." if counted_in else ""
+    spent = found.seconds_boosting
+    part = f"About {duration(spent)}" if spent >= 1 else "Less than 1 s"
+    more = f" {part} of it is gradient boosting, as {' and '.join(boosting)}." if counted_in else ""
     pace = (
         f"{found.seconds_per_epoch:.1f}" if found.seconds_per_epoch < 10 else f"{found.seconds_per_epoch:.0f}"
     )

@@ -34,8 +34,8 @@ def worth(found: RowShapley, beside: pd.Series) -> None:
         height=height_for(len(frame)),
     )
     st.caption(
-        "Shapley values: what the output gains once a table is shown, a mean over all orders of showing them. "
-        f"The bars sum to the output: {found.output:+.3f}. {method_words(found)}"
+        "Shapley values: what the output gains once a table is shown, a mean over all orders of showing them. These "
+        f"bars come to {found.output:+.3f} too. {method_words(found)}"
     )
 
 

@@ -28,6 +28,8 @@ def test_size_pace_and_whole_are_told_with_what_comes_on_top() -> None:
         "9.6 s per epoch on this machine, about 2 min 10 s for 10 epochs."
     )
     assert told.endswith("About 30 s of it is gradient boosting, as teacher and baseline.")
+    short = estimate_words(replace(FOUND, seconds_boosting=0.3), TrainingConfig())
+    assert short.endswith("Less than 1 s of it is gradient boosting, as teacher and baseline.")
 
 
 def test_what_is_switched_off_is_not_told() -> None:
