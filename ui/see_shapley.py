@@ -52,8 +52,10 @@ def show_agreement(contributions: Contributions, found: RowShapley) -> None:
     if told.agrees:
         st.success(told.sentence, icon=":material/check_circle:")
     else:
-        st.warning(f"{told.sentence} Go by what tables are worth.", icon=":material/warning:")
+        st.warning(
+            f"{told.sentence} Of the two, what tables are worth is measured.", icon=":material/warning:"
+        )
     st.caption(
         "What stands under a table's name in the sum can come from other tables, which it looked at. What a table is "
-        "worth is measured by hiding tables, as in training."
+        "worth is measured by hiding tables, many of them at once in most questions, which training seldom does."
     )

@@ -93,5 +93,5 @@ class StoredTable(Table):
 
     def _frame(self, table: pa.Table, columns: Sequence[str]) -> pd.DataFrame:
         # Columns are renamed in the frame: two may have one name only in Parquet, not among the places.
-        frame, _ = to_frame(table.select(self._places(columns)))
+        frame, _ = to_frame(table.select(self._places(columns)), copy=False)
         return frame.set_axis(list(columns), axis=1)

@@ -99,8 +99,9 @@ def _handed_over(handed: Handed, cluster: Cluster) -> Iterator[Path]:
         place.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=".cluster-", dir=storage))
     try:
-        # Made for one user, and read by workers that others may run.
-        folder.chmod(0o755)
+        if not cluster.local:
+            # Made for one user, and read by workers that others may run.
+            folder.chmod(0o755)
         # Workers of this machine reach all that the command reaches.
         reached = Path(storage.anchor) if cluster.local else cluster.storage or folder
         hand_over(handed, folder, reached)
@@ -264,6 +265,7 @@ class _Crew:
                 first_ended |= rank == 0 and failure is None
                 if failure is not None:
                     failures.append(failure)
+                if failure is not None or first_ended:
                     patience = min(patience, time.monotonic() + GRACE)
         if first_ended:
             return None

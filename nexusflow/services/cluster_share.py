@@ -94,7 +94,7 @@ def share_out(nodes: Sequence[Node], training: TrainingConfig, cluster: Cluster)
     Each has its share of the cores of the machine that has the fewest. TrainingError where a GPU is asked for and the
     cluster has none.
     """
-    gpus = sum(node.gpus for node in nodes)
+    gpus = sum(node.gpus for node in nodes if node.cores)
     if training.device == "cuda" and not gpus:
         raise TrainingError("training.device is cuda, and the cluster has no GPU. Set it to auto or cpu.")
     on_gpus = bool(gpus) and training.device != "cpu"
@@ -104,8 +104,14 @@ def share_out(nodes: Sequence[Node], training: TrainingConfig, cluster: Cluster)
             "No machine of the cluster has cores to train on. Add one by ray start --address."
         )
     workers = cluster.workers or (gpus if on_gpus else len(able))
-    beside = -(-workers // len(able))
-    if on_gpus:
-        beside = min(beside, max(node.gpus for node in able))
-    cores = cluster.cores or max(1, min(node.cores for node in able) // beside)
+    fewest = min(node.cores for node in able) // -(-workers // len(able))
+    cores = cluster.cores or max(1, _cores_beside_gpus(able, workers) if on_gpus else fewest)
     return Share(workers=workers, cores=cores, gpus=int(on_gpus))
+
+
+def _cores_beside_gpus(nodes: Sequence[Node], workers: int) -> int:
+    """The most cores that each of so many workers can have, where each has a GPU too; 0 where there are too few."""
+    for cores in range(max(node.cores for node in nodes), 0, -1):
+        if sum(min(node.gpus, node.cores // cores) for node in nodes) >= workers:
+            return cores
+    return 0

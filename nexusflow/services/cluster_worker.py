@@ -6,6 +6,7 @@ It knows nothing of what started it: Ray makes an actor of it, and asks for even
 import logging
 import os
 import socket
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -84,7 +85,9 @@ class Worker:
             from nexusflow.train.runtime import set_threads
 
             set_threads(self._threads)
-            self._train(receive(Path(folder)))
+            # Ray ends this process at once, and nothing would be cleared away at its end.
+            with tempfile.TemporaryDirectory(prefix="nexusflow-worker-") as scratch:
+                self._train(receive(Path(folder), Path(scratch)))
             return {}
         except BaseException as error:
             log.exception("the training failed")

@@ -86,10 +86,11 @@ def _copied(table: Table, folder: Path) -> Table:
     return replace(table, path=path)
 
 
-def receive(folder: Path) -> Handed:
+def receive(folder: Path, scratch: Path) -> Handed:
     """What lies in this folder; TrainingError where this machine has other programs, or reads other tables.
 
-    What was found odd in the tables was told where the command was given.
+    Long tables lie in files of `scratch`, as long as that does. What was found odd in the tables was told where the
+    command was given.
     """
     asked = read_json(folder / ASKED_FILE)
     if asked is None:
@@ -97,7 +98,9 @@ def receive(folder: Path) -> Handed:
     _must_equal(asked["versions"], versions())
     files = TableFiles(folder).read()
     tables = {
-        name: _read(name, Path(asked["in_place"][name])) if name in asked["in_place"] else files[name]
+        name: _read(name, Path(asked["in_place"][name]), scratch)
+        if name in asked["in_place"]
+        else files[name]
         for name in asked["order"]
     }
     digests = {f"table {name}": digest for name, digest in asked["digests"].items()}
@@ -114,8 +117,8 @@ def receive(folder: Path) -> Handed:
     return Handed(project=project, runs=Path(asked["runs"]), **given)
 
 
-def _read(name: str, path: Path) -> Table:
-    table, problems = only(path.name, read_file(path), name)
+def _read(name: str, path: Path, scratch: Path) -> Table:
+    table, problems = only(path.name, read_file(path, folder=scratch), name)
     if table is None:
         raise DataError(*problems)
     return replace(table, name=name)

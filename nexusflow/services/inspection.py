@@ -15,6 +15,7 @@ from nexusflow.data.relations import RelationStats, relatable, relate
 from nexusflow.data.schema import ForeignKey, Schema
 from nexusflow.data.schema_text.formats import format_of
 from nexusflow.data.schema_text.types import column_types
+from nexusflow.data.sources.parts import is_partitioned
 from nexusflow.data.tables import TableSet
 from nexusflow.errors import DataError
 from nexusflow.services.project_tables import load_tables
@@ -72,7 +73,7 @@ class Inspection:
 
 def inspect_folder(folder: Path) -> Inspection:
     """What the table files of a folder hold; DataError where there is none, or none can be read."""
-    return inspect_files(_files_of(folder))
+    return _of_files(files_of(folder))
 
 
 def inspect_files(paths: Sequence[Path]) -> Inspection:
@@ -82,7 +83,10 @@ def inspect_files(paths: Sequence[Path]) -> Inspection:
     """
     if missing := [path for path in paths if not path.exists()]:
         raise DataError(*(f"There is no file or folder {path}." for path in missing))
-    files = [file for path in paths for file in (_files_of(path) if path.is_dir() else [path])]
+    return _of_files([file for path in paths for file in (files_of(path) if path.is_dir() else [path])])
+
+
+def _of_files(files: Sequence[Path]) -> Inspection:
     tables = load_files(files)
     if not tables:
         raise DataError(*tables.problems)
@@ -103,9 +107,15 @@ def inspect_project(config: Path) -> Inspection:
     return _inspected(tables, schema, proposal)
 
 
-def _files_of(folder: Path) -> list[Path]:
+def files_of(folder: Path) -> list[Path]:
+    """The tables of a folder: its files, and its folders of Parquet parts. A partitioned folder is one itself.
+
+    DataError where there is none.
+    """
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}.")
+    if is_partitioned(folder):
+        return [folder]
     files = sorted(path for path in folder.iterdir() if is_readable(path))
     if not files:
         endings = ", ".join(ENDINGS)

@@ -58,8 +58,12 @@ def agreement(contributions: Contributions, shapley: RowShapley, *, named: Named
     if max(np.abs(adds).max(), np.abs(worth).max()) < HARDLY:
         return Agreement(agrees=True, sentence="Both say that no table moves this answer by much.")
     mine, first = int(np.abs(adds).argmax()), int(np.abs(worth).argmax())
-    same = abs(worth[mine]) >= NEARLY * abs(worth[first]) - 2 * error[first]
-    turned = same and adds[mine] * worth[mine] < 0
+    # A table that hiding hardly moves is first in nothing, however little the others move.
+    weak = np.abs(adds).max() < HARDLY or abs(worth[mine]) < max(HARDLY, 2 * error[mine])
+    same = not weak and abs(worth[mine]) >= NEARLY * abs(worth[first])
+    behind = abs(worth[first]) - abs(worth[mine])
+    tied = not weak and not same and behind <= 2 * np.hypot(error[mine], error[first])
+    turned = (same or tied) and adds[mine] * worth[mine] < 0
     rank = float(rank_correlations({"adds": adds, "worth": worth})["worth"].to_numpy()[0])
     ranked = len(roles) >= ENOUGH and not np.isnan(rank)
     how = "much alike" if rank >= MUCH else "roughly alike" if rank >= ROUGHLY else "differently"
@@ -68,6 +72,8 @@ def agreement(contributions: Contributions, shapley: RowShapley, *, named: Named
         if same
         else f"Contributions give most to {named(roles[mine])}, Shapley values to {named(roles[first])}"
     ]
+    if tied:
+        parts[0] += ", by no more than the orders drawn can tell"
     if ranked:
         parts.append(f"they rank the {len(roles)} tables {how} (rank correlation {rank:.2f})")
     apart = int(np.abs(adds - worth).argmax())
@@ -76,7 +82,7 @@ def agreement(contributions: Contributions, shapley: RowShapley, *, named: Named
         f"they are furthest apart on {named(roles[apart])}, which adds {_figure(adds[apart], sign='+')} and is worth "
         f"{_figure(worth[apart], sign='+')}{sampled}"
     )
-    agrees = same and not turned and not (ranked and rank < ROUGHLY)
+    agrees = (same or tied) and not turned and not (ranked and rank < ROUGHLY)
     return Agreement(agrees=agrees, sentence="; ".join(parts) + ".")
 
 

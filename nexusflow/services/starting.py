@@ -9,13 +9,13 @@ from pathlib import Path
 
 from nexusflow.config import ArchitectureConfig, RunConfig, TrainingConfig
 from nexusflow.data.infer import propose
-from nexusflow.data.load import is_readable, load_files
+from nexusflow.data.load import load_files
 from nexusflow.data.schema import Schema
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Task
 from nexusflow.errors import ConfigError, DataError, Problem, Severity
 from nexusflow.services.config_text import commented_yaml
-from nexusflow.services.inspection import inspect_folder
+from nexusflow.services.inspection import files_of, inspect_folder
 from nexusflow.services.project_notebook import first_notebook, readme
 from nexusflow.services.project_place import CONFIG_FILE
 from nexusflow.services.projects import to_config
@@ -91,9 +91,8 @@ def _of_files(source: Path, target: str | None) -> _Found:
                 f"No column of {source} looks like one to predict. Name it by --target TABLE.COLUMN."
             )
         table, column = guesses[0].table, guesses[0].column
-    files = [path for path in sorted(source.iterdir()) if is_readable(path)]
     task = task_of(seen.tables, seen.schema, table, column)
-    return _Found(tables=seen.tables, schema=seen.schema, task=task, guesses=guesses, files=files)
+    return _Found(tables=seen.tables, schema=seen.schema, task=task, guesses=guesses, files=files_of(source))
 
 
 def _of_sample(name: str, target: str | None) -> _Found:

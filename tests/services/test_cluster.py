@@ -142,6 +142,9 @@ BIG, SMALL_ONE, GPUS = Node(cores=16), Node(cores=4), Node(cores=16, gpus=4)
         ([GPUS, GPUS, BIG], "auto", {}, (8, 4, 1)),
         ([GPUS, GPUS], "cuda", {"workers": 2}, (2, 16, 1)),
         ([GPUS, BIG], "cpu", {}, (2, 16, 0)),
+        # Machines that differ: as many cores as leave room for all of them.
+        ([Node(cores=16, gpus=8), Node(cores=64, gpus=1)], "auto", {}, (9, 2, 1)),
+        ([GPUS, Node(cores=0, gpus=4)], "auto", {}, (4, 4, 1)),
     ],
 )
 def test_workers_and_their_share(nodes, device, asked, expected):
@@ -200,7 +203,7 @@ def test_what_is_handed_over_arrives_as_it_was(tmp_path, monkeypatch):
     folder = tmp_path / "handed"
     folder.mkdir()
     hand_over(handed, folder, folder)
-    found = receive(folder)
+    found = receive(folder, tmp_path / "scratch")
     assert (found.runs, found.run_id, found.name, found.resume) == (tmp_path / "runs", "r-1", "shop", False)
     assert found.project.config == project.config and found.project.settings == ("training.epochs=1",)
     assert found.project.schema == project.schema and found.project.task == project.task
@@ -220,10 +223,13 @@ def test_parquet_that_all_reach_stays_where_it_is(tmp_path):
     hand_over(handed, folder, tmp_path)
     # Customers and holidays are text.
     assert len(list((folder / "tables").iterdir())) == 2
-    assert receive(folder).project.tables["orders"].sha256 == project.tables["orders"].sha256
+    assert (
+        receive(folder, tmp_path / "scratch").project.tables["orders"].sha256
+        == project.tables["orders"].sha256
+    )
     pd.read_parquet(parts / "part-2.parquet").head(5).to_parquet(parts / "part-2.parquet", index=False)
     with pytest.raises(TrainingError, match="does not have what the command has: table orders differ"):
-        receive(folder)
+        receive(folder, tmp_path / "scratch")
 
 
 def test_other_programs_are_refused_by_name(tmp_path):
@@ -232,7 +238,7 @@ def test_other_programs_are_refused_by_name(tmp_path):
     asked = read_json(tmp_path / ASKED_FILE)
     write_json(tmp_path / ASKED_FILE, {**asked, "versions": {**asked["versions"], "PyTorch": "1.0"}})
     with pytest.raises(TrainingError, match="PyTorch differ"):
-        receive(tmp_path)
+        receive(tmp_path, tmp_path / "scratch")
 
 
 def test_errors_are_told_in_the_words_of_other_ways():

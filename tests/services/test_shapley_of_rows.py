@@ -88,12 +88,23 @@ def test_another_first_place_or_another_order_does_not_agree():
 
 def test_places_that_chance_may_have_swapped_agree():
     pair = _beside([1.0, 0.7], [0.6, 0.7], error=0.05, orders=64)
-    assert agreement(*pair).agrees
+    assert (
+        agreement(*pair).agrees and "by no more than the orders drawn can tell" in agreement(*pair).sentence
+    )
     assert " ±\N{NO-BREAK SPACE}0.05." in agreement(*pair).sentence
     small = agreement(*_beside([1.0, 0.00002], [1.0, 0.2], error=0.000085, orders=64)).sentence
     assert "adds +0.00002 and is worth +0.2 ±\N{NO-BREAK SPACE}0.000085." in small
     exact = replace(pair[1], orders=0, frame=pair[1].frame.assign(error=0.0))
     assert not agreement(pair[0], exact).agrees
+
+
+@pytest.mark.parametrize(
+    ("adds", "worth", "error"),
+    [([1.0, 0.1], [0.0, 0.1], 0.05), ([1.0, 0.0], [0.01, 0.0], 0.0), ([0.01, 0.0], [1.0, 0.0], 0.0)],
+)
+def test_a_table_that_only_one_of_the_two_gives_something_is_no_agreement(adds, worth, error):
+    told = agreement(*_beside(adds, worth, error=error, orders=64))
+    assert not told.agrees and "Both" not in told.sentence
 
 
 def test_where_nothing_moves_nothing_is_ranked():

@@ -7,7 +7,7 @@ from small_shop import as_files, shop_frames
 from nexusflow.cli_shared import read_tables
 from nexusflow.config import load_config
 from nexusflow.errors import ConfigError
-from nexusflow.services.inspection import inspect_folder
+from nexusflow.services.inspection import inspect_files, inspect_folder
 from nexusflow.services.opening import as_tables
 from nexusflow.services.project_place import CONFIG_FILE
 from nexusflow.services.project_tables import load_tables
@@ -58,3 +58,12 @@ def test_commands_and_programs_take_them_as_tables(exports):
     assert set(as_tables(exports, {"orders", "customers"})) == {"orders", "customers"}
     with pytest.raises(ConfigError, match="There is no file"):
         read_tables([f"orders={exports / 'gone'}"])
+
+
+def test_a_folder_partitioned_by_a_column_is_one_table_and_a_folder_of_files_is_several(exports, tmp_path):
+    orders = shop_frames()["orders"].assign(year=np.arange(900) % 2 + 2023)
+    orders.to_parquet(tmp_path / "orders", partition_cols=["year"], index=False)
+    for inspected in (inspect_folder(tmp_path / "orders"), inspect_files([tmp_path / "orders"])):
+        assert {name: len(table) for name, table in inspected.tables.items()} == {"orders": 900}
+    both = inspect_files([exports, tmp_path / "orders" / "year=2023"])
+    assert {"customers", "orders"} <= set(both.tables)

@@ -55,6 +55,11 @@ def holds_parts(folder: Path) -> bool:
     )
 
 
+def is_partitioned(folder: Path) -> bool:
+    """Whether a folder is one table and nothing else: its rows lie in folders such as year=2024."""
+    return holds_parts(folder) and any(path.is_dir() and "=" in path.name for path in folder.iterdir())
+
+
 def read_parts(name: str, folder: Path, spool: Path, on_progress: OnProgress, large: int) -> Found:
     """The table of all parts; where they take `large` bytes or more, its rows go to a Parquet file in `spool`.
 
