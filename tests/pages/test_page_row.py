@@ -91,7 +91,8 @@ def test_a_row_is_shown_among_its_rows_and_beside_those_like_it(
 
 def marks_together(page: AppTest) -> str:
     """What the caption of the neighbourhood says that its marks sum to."""
-    return next(c.value for c in page.caption if "come to" in c.value).split("come to ")[1].split(":")[0]
+    said = next(c.value for c in page.caption if "All marks together come to" in c.value)
+    return said.split("come to ")[1].split(":")[0]
 
 
 @pytest.mark.slow
