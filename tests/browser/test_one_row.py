@@ -76,3 +76,23 @@ def test_marks_and_neighbours_can_be_clicked(page: Page, app_url: str, insight: 
     chosen = page.get_by_role("combobox", name="Row", exact=True)
     expect(chosen).to_have_value(re.compile(f"^{re.escape(near['key'])} "), timeout=WAIT)
     assert not trouble, trouble
+
+
+@pytest.mark.browser
+def test_a_report_is_made_downloaded_and_read_without_a_network(
+    page: Page, app_url: str, insight: Insight, tmp_path: Path
+) -> None:
+    trouble = watch_for_trouble(page)
+    page.goto(f"{app_url}/interpret?ws=one-row-0001")
+    on_page(page, "Interpret")
+    press(page, "report_make")
+    ready = by_key(page, "report_download").get_by_role("button")
+    expect(ready).to_be_visible(timeout=2 * WAIT)
+    with page.expect_download() as waiting:
+        ready.click()
+    file = tmp_path / waiting.value.suggested_filename
+    waiting.value.save_as(file)
+    page.context.set_offline(True)
+    page.goto(file.as_uri())
+    expect(page.get_by_role("heading", name="Rows explained")).to_be_attached()
+    assert insight.run_id in file.name and not trouble, trouble
