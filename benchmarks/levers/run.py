@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from benchmarks.compare import Question
-from benchmarks.relational.datasets import F1_TASKS, f1_question
+from benchmarks.levers.development import DEVELOPMENT, F1_UNTIL, f1
 from benchmarks.relational.given import Given, Settings
 from benchmarks.relational.methods.boosting import lightgbm_like_ours
 from benchmarks.report import spread
@@ -28,17 +27,9 @@ from nexusflow.train.metrics import interval_metrics, primary_metric, score
 from nexusflow.train.predictor import predict_logits
 from nexusflow.train.runtime import seed_everything, set_threads
 
-SPAN = 5
 # How sure it may be: calibration error, and the share of values that lie in their interval.
 SURE = ("ece", "coverage")
-DATASETS = [f"{task}/{regime}" for task in F1_TASKS for regime in ("rolling", "frozen")]
-
-
-def question(name: str, folder: Path, until: int) -> Question:
-    """A task of rel-f1 in a regime, as if it were the beginning of the year `until`."""
-    task, regime = name.split("/")
-    validation_from, test_from, end = (f"{year}-01-01" for year in (until - 2 * SPAN, until - SPAN, until))
-    return f1_question(task, regime, folder, validation_from=validation_from, test_from=test_from, until=end)
+DATASETS = [name for name in DEVELOPMENT if name.startswith("driver-")]
 
 
 def settings(tables: Sequence[str], given: Sequence[str]) -> RunConfig:
@@ -98,14 +89,14 @@ def main(asked: Sequence[str] | None = None) -> None:
     parser.add_argument("--set", nargs="*", default=[], metavar="PLACE=VALUE", dest="changes")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument(
-        "--until", type=int, default=2010, help="year; 2010 is where the benchmark's own test begins"
+        "--until", type=int, default=F1_UNTIL, help="year; 2010 is where the benchmark's own test begins"
     )
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("NEXUSFLOW_DATA", "../shared/data")))
     given = parser.parse_args(asked)
-    if given.until > 2010:
-        parser.error("--until after 2010 would look at test rows of the benchmarks")
+    if given.until > F1_UNTIL:
+        parser.error(f"--until after {F1_UNTIL} would look at test rows of the benchmarks")
     set_threads()
-    data = question(given.dataset, given.data, given.until)
+    data = f1(given.dataset, given.data, given.until)
     config = settings(list(data.tables), given.changes)
     lines = []
     with tempfile.TemporaryDirectory() as scratch:

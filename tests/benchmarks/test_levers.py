@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from benchmarks.levers.run import main, question, settings
+from benchmarks.levers.development import f1
+from benchmarks.levers.run import main, settings
 from benchmarks.relational.datasets import F1_TEST_FROM
 from nexusflow.config import TrainingConfig
 from nexusflow.data.examples import make_examples
@@ -15,7 +16,7 @@ from nexusflow.errors import ConfigError
 def test_no_row_is_one_of_the_benchmarks_own_test_rows(name, shared_data):
     if not (shared_data / "rel-f1").is_dir():
         pytest.skip("there is no rel-f1 in the data folder")
-    asked = question(name, shared_data, 2010)
+    asked = f1(name, shared_data, 2010)
     examples = make_examples(asked.tables, asked.schema, asked.task)
     assert examples.cutoff_N.max() < pd.Timestamp(F1_TEST_FROM).value
     begins = [examples.part(part).cutoff_N.min() for part in PARTS]
