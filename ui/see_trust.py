@@ -12,7 +12,6 @@ from ui.palette import current_palette
 from ui.trust_charts import interval_chart, reliability_chart
 
 LIKE_THEM = "hold for new rows as far as these are like the validation rows."
-WELL = 0.05
 
 
 def show_trust(workspace: Workspace, run: Run) -> None:
@@ -48,9 +47,8 @@ def show_reliability(found: Reliability, target: str) -> None:
             delta_color="inverse",
             help="How far, on average, a stated chance is from the share that came true (ECE, 15 bins).",
         )
-        good = "Chances can be read as they stand." if found.error <= WELL else "Read chances with care."
         st.markdown(
-            f"{good} Of the {found.rows:,} {found.part} rows, those that were given the same chance of "
+            f"{found.words} Of the {found.rows:,} {found.part} rows, those that were given the same chance of "
             f"{code(found.positive)} are compared with how many of them came true. The dashed line is where both agree."
         )
         if found.moved:

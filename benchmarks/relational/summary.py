@@ -14,7 +14,7 @@ from benchmarks.relational.given import SCORED
 from benchmarks.relational.methods import BLEND, METHODS, OURS, TREES
 from benchmarks.report import spread
 from nexusflow.data.task import TaskKind
-from nexusflow.train.metrics import primary_metric
+from nexusflow.train.metrics import calibration_luck, primary_metric
 
 Cells = Mapping[int, Mapping[str, Any]]
 TITLES = {name: method.title for name, method in METHODS.items()} | {
@@ -81,6 +81,9 @@ def _mean_of_logits(kind: TaskKind, one: np.ndarray, other: np.ndarray) -> np.nd
 def _method(by_seed: Cells) -> dict[str, Any]:
     cells = [by_seed[seed] for seed in sorted(by_seed)]
     found: dict[str, Any] = {"seeds": sorted(by_seed), "code": sorted({cell["code"] for cell in cells})}
+    if cells[0]["kind"] == TaskKind.BINARY:
+        said = (np.asarray(cell["test"]["prediction"]) for cell in cells)
+        found["ece_of_right_chances"] = spread([calibration_luck(chances)[0] for chances in said])
     for part in map(str, SCORED):
         names = set.intersection(*(set(cell[part]["scores"]) for cell in cells))
         found[part] = {
@@ -101,7 +104,8 @@ def table(report: Mapping[str, Any]) -> str:
         lines = [
             f"{title} Rows {counts}.",
             "",
-            f"| regime | method | validation {_words(metric)} | test {_words(metric)} | log loss | ECE | seconds "
+            f"| regime | method | validation {_words(metric)} | test {_words(metric)} | log loss "
+            "| ECE (of right chances) | seconds "
             "| peak MB | NexusFormer's lead [95 %] |",
             "|---|---|---|---|---|---|---|---|---|",
         ]
@@ -111,7 +115,7 @@ def table(report: Mapping[str, Any]) -> str:
             lines.append(
                 f"| {part['regime']} | {method['title']} | {_figure(method['validation'].get(metric))} "
                 f"| {f'**{test}**' if key in best else test} | {_figure(method['test'].get('log_loss'))} "
-                f"| {_figure(method['test'].get('ece'))} | {statistics.fmean(method['seconds']['values']):.1f} "
+                f"| {_error(method)} | {statistics.fmean(method['seconds']['values']):.1f} "
                 f"| {max(method['memory_mb']['values']):,.0f} | {_lead(method.get('lead_of_nexusformer'))} |"
             )
         if ceiling := part.get("ceiling"):
@@ -146,6 +150,12 @@ def _best(part: Mapping[str, Any]) -> set[str]:
 
 def _figure(values: Mapping[str, Any] | None) -> str:
     return f"{values['mean']:.4f} ± {values['sd']:.4f}" if values else ""
+
+
+def _error(method: Mapping[str, Any]) -> str:
+    """The calibration error, and what chances that are exactly right would show on as many rows."""
+    right = method.get("ece_of_right_chances")
+    return f"{_figure(method['test'].get('ece'))} ({right['mean']:.3f})" if right else ""
 
 
 def _lead(lead: Mapping[str, Any] | None) -> str:

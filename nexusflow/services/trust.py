@@ -10,11 +10,13 @@ from nexusflow.data.task import Part, TaskKind
 from nexusflow.services.runner import predictions
 from nexusflow.services.storage import RunStore
 from nexusflow.train.calibrate import Calibration
-from nexusflow.train.metrics import calibration_error, interval_metrics
+from nexusflow.train.metrics import calibration_error, calibration_luck, interval_metrics
 from nexusflow.train.reliability import reliability, wilson
 from nexusflow.train.run import Run
 
 LARGEST_LOGIT = 60.0
+# A calibration error that is small enough for any use.
+WELL = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +24,8 @@ class Reliability:
     """Stated chances of the class `positive` beside what came true on `rows` rows of `part`.
 
     `frame` has a line per bin: first, last, predicted, observed, low, high, rows. `error` is the expected calibration
-    error, `before` what it was without the calibration; `moved`: whether there was any to apply.
+    error, `before` what it was without the calibration; `moved`: whether there was any to apply. Chances that are
+    exactly right have an error of `luck` on as many rows, and of more than `most_luck` one time in twenty.
     """
 
     frame: pd.DataFrame
@@ -31,8 +34,25 @@ class Reliability:
     rows: int
     error: float
     before: float
+    luck: float
+    most_luck: float
     moved: bool
     fitted_on: int
+
+    @property
+    def fair(self) -> bool:
+        """Whether the error is small, or no more than luck makes of chances that are exactly right."""
+        return self.error <= max(WELL, self.most_luck)
+
+    @property
+    def words(self) -> str:
+        """How the chances can be read, by the error and by what luck alone makes of it on as many rows."""
+        luck = f"chances that are exactly right would show {self.luck:.3f} on as many rows"
+        if self.error <= WELL:
+            return f"Chances can be read as they stand: {luck}."
+        if self.fair:
+            return f"So few rows tell no fault of the chances: {luck}, and up to {self.most_luck:.3f} by bad luck."
+        return f"Read chances with care: {luck}."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +82,7 @@ def reliability_of(store: RunStore, run: Run) -> Reliability | None:
     chance = np.where(frame["prediction"] == positive, sure, 1.0 - sure)
     true = np.where(frame["target"] == positive, 1.0, 0.0)
     bins = reliability(true, chance)
+    luck, most = calibration_luck(chance)
     return Reliability(
         frame=pd.DataFrame([vars(one) for one in bins]),
         positive=positive,
@@ -69,6 +90,8 @@ def reliability_of(store: RunStore, run: Run) -> Reliability | None:
         rows=len(frame),
         error=calibration_error(true, chance) or 0.0,
         before=calibration_error(true, _uncalibrated(fitted, chance)) or 0.0,
+        luck=luck,
+        most_luck=most,
         moved=fitted.moves,
         fitted_on=fitted.rows,
     )

@@ -105,6 +105,24 @@ def calibration_error(target_N: Floats, probability_N: Floats, *, bins: int = 15
     return float(np.abs(np.bincount(bin_N, weights=target - probability)).sum() / len(target))
 
 
+def calibration_luck(
+    probability_N: Floats, *, bins: int = 15, draws: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """The calibration error of chances that are exactly right, on as many rows: its mean and its 95 % quantile.
+
+    Few rows leave an error even then (consistency resampling, Bröcker & Smith 2007). The sum over the rows of a bin of
+    what came true less what was said is drawn as a normal of the same variance.
+    """
+    probability = probability_N[~np.isnan(probability_N)].astype(np.float64)
+    if not len(probability):
+        return 0.0, 0.0
+    bin_N = np.minimum((probability * bins).astype(int), bins - 1)
+    deviation_b = np.sqrt(np.bincount(bin_N, weights=probability * (1 - probability), minlength=bins))
+    drawn = np.random.default_rng(seed).normal(size=(draws, bins)) * deviation_b
+    errors = np.abs(drawn).sum(axis=1) / len(probability)
+    return float(np.sqrt(2 / np.pi) * deviation_b.sum() / len(probability)), float(np.quantile(errors, 0.95))
+
+
 def interval_metrics(target_N: Floats, low_N: Floats, high_N: Floats) -> dict[str, float]:
     """The share of known targets within their intervals, and how wide these are on average."""
     known = ~np.isnan(target_N)

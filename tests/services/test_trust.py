@@ -46,6 +46,17 @@ def test_reliability_is_that_of_the_test_rows(binary):
     assert intervals_of(store, run) is None
 
 
+@pytest.mark.parametrize(
+    ("error", "fair", "said"),
+    [(0.04, True, "as they stand"), (0.08, True, "bad luck"), (0.2, False, "with care")],
+)
+def test_an_error_is_put_beside_what_luck_makes_of_right_chances(binary, error, fair, said):
+    from dataclasses import replace
+
+    found = replace(reliability_of(*binary), error=error, luck=0.06, most_luck=0.09)
+    assert found.fair is fair and said in found.words and "0.060" in found.words
+
+
 def test_what_calibration_did_is_told_by_undoing_it(binary):
     from dataclasses import replace
 

@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexusflow.data.task import TaskKind
-from nexusflow.train.metrics import calibration_error, paired_lead, primary_metric, score, spread
+from nexusflow.train.metrics import (
+    calibration_error,
+    calibration_luck,
+    paired_lead,
+    primary_metric,
+    score,
+    spread,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -161,6 +168,19 @@ def test_a_lead_is_repeatable_and_absent_where_undefined():
     assert paired_lead(*given, seed=5, draws=30) == paired_lead(*given, seed=5, draws=30)
     assert paired_lead(TaskKind.BINARY, np.ones(4), mine, theirs, seed=5) is None
     assert paired_lead(TaskKind.BINARY, np.zeros(0), mine[:0], theirs[:0], seed=5) is None
+
+
+def test_right_chances_err_as_much_as_labels_drawn_by_them_say():
+    """The oracle draws the labels themselves."""
+    rng = np.random.default_rng(4)
+    chance = rng.beta(2, 5, 700)
+    errors = [calibration_error((rng.random(700) < chance).astype(float), chance) for _ in range(2000)]
+    mean, most = calibration_luck(chance)
+    assert mean == pytest.approx(np.mean(errors), rel=0.03)
+    assert most == pytest.approx(np.quantile(errors, 0.95), rel=0.05)
+    again, _ = calibration_luck(np.tile(chance, 100))
+    assert again == pytest.approx(mean / 10)
+    assert calibration_luck(np.array([np.nan])) == (0.0, 0.0)
 
 
 def test_equal_predictions_lead_by_nothing():
