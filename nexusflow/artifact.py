@@ -28,10 +28,11 @@ from nexusflow.train.calibrate import Calibration
 from nexusflow.train.interval import Interval
 from nexusflow.train.run import Run
 
-FORMAT = LAST_FORMAT + 1
+# Files begin where folders ended.
+FIRST_FILE, FORMAT = LAST_FORMAT + 1, 5
 # Format 1 knew no calibration: its models are as sure as training left them. Before format 3 no row modulated what its
-# tables say. Up to format 3 a model was a folder.
-NEW_IN = {"calibration.": 2, "modulation.": 3}
+# tables say. Up to format 3 a model was a folder. Before format 5 rows had no answer of their own.
+NEW_IN = {"calibration.": 2, "modulation.": 3, "reading.": 5}
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 MANIFEST, CONFIG, PREPROCESSING, CARD, WEIGHTS = (
     "manifest.json",
@@ -191,7 +192,7 @@ def _read_file(path: Path) -> tuple[int, dict[str, bytes]]:
             f"The model is of format {number}, and this is NexusFlow {__version__}, which reads formats up to "
             f"{FORMAT}. It needs {_needed(manifest)}."
         )
-    if number != FORMAT or type(number) is not int:
+    if type(number) is not int or number < FIRST_FILE:
         raise ArtifactError(
             f"The model is of format {str(number)[:40]!r}, and there is no such format. {AGAIN}"
         )
@@ -201,7 +202,7 @@ def _read_file(path: Path) -> tuple[int, dict[str, bytes]]:
     for name, content in members.items():
         if listed[name] != {"sha256": sha256(content), "bytes": len(content)}:
             raise ArtifactError(f"{name} has been changed since the model was saved. {AGAIN}")
-    return FORMAT, members
+    return number, members
 
 
 def _needed(manifest: Mapping[str, Any]) -> str:
@@ -239,6 +240,8 @@ def _built(number: int, members: Mapping[str, bytes], parse: Any) -> TrainedMode
         raise ArtifactError(f"{WEIGHTS} holds no numbers (NaN) in {lost}. {AGAIN}")
     if number < NEW_IN["modulation."]:
         model.modulation.make_neutral()
+    if number < NEW_IN["reading."]:
+        model.reading.make_silent()
     model.load_state_dict(weights, strict=False)
     return TrainedModel(
         model=model.eval(),

@@ -1,8 +1,9 @@
 """NexusFormer: related tables in, an explained prediction out.
 
     rows of each table --encoder--> slots x [B, T, S, D] --.
-    relational summaries ---------> summaries m [B, T, D] --+-- blocks, refined a few times --> additive fusion
-         '---- and the seed's own cells ---- shape functions, one per feature ----------------------'
+    relational summaries ---------> summaries m [B, T, D] --+-- blocks, refined a few times --> additive fusion --.
+         '---- and the seed's own cells ---- shape functions, one per feature ----------------------'              mean
+    slots alone ------------------> the mean of each role's rows ---------------------------------> a sum --------'
     how roles relate -------------> pair state z [B,T,T,P] --'
 
 After the Evoformer and the recycling of AlphaFold (Jumper et al. 2021), with a table role in the place of a residue, a
@@ -11,7 +12,7 @@ row in the place of a sequence, the seed row as the target sequence and relation
 Axis letters: B seeds, T roles, S slots, D width, P pair width, O outputs, A summary features, R_t rows, C_t columns.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 import torch
@@ -30,6 +31,7 @@ from nexusflow.nn.masking import Hidden, draw_hidden, nothing_hidden
 from nexusflow.nn.modulation import RowModulation
 from nexusflow.nn.output import EncoderOutput, Evidence, ModelOutput
 from nexusflow.nn.pair import PairInit
+from nexusflow.nn.reading import RowReading
 from nexusflow.nn.refine import Refined, Refinement, State
 from nexusflow.nn.shape import ShapeFunctions
 from nexusflow.nn.slots import SlotEmbedding
@@ -94,6 +96,7 @@ class NexusFormer(nn.Module):
             encoders[first].token_width,
             layout.outputs,
         )
+        self.reading = RowReading(len(roles), width, layout.outputs, drop)
         self.refinement = Refinement(width, PAIR_WIDTH, layout.outputs, architecture)
         self.calibration = LogitCalibration()
 
@@ -219,17 +222,20 @@ class NexusFormer(nn.Module):
     ) -> ModelOutput:
         """The prediction with what it is made up of."""
         losses = [output.loss for output in rows.values() if output.loss is not None]
+        said_BO, added_BTO = self.reading(given.x_BTSD, given.filled_BTS)
+        share = self.reading.share
         answer = ModelOutput(
-            logit_BO=refined.logit_BO,
-            contribution_BTO=refined.contribution_BTO,
-            shape_BTO=given.shape_BTO,
-            bias_O=self.fusion.bias.weight[0],
+            logit_BO=torch.lerp(refined.logit_BO, said_BO, share),
+            contribution_BTO=torch.lerp(refined.contribution_BTO, added_BTO, share),
+            shape_BTO=torch.lerp(given.shape_BTO, added_BTO, share),
+            bias_O=torch.lerp(self.fusion.bias.weight[0], self.reading.bias.weight[0], share),
             passes_B=refined.passes_B,
             present_BT=given.present_BT,
             masks={n: o.mask_GRC for n, o in rows.items() if o.mask_GRC is not None},
             step_weights={n: o.step_weight_GR for n, o in rows.items() if o.step_weight_GR is not None},
             loss=refined.loss + sum(losses, torch.zeros_like(refined.loss)),
-            evidence=_evidence(refined) if record else None,
+            evidence=_evidence(refined, partial(torch.lerp, end=said_BO, weight=share)) if record else None,
+            answers_BO=(refined.logit_BO, said_BO),
         )
         return self.calibration(answer)
 
@@ -280,7 +286,8 @@ def _pick(row_RD: Tensor, slot_BS: Tensor) -> Tensor:
     return row_RD[slot_BS.clamp(min=0)]
 
 
-def _evidence(refined: Refined) -> Evidence:
+def _evidence(refined: Refined, whole: Callable[[Tensor], Tensor]) -> Evidence:
+    """What was looked at; `whole` makes of a pass's logits those of the answer."""
     stacked = [[vars(trace) for trace in traces] for traces in refined.traces]
     first = stacked[0][0]
 
@@ -292,5 +299,5 @@ def _evidence(refined: Refined) -> Evidence:
         slot_attention_PLBHTS=gathered("slot_attention_BTHS").transpose(3, 4),
         pair_PBTT=torch.stack([z.norm(dim=-1) for z in refined.pairs]),
         gate_PLBTE=gathered("gate_BTE") if first["gate_BTE"] is not None else None,
-        prediction_PBO=torch.stack(list(refined.logits)),
+        prediction_PBO=torch.stack([whole(logit) for logit in refined.logits]),
     )

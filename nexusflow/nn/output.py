@@ -44,10 +44,11 @@ class Evidence:
 class ModelOutput:
     """The prediction and how it is made up.
 
-    logit_BO; contribution_BTO sums over T, with `bias_O`, to logit_BO; shape_BTO, the part of it that each feature says
-    by itself, without attention; passes_B int64, the refinement passes each row used; present_BT bool, whether the role
-    has a row or summary; masks by table [G, R_t, C_t] and step weights [G, R_t] for encoders that have them; loss, the
-    auxiliary training loss (scalar); evidence where asked for.
+    logit_BO; contribution_BTO sums over T, with `bias_O`, to logit_BO; shape_BTO, the part of it that each feature and
+    the role's rows say by themselves, without attention; passes_B int64, the refinement passes each row used;
+    present_BT bool, whether the role has a row or summary; masks by table [G, R_t, C_t] and step weights [G, R_t] for
+    encoders that have them; loss, the auxiliary training loss (scalar); answers_BO, the logits of the summaries and of
+    the rows alone, of which logit_BO is the mean before it is calibrated; evidence where asked for.
     """
 
     logit_BO: Tensor
@@ -59,4 +60,5 @@ class ModelOutput:
     masks: Mapping[str, Tensor]
     step_weights: Mapping[str, Tensor]
     loss: Tensor
+    answers_BO: tuple[Tensor, Tensor]
     evidence: Evidence | None = None

@@ -13,9 +13,10 @@ from nexusflow.nn.nexusformer import NexusFormer
 from nexusflow.train.budget import MOST_CHOOSING
 from nexusflow.train.calibrate import Calibration, calibrate
 from nexusflow.train.events import ShouldStop
-from nexusflow.train.metrics import score
-from nexusflow.train.predictor import predict_logits
+from nexusflow.train.metrics import row_losses, score
+from nexusflow.train.predictor import predict_answers, predict_logits
 from nexusflow.train.step import WAY_OUT
+from nexusflow.train.weighing import weigh
 from nexusflow.train.world import Logits, World
 
 
@@ -48,18 +49,37 @@ class Choosing:
         def predict(rows_N: npt.NDArray[np.int64]) -> Logits:
             return predict_logits(model, self.reading, rows_N, should_stop=self.should_stop)
 
-        logit_NO = self.world.logits(predict, rows_N, self.reading.layout.outputs)
-        if not np.isfinite(logit_NO).all():
-            raise TrainingError(f"Validation predictions are not finite after epoch {epoch}. {WAY_OUT}")
-        return logit_NO
+        return self._finite(self.world.logits(predict, rows_N, self.reading.layout.outputs), epoch)
 
     def judge(self, model: NexusFormer, epoch: int) -> tuple[float, dict[str, float], Logits]:
-        """The loss and the scores of those that choose, and what the network said of them."""
-        logit_NO = self.logits(model, self.drawn_N, epoch)
+        """The loss and the scores of those that choose, and what the network said of them.
+
+        Its rows' own answer is given the share that suits them, and keeps it.
+        """
         preprocessing, target = self.reader.preprocessing, self.reader.examples.target_N[self.drawn_N]
+
+        def predict(rows_N: npt.NDArray[np.int64]) -> Logits:
+            both = predict_answers(model, self.reading, rows_N, should_stop=self.should_stop)
+            return np.concatenate(both, axis=1)
+
+        outputs = self.reading.layout.outputs
+        said = self._finite(self.world.logits(predict, self.drawn_N, 2 * outputs), epoch)
+        first, second = torch.from_numpy(said).split(outputs, dim=1)
+
+        def whole(share: float) -> Logits:
+            return np.asarray(torch.lerp(first, second, share).numpy())
+
+        share = weigh(lambda share: row_losses(self.kind, target, preprocessing.unscale(whole(share))))
+        model.reading.share.fill_(share)
+        logit_NO = whole(share)
         scaled = torch.from_numpy(preprocessing.scale(target))
         loss = task_loss(self.kind, torch.from_numpy(logit_NO), scaled)
         return float(loss), score(self.kind, target, preprocessing.unscale(logit_NO)), logit_NO
+
+    def _finite(self, logit_NO: Logits, epoch: int) -> Logits:
+        if not np.isfinite(logit_NO).all():
+            raise TrainingError(f"Validation predictions are not finite after epoch {epoch}. {WAY_OUT}")
+        return logit_NO
 
     def calibrate(self, model: NexusFormer, said_NO: Logits) -> tuple[Calibration, dict[str, float]]:
         """Make the network as sure as they say, from what it said of all or of those that choose; its scores then."""

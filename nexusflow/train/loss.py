@@ -35,7 +35,9 @@ class LossOfRows(nn.Module):
         batch = self.batch_of(index_B.cpu().numpy())
         output = self.model(batch)
         kind = self.reader.preprocessing.task.kind
-        return task_loss(kind, output.logit_BO, batch.target_B) + output.loss
+        # Each answer learns by itself: of their mean's loss the summaries would take all.
+        losses = [task_loss(kind, logit_BO, batch.target_B) for logit_BO in output.answers_BO]
+        return torch.stack(losses).mean() + output.loss
 
     def _read(self, index_B: npt.NDArray[np.int64]) -> "Batch":
         if self.device.type == "cuda" and self.device.index is not None:

@@ -9,6 +9,7 @@ import torch
 
 from nexusflow.data.reader import Reader
 from nexusflow.nn.nexusformer import NexusFormer
+from nexusflow.nn.output import ModelOutput
 from nexusflow.train.events import ShouldStop
 
 BATCH = 512
@@ -31,19 +32,45 @@ def predict_logits(
 ) -> npt.NDArray[np.float32]:
     """Logits [N, O] of these examples, on the device where the model is; raises Stopped within one batch of being
     asked to."""
+    parts = [np.zeros((0, reader.layout.outputs), dtype=np.float32)]
+    for output in _outputs(model, reader, index_N, batch_size, should_stop):
+        parts.append(output.logit_BO.float().cpu().numpy())
+    return np.concatenate(parts)
+
+
+def predict_answers(
+    model: NexusFormer,
+    reader: Reader,
+    index_N: npt.NDArray[np.int64],
+    *,
+    should_stop: ShouldStop | None = None,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """The two answers [N, O] of which the logits are the mean before they are calibrated; else as `predict_logits`."""
+    parts = [np.zeros((2, 0, reader.layout.outputs), dtype=np.float32)]
+    for output in _outputs(model, reader, index_N, BATCH, should_stop):
+        parts.append(torch.stack(output.answers_BO).float().cpu().numpy())
+    first, second = np.concatenate(parts, axis=1)
+    return first, second
+
+
+def _outputs(
+    model: NexusFormer,
+    reader: Reader,
+    index_N: npt.NDArray[np.int64],
+    batch_size: int,
+    should_stop: ShouldStop | None,
+) -> Iterator[ModelOutput]:
     if model.training:
         model.eval()
     device = next(model.parameters()).device
-    parts = [np.zeros((0, reader.layout.outputs), dtype=np.float32)]
-    with torch.inference_mode():
-        for at in range(0, len(index_N), batch_size):
-            if should_stop is not None and should_stop():
-                raise Stopped
-            index_B = index_N[at : at + batch_size]
-            batch = reader.batch(index_B).to(device)
-            with _threads_for(len(index_B)):
-                parts.append(model(batch).logit_BO.float().cpu().numpy())
-    return np.concatenate(parts)
+    for at in range(0, len(index_N), batch_size):
+        if should_stop is not None and should_stop():
+            raise Stopped
+        index_B = index_N[at : at + batch_size]
+        batch = reader.batch(index_B).to(device)
+        with torch.inference_mode(), _threads_for(len(index_B)):
+            output = model(batch)
+        yield output
 
 
 @contextmanager

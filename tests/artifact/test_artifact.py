@@ -1,5 +1,6 @@
 """A saved model gives the same bits when loaded, is the same file for the same run, and older ones are still read."""
 
+import copy
 import hashlib
 import json
 from dataclasses import replace
@@ -12,7 +13,9 @@ from model_files import (
     MEMBERS,
     as_folder,
     changed,
+    put_together,
     seal_folder,
+    sealed,
     taken_apart,
 )
 from owners_and_pets import tables, train
@@ -71,16 +74,17 @@ def test_a_file_saved_again_from_what_was_loaded_is_the_same(saved, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("number", "unknown"), [(1, ("calibration.", "modulation.")), (2, ("modulation.",)), (3, ())]
+    ("number", "unknown"),
+    [(1, ("calibration.", "modulation.", "reading.")), (2, ("modulation.", "reading.")), (3, ("reading.",))],
 )
 def test_a_model_of_an_older_format_says_what_it_said(made, saved, tmp_path, number, unknown):
-    """Saved before there was a calibration, or a modulation: neither its weights nor its record hold one."""
+    """Saved before there was a calibration, a modulation or an answer of the rows: it holds none."""
     from safetensors.torch import load_file, save_file
 
     folder = as_folder(saved, tmp_path / "old")
     weights = load_file(folder / "weights.safetensors")
-    old = {name: value for name, value in weights.items() if not name.startswith(unknown or ("none",))}
-    assert len(old) == len(weights) - 2 * len(unknown)
+    old = {name: value for name, value in weights.items() if not name.startswith(unknown)}
+    assert all(any(name.startswith(prefix) for name in weights) for prefix in unknown)
     save_file(old, folder / "weights.safetensors")
     record = json.loads((folder / "model.json").read_text())
     if number < 2:
@@ -88,8 +92,8 @@ def test_a_model_of_an_older_format_says_what_it_said(made, saved, tmp_path, num
     # What JSON does not know was written then.
     record["history"][0]["val_loss"] = float("nan")
     (folder / "model.json").write_text(json.dumps(record))
-    seal_folder(folder, 3)
-    if unknown:
+    if number < 3:
+        seal_folder(folder, 3)
         with pytest.raises(ArtifactError, match="another network"):
             load_model(folder)
     seal_folder(folder, number)
@@ -102,6 +106,7 @@ def test_a_model_of_an_older_format_says_what_it_said(made, saved, tmp_path, num
         model.calibration.fill(1.0, 0.0)
     if number < 3:
         model.modulation.make_neutral()
+    model.reading.make_silent()
     rows = np.arange(len(made[0]))
     parts = {name: getattr(loaded, name) for name in ("model", "preprocessing", "config", "run")}
     save_model(tmp_path / "migrated.nxf", **parts)
@@ -109,6 +114,19 @@ def test_a_model_of_an_older_format_says_what_it_said(made, saved, tmp_path, num
     said = [predict_logits(each, made[0], rows).tobytes() for each in (model, loaded.model, migrated)]
     model.load_state_dict(before)
     assert said[0] == said[1] == said[2]
+
+
+def test_a_file_from_before_rows_had_an_answer_says_what_it_said(made, saved):
+    from safetensors.torch import load, save
+
+    members = taken_apart(saved)
+    weights = load(members["weights.safetensors"])
+    old = {name: value for name, value in weights.items() if not name.startswith("reading.")}
+    put_together(saved, sealed({**members, "weights.safetensors": save(old)}, format=4))
+    loaded, model = load_model(saved).model, copy.deepcopy(made[1]["model"])
+    model.reading.make_silent()
+    rows = np.arange(len(made[0]))
+    assert predict_logits(loaded, made[0], rows).tobytes() == predict_logits(model, made[0], rows).tobytes()
 
 
 def test_a_loss_that_is_no_number_is_kept_as_one(made, tmp_path):
@@ -143,7 +161,7 @@ def test_the_manifest_is_as_others_would_compute_it(saved):
     members = taken_apart(saved)
     assert tuple(members) == FILES
     assert json.loads(members["manifest.json"]) == {
-        "format": 4,
+        "format": 5,
         "nexusflow": "0.1.0",
         "members": {
             name: {"sha256": hashlib.sha256(members[name]).hexdigest(), "bytes": len(members[name])}
@@ -166,7 +184,8 @@ def test_what_tabnet_shares_between_steps_is_stored_once_and_shared_again(tmp_pa
     loaded = load_model(tmp_path / "model.nxf").model
     assert len(loaded.state_dict()) > len(list(given["model"].parameters()))
     stored = load(taken_apart(tmp_path / "model.nxf")["weights.safetensors"])
-    values = [*given["model"].parameters(), *given["model"].calibration.buffers()]
+    kept = given["model"].calibration, given["model"].reading
+    values = [*given["model"].parameters(), *(value for part in kept for value in part.buffers())]
     assert sum(v.numel() for v in stored.values()) == sum(v.numel() for v in values)
     for name, value in given["model"].state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value)

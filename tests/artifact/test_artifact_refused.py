@@ -38,7 +38,7 @@ def test_a_format_that_never_was_is_refused(saved, version):
     ],
 )
 def test_a_newer_format_says_which_version_reads_it(saved, said, words):
-    put_together(saved, sealed(taken_apart(saved), format=5, nexusflow=said))
+    put_together(saved, sealed(taken_apart(saved), format=6, nexusflow=said))
     with pytest.raises(ArtifactError, match=words):
         load_model(saved)
 

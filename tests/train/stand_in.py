@@ -12,6 +12,7 @@ from nexusflow.data.preprocessing import Preprocessing
 from nexusflow.data.schema import Schema
 from nexusflow.data.task import Examples, Task, TaskKind
 from nexusflow.nn.calibration import LogitCalibration
+from nexusflow.nn.reading import HALF
 from nexusflow.train.loop import FitResult, fit
 
 CLASSES = {TaskKind.BINARY: ("no", "yes"), TaskKind.MULTICLASS: ("a", "b", "c"), TaskKind.REGRESSION: ()}
@@ -44,6 +45,19 @@ class Output:
     logit_BO: Tensor
     loss: Tensor
 
+    @property
+    def answers_BO(self) -> tuple[Tensor, Tensor]:  # noqa: N802
+        """Both answers are the whole."""
+        return self.logit_BO, self.logit_BO
+
+
+class Reading(nn.Module):
+    """Where the share of the second answer is kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("share", torch.tensor(HALF))
+
 
 class Network(nn.Module):
     """Two layers, with dropout so that seeds matter."""
@@ -53,7 +67,7 @@ class Network(nn.Module):
         self.layers = nn.Sequential(
             nn.Linear(features, 16), nn.LayerNorm(16), nn.GELU(), nn.Dropout(dropout), nn.Linear(16, outputs)
         )
-        self.calibration = LogitCalibration()
+        self.reading, self.calibration = Reading(), LogitCalibration()
 
     def forward(self, batch: Rows) -> Output:
         return Output(self.calibration.logits(self.layers(batch.x_BF)), batch.x_BF.new_zeros(()))
