@@ -106,7 +106,10 @@ def reach(insight: Insight, table: str, summary: MaskSummary) -> None:
     picked = summary.columns[int(summary.aggregate_C.argmax())]
     moving = read.columns[int(read.change_C.argmax())]
     if picked == moving:
-        said = f"Of that part they are right about the first place: hiding {code(moving)} from TabNet alone moves most."
+        said = (
+            f"Of that part they are right about the first place: hiding {code(moving)} from TabNet alone moves the "
+            "answers most."
+        )
     else:
         said = (
             f"Even of that part, hiding {code(moving)} from TabNet alone moves the answers most, and not "
