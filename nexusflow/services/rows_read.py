@@ -50,11 +50,7 @@ def reach_sentence(read: RowsRead, *, own: bool) -> str:
     if np.isnan(read.share):
         return "Nothing that is read of this table moves the answers, so that its masks say nothing of them."
     share, only = f"{read.share:.0%}", f"Only {read.share:.0%}" if read.share >= LEAST else "Less than 1%"
-    past = (
-        "by what each of the row's cells says by itself, or is summed up"
-        if own
-        else "summed up over all related rows"
-    )
+    past = "cell by cell, or summed up over related rows" if own else "summed up over all related rows"
     if read.share >= MOST:
         return (
             f"{share} of what this table says to the answers goes through the rows that TabNet reads, of "
