@@ -23,12 +23,14 @@ from nexusflow.explain.explanation import ROWS
 from nexusflow.services import figures
 from nexusflow.services.attributing import ATTRIBUTED
 from nexusflow.services.explained import explain_row, find_row
+from nexusflow.services.noise import noise_sentence
 from nexusflow.services.opening import Opened, open_model
 from nexusflow.services.project_run import read, train
 from nexusflow.services.relation_paths import relation_paths
 from nexusflow.services.report import AT_RANDOM, WORST, Steps, gather, unit
 from nexusflow.services.report_html import COLUMNS_SHOWN, to_html
 from nexusflow.services.row_explanation import RowExplanation
+from nexusflow.services.rows_read import rows_read
 from nexusflow.services.storage import home, write_bytes
 from nexusflow.services.values import plain_values
 from nexusflow.services.views import ColumnAttribution
@@ -145,12 +147,25 @@ class Explanation:
         return pd.concat(parts, ignore_index=True) if parts else empty
 
     @cached_property
+    def rows_read(self) -> pd.DataFrame:
+        """What goes through the rows that TabNet reads, of which alone its masks speak: table, column, change (how far
+        answers move once the column is hidden from TabNet alone), share (of what the whole table says)."""
+        names = ["table", "column", "change", "share"]
+        found = {table: rows_read(self.insight, table) for table in self.insight.masks()}
+        lines = [
+            (table, column, float(change), read.share)
+            for table, read in found.items()
+            for column, change in zip(read.columns, read.change_C, strict=True)
+        ]
+        return pd.DataFrame(lines, columns=names)
+
+    @cached_property
     def _check(self) -> Any:
         return self.insight.faithfulness()
 
     @property
     def faithfulness(self) -> pd.DataFrame:
-        """The rollout against what hiding each role does: name, shown, change, cost."""
+        """The rollout against what hiding each role does: name, shown, change, cost, cost_error."""
         return self._check.frame
 
     @property
@@ -162,6 +177,11 @@ class Explanation:
     def sentence(self) -> str:
         """What the check of the rollout came to."""
         return str(self._check.sentence)
+
+    @property
+    def noise(self) -> str:
+        """Which tables' shares of the rollout cannot be told from noise, in a sentence; "" where none is."""
+        return noise_sentence(self._check)
 
     def row(self, key_or_number: object) -> RowExplanation:
         """One row by its key, or by its number in the entity table (from 0); DataError where there is none."""
@@ -245,6 +265,7 @@ class Explanation:
             "relation_paths": self.relation_paths,
             "columns": self.columns,
             "masks": self.masks,
+            "rows_read": self.rows_read,
         }
 
     def __repr__(self) -> str:

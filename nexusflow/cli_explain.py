@@ -123,6 +123,8 @@ def _print(explanation: "Explanation") -> None:
     out.print(tables)
     mark = "[green]trusted[/]" if explanation.faithful else "[yellow]with care[/]"
     out.print(f"{mark} {escape(explanation.sentence)}", soft_wrap=True, highlight=False)
+    if explanation.noise:
+        out.print(escape(plain(explanation.noise)), style="dim", soft_wrap=True, highlight=False)
     columns = Grid(title=f"Columns, by integrated gradients {from_words(explanation.baseline)}")
     for name in ("table", "column", "strength"):
         columns.add_column(name, justify="right" if name == "strength" else "left", overflow="fold")

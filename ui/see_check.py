@@ -29,6 +29,7 @@ def show_check(check: DeletionCheck, *, key: str, what: str) -> None:
         "shown": "in the picture",
         "change": "change when hidden",
         "cost": "cost when hidden",
+        "cost_error": "standard error of the cost",
     }
     frame = check.frame.rename(columns=names)
     frame[what] = frame[what].map(plain)

@@ -7,8 +7,9 @@ import streamlit as st
 from nexusflow.explain.explanation import MaskSummary
 from nexusflow.services.columns import column_ablation
 from nexusflow.services.insight import Insight
+from nexusflow.services.rows_read import MOST, reach_sentence, rows_read
 from ui.charts import bars, heatmap, height_for
-from ui.escape import code, counted, plain
+from ui.escape import code, counted, md_escape, plain
 from ui.figure import show_chart
 from ui.page import empty, two_cards
 from ui.palette import current_palette
@@ -43,6 +44,7 @@ def show_masks(insight: Insight) -> None:
     with right:
         overall(summary)
     with st.container(border=True):
+        reach(insight, table, summary)
         worth(insight, table, summary, sampled=chosen.rows is None)
     st.caption(
         f"A mean over {counted(summary.rows, 'row')} of {code(table)}, read by {readers(chosen)}. Each step's shares "
@@ -89,6 +91,31 @@ def overall(summary: MaskSummary) -> None:
         frame=frame,
         height=height_for(len(frame), row=32),
     )
+
+
+def reach(insight: Insight, table: str, summary: MaskSummary) -> None:
+    """How much of what the table says goes through what the masks speak of, and whether they are right about that."""
+    bar = st.progress(0.0, text=HIDING)
+    read = rows_read(insight, table, on_progress=lambda share: bar.progress(share, text=HIDING))
+    bar.empty()
+    own = table == insight.trained.preprocessing.task.entity_table
+    doubt = "" if read.share >= MOST else ":material/warning: "
+    st.markdown(f"{doubt}{md_escape(reach_sentence(read, own=own))}")
+    if not read.change_C.any():
+        return
+    picked = summary.columns[int(summary.aggregate_C.argmax())]
+    moving = read.columns[int(read.change_C.argmax())]
+    if picked == moving:
+        said = (
+            f"Of that part they are right about the first place: hiding {code(moving)} from TabNet alone moves the "
+            "answers most."
+        )
+    else:
+        said = (
+            f"Even of that part, hiding {code(moving)} from TabNet alone moves the answers most, and not "
+            f"{code(picked)}, which the masks pick most."
+        )
+    st.caption(f"{said} Measured over {counted(read.asked, 'sampled row')}.")
 
 
 def worth(insight: Insight, table: str, summary: MaskSummary, *, sampled: bool = True) -> None:

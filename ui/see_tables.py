@@ -4,12 +4,14 @@ import math
 
 import streamlit as st
 
+from nexusflow.explain.explanation import DeletionCheck
 from nexusflow.services.columns import picture_values, pictures
 from nexusflow.services.insight import Insight
 from nexusflow.services.map_trust import ENOUGH
+from nexusflow.services.noise import noise_sentence
 from nexusflow.services.passes import rows_used
 from ui.charts import bars, heatmap, heatmap_cell, height_for
-from ui.escape import plain
+from ui.escape import md_escape, plain
 from ui.figure import clickable_chart, csv_button, show_chart
 from ui.page import two_cards
 from ui.palette import current_palette
@@ -35,7 +37,10 @@ def show_tables(insight: Insight) -> None:
     with left:
         draws_on(insight, chosen)
     with right:
-        trust(insight)
+        check = trust(insight)
+    noise = noise_sentence(check)
+    if noise:
+        left.caption(f":material/waves: {md_escape(noise)}")
     # Where nothing hangs under a related table, a relation is its table.
     if any(role.hops > 1 for role in insight.reader.layout.roles):
         with st.container(border=True):
@@ -120,13 +125,14 @@ def draws_on(insight: Insight, chosen: Chosen) -> None:
         )
 
 
-def trust(insight: Insight) -> None:
+def trust(insight: Insight) -> DeletionCheck:
     """Whether the picture beside it agrees with what hiding tables does."""
     st.markdown("**Can this be trusted?**")
     bar = st.progress(0.0, text="Hiding one table after the other…")
     check = insight.faithfulness(on_progress=lambda share: bar.progress(share, text="Hiding tables…"))
     bar.empty()
     show_check(check, key="faithfulness", what="table")
+    return check
 
 
 def agreement(insight: Insight) -> None:

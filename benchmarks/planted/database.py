@@ -183,6 +183,12 @@ def _switch(frames: Frames) -> Floats:
     return np.where(frames["customers"]["reads"] == "orders", amounts, hours)
 
 
+def _many_by_web(frames: Frames) -> Floats:
+    orders = known(frames, "orders", "placed")
+    pieces = (orders["quantity"] - 3) * np.where(orders["channel"] == "web", 1.0, -0.5)
+    return _per_customer(frames, pieces.groupby(orders["customer"]).sum(), 0.0)
+
+
 def _standard(values: Floats) -> Floats:
     return (values - values.mean()) / max(1e-12, float(values.std()))
 
@@ -227,6 +233,13 @@ TARGETS: Mapping[str, Planted] = {
             roles=frozenset({"customers", ORDERS, TICKETS}),
             columns=frozenset({("customers", "reads"), (ORDERS, "amount"), (TICKETS, "hours")}),
             score=_switch,
+        ),
+        Planted(
+            name="in-rows",
+            says="in each order by itself: many pieces by web, or few by another channel",
+            roles=frozenset({ORDERS}),
+            columns=frozenset({(ORDERS, "quantity"), (ORDERS, "channel")}),
+            score=_many_by_web,
         ),
         Planted(name="nothing", says="nothing: labels drawn by lot", roles=frozenset(), columns=frozenset()),
     )

@@ -1,5 +1,6 @@
 """What every picture says of a model whose truth is known."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import spearmanr
 
-from benchmarks.planted.database import NOISE, ROWS, TARGETS, Planted, question
+from benchmarks.planted.database import NOISE, TARGETS, Planted, question
 from nexusflow.artifact import TrainedModel, build_model
 from nexusflow.config import DatasetConfig, RunConfig, TargetConfig, TrainingConfig
 from nexusflow.data.examples import make_examples
@@ -22,6 +23,8 @@ from nexusflow.explain.flow import flow, reference
 from nexusflow.explain.hiding import columns, roles
 from nexusflow.explain.infidelity import infidelity, scores_of
 from nexusflow.explain.masks import tabnet_masks
+from nexusflow.explain.rows_read import rows_read
+from nexusflow.services.noise import within_noise
 from nexusflow.train.loop import fit
 from nexusflow.train.metrics import score
 from nexusflow.train.predictor import predict_logits
@@ -30,6 +33,8 @@ from nexusflow.train.runtime import seed_everything
 
 # The tables that TabNet reads; the others have the default encoder.
 TABNET = ("orders", "tickets", *NOISE)
+# The share of what a table says from which on masks can be held to it.
+READ = 0.2
 Floats = npt.NDArray[np.floating[Any]]
 
 
@@ -81,6 +86,13 @@ def train(target: str, seed: int, customers: int, epochs: int | None) -> tuple[T
     return trained, reader, probability[examples.row_N]
 
 
+def reader_of(trained: TrainedModel, target: str, seed: int, customers: int) -> tuple[Reader, Floats]:
+    """What a model that is kept reads, and the probability that each label was drawn with."""
+    asked, probability = question(target, seed, customers)
+    examples = make_examples(asked.tables, asked.schema, asked.task)
+    return Reader(trained.preprocessing, asked.tables, examples), probability[examples.row_N]
+
+
 def measure(
     target: str, trained: TrainedModel, reader: Reader, probability_N: Floats, *, rows: int
 ) -> dict[str, Any]:
@@ -105,9 +117,11 @@ def measure(
     share_G = energy_G / energy_G.sum()
     mine, dealt = infidelity(trained, reader, few, groups, scores_NG)
     check = deletion_check(trained, reader, index, roles(reader), rollout)
+    by_mask = _masks(trained, reader, index, plan)
     names = [role.name for role in reader.layout.roles]
     shares = {
         "ablation": by_role.frame["share"].to_numpy(),
+        "cost": _share_of_cost(by_role.frame["cost"].to_numpy()),
         "rollout": rollout,
         "attention": looked / looked.sum(),
         "gradients": np.array([share_G[[t == name for t, _ in groups.keys]].sum() for name in names]),
@@ -125,8 +139,11 @@ def measure(
             "ablation": _precision(
                 by_cell.frame.sort_values("share", ascending=False)[["table", "column"]], plan
             ),
-            "masks": _mask_precision(trained, reader, index, plan),
+            **{name: by_mask[name] for name in ("masks", "rows_hidden", "masks_where_read")},
         },
+        "rows_read": by_mask["rows_read"],
+        "masks_right_of_rows": by_mask["agree"],
+        "within_noise": [name for name in NOISE if name in within_noise(check)],
         "matters": check.matters,
         "believed": check.faithful,
         "sentence": check.sentence,
@@ -146,14 +163,43 @@ def _precision(ranked: pd.DataFrame, plan: Planted) -> float | None:
     return float(np.mean([pair in plan.columns | plan.beside for pair in top]))
 
 
-def _mask_precision(
+def _share_of_cost(cost_T: Floats) -> Floats:
+    """Of all that hiding a table costs the answers, each table's share; none where hiding it makes them better."""
+    cost_T = np.maximum(cost_T, 0.0)
+    return cost_T / max(1e-12, float(cost_T.sum()))
+
+
+def _masks(
     trained: TrainedModel, reader: Reader, index: npt.NDArray[np.int64], plan: Planted
-) -> float | None:
-    """Of the columns that TabNet lets through most, in tables where some are planted, the share that is."""
-    hits: list[bool] = []
+) -> dict[str, float | None]:
+    """Of the columns that TabNet lets through most, in tables where some are planted, the share that is (`masks`), and
+    the same of those whose hiding from TabNet alone moves answers most (`rows_hidden`): no mask can know better what
+    answers draw on.
+
+    `rows_read` is how much of what such a table says goes through its rows at all, `masks_where_read` the share where
+    that is a fifth or more, and `agree` how often a mask's first place is that of hiding from TabNet alone.
+    """
+    right: dict[str, list[bool]] = {"masks": [], "rows_hidden": [], "masks_where_read": []}
+    shares, agree = [], []
     for table, mask in tabnet_masks(trained, reader, index).items():
         wanted = {column for role, column in plan.columns if role == table}
-        beside = {column for role, column in plan.beside if role == table and column != ROWS}
-        order = [mask.columns[c] for c in np.argsort(-mask.aggregate_C)]
-        hits += [column in wanted | beside for column in order[: len(wanted)]]
-    return float(np.mean(hits)) if hits else None
+        if not wanted:
+            continue
+        named = wanted | {column for role, column in plan.beside if role == table}
+        read = rows_read(trained, reader, index, table)
+        first = {"masks": mask.aggregate_C, "rows_hidden": read.change_C}
+        hits = {
+            name: [mask.columns[c] in named for c in np.argsort(-value_C)[: len(wanted)]]
+            for name, value_C in first.items()
+        }
+        right["masks"] += hits["masks"]
+        right["rows_hidden"] += hits["rows_hidden"]
+        right["masks_where_read"] += hits["masks"] if read.share >= READ else []
+        shares.append(read.share)
+        agree.append(mask.aggregate_C.argmax() == read.change_C.argmax())
+    found: dict[str, float | None] = {name: _mean(values) for name, values in right.items()}
+    return {**found, "rows_read": _mean(shares), "agree": _mean(agree)}
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None

@@ -64,6 +64,21 @@ class MaskSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RowsRead:
+    """How much of what a table says goes through its rows as an encoder reads them, over `asked` examples.
+
+    `share` of what moves the answers (NaN where nothing does): the rest goes past the encoder, by what is summed up of
+    all related rows, or by what the row's own cells say each by itself. `change_C` is how far answers move once a
+    column [C] is hidden from the encoder alone: the mean absolute change of the probability, or of the value.
+    """
+
+    columns: tuple[str, ...]
+    share: float
+    change_C: Floats
+    asked: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Attribution:
     """Scores of cells: how far each moved the output from the baseline.
 
@@ -128,13 +143,13 @@ class DeletionCheck:
     """What hiding each group does, against what a picture says of it, over `rows` rows.
 
     `frame` has a line per group, the picture's first place first: name, shown (the picture's value), change (mean
-    absolute change of the probability, or of the value in units of the target) and cost (how much the loss of a row
-    rises; NaN without known targets). `curves` has a line per step: share (of the groups, hidden in the deletion curve
-    and shown in the insertion curve), deletion, deletion_random, insertion, insertion_random (mean absolute distance
-    from the whole answer, by the picture's order and by random ones). `comprehensiveness` and `sufficiency` are the
-    means of the two curves by the picture's order: high and low are good. `agreement` is the Spearman correlation of
-    shown and change, NaN where there are fewer than three groups. `matters` says whether anything that is read makes
-    answers better.
+    absolute change of the probability, or of the value in units of the target) and cost with its standard error
+    cost_error (how much the loss of a row rises; NaN without known targets). `curves` has a line per step: share (of
+    the groups, hidden in the deletion curve and shown in the insertion curve), deletion, deletion_random, insertion,
+    insertion_random (mean absolute distance from the whole answer, by the picture's order and by random ones).
+    `comprehensiveness` and `sufficiency` are the means of the two curves by the picture's order: high and low are good.
+    `agreement` is the Spearman correlation of shown and change, NaN where there are fewer than three groups. `matters`
+    says whether anything that is read makes answers better.
     """
 
     frame: pd.DataFrame

@@ -58,10 +58,16 @@ def deletion_check(
     )[place_K.reshape(-1)]
     moved_K = np.abs(values(trained, logit_KNO) - values(trained, logit_KNO[:1])).mean(axis=1)
     loss_KN = losses(trained, reader, index_N, logit_KNO)
-    cost_K, _ = mean_and_error(loss_KN - loss_KN[:1])
+    cost_K, error_K = mean_and_error(loss_KN - loss_KN[:1])
     alone = slice(1, count + 1)
     frame = pd.DataFrame(
-        {"name": groups.names, "shown": shown_G, "change": moved_K[alone], "cost": cost_K[alone]}
+        {
+            "name": groups.names,
+            "shown": shown_G,
+            "change": moved_K[alone],
+            "cost": cost_K[alone],
+            "cost_error": error_K[alone],
+        }
     ).iloc[order]
     curves = _curves(moved_K[count + 1 :], len(orders), steps / count)
     agreement = _agreement(frame)

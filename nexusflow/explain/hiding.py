@@ -3,7 +3,7 @@
 Axis letters: G groups that can be hidden, K questions (each hides some groups), N and B rows, T roles, O outputs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +20,7 @@ from nexusflow.nn.output import EncoderOutput
 
 BATCH = 256
 Bools = npt.NDArray[np.bool_]
+Keys = Set[tuple[str, str]]
 
 
 class HidingStopped(Exception):
@@ -51,8 +52,37 @@ class Columns:
         """Table and column in one."""
         return tuple(f"{table}: {column}" for table, column in self.keys)
 
+    def in_rows(self, hidden_G: Bools) -> Keys:
+        """The columns that are hidden from the encoders."""
+        return {self.keys[g] for g in np.flatnonzero(hidden_G)}
 
-Groups = Roles | Columns
+    beside_rows = in_rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ways:
+    """Groups of ways by which columns reach the answers, each with a name for its table: the columns that it hides
+    `rows` from the encoders, and `beside` them, in summaries and in what the row's own cells say each by itself."""
+
+    keys: tuple[tuple[str, str], ...]
+    rows: tuple[Keys, ...]
+    beside: tuple[Keys, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Table and way in one."""
+        return tuple(f"{table}: {way}" for table, way in self.keys)
+
+    def in_rows(self, hidden_G: Bools) -> Keys:
+        """The columns that are hidden from the encoders."""
+        return {key for g in np.flatnonzero(hidden_G) for key in self.rows[g]}
+
+    def beside_rows(self, hidden_G: Bools) -> Keys:
+        """The columns that are hidden beside them."""
+        return {key for g in np.flatnonzero(hidden_G) for key in self.beside[g]}
+
+
+Groups = Roles | Columns | Ways
 
 
 def roles(reader: Reader) -> Roles:
@@ -151,7 +181,7 @@ class _Part:
         if isinstance(groups, Roles):
             hide_T = torch.from_numpy(groups.hides_GT[hidden_G].any(axis=0))
             return self.without_roles(hide_T.expand(self.batch.size, -1))
-        tokens, rows = self._without({groups.keys[g] for g in np.flatnonzero(hidden_G)})
+        tokens, rows = self._without(groups.in_rows(hidden_G), groups.beside_rows(hidden_G))
         output = self.model(self.batch, tokens=tokens, rows=rows)
         return np.asarray(output.logit_BO.float().cpu().numpy())
 
@@ -161,17 +191,25 @@ class _Part:
         output = self.model(self.batch, rows=self.rows, hide_BT=hide_BT)
         return np.asarray(output.logit_BO.float().cpu().numpy())
 
-    def _without(self, keys: set[tuple[str, str]]) -> tuple[Tokens, dict[str, EncoderOutput]]:
-        """Tokens and encoded rows with these columns missing."""
+    def _without(self, in_rows: Keys, beside: Keys) -> tuple[Tokens, dict[str, EncoderOutput]]:
+        """Tokens, with the columns that are hidden beside the rows missing, and rows encoded without others."""
+        tokens = self._tokens(beside)
+        layout = self.reader.layout.tables
+        changed = {name for name, column in in_rows if name in layout and column in layout[name].columns}
+        if not changed:
+            return tokens, self.rows
+        read = tokens if in_rows == beside else self._tokens(in_rows)
+        return tokens, {**self.rows, **self.model.encode(read, changed)}
+
+    def _tokens(self, keys: Keys) -> Tokens:
+        """The cells and summaries with these columns missing."""
         layout, hidden = self.reader.layout, nothing_hidden(self.batch)
-        cells, changed = dict(hidden.cells), set()
+        cells = dict(hidden.cells)
         for name, table in layout.tables.items():
             gone = torch.tensor([(name, column) in keys for column in table.columns], dtype=torch.bool)
             if gone.any():
-                changed.add(name)
                 cells[name] = cells[name] | gone.to(cells[name].device)
         sources = self.reader.summary_source()
         gone_A = torch.tensor([(layout.roles[s.role].table, s.column or ROWS) in keys for s in sources])
         summaries = hidden.summaries_BA | gone_A.to(hidden.summaries_BA.device, torch.bool)
-        tokens = self.model.tokens(self.batch, replace(hidden, cells=cells, summaries_BA=summaries))
-        return tokens, {**self.rows, **self.model.encode(tokens, changed)}
+        return self.model.tokens(self.batch, replace(hidden, cells=cells, summaries_BA=summaries))

@@ -27,10 +27,10 @@ def kept_in(kept: dict[str, Kept], key: str, make: Callable[[], Kept]) -> Kept:
 
 
 def kept_check(path: Path, make: Callable[[], DeletionCheck]) -> DeletionCheck:
-    """The check that this file holds, made and written where there is none."""
+    """The check that this file holds, made and written where there is none, or one of before costs had an error."""
     frames = ("frame", "curves")
-    if path.is_file():
-        data = json.loads(path.read_text(encoding="utf-8"))
+    data = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"frame": {}}
+    if "cost_error" in data["frame"]:
         return DeletionCheck(**{**data, **{name: pd.DataFrame(data[name]) for name in frames}})
     check = make()
     written = {**vars(check), **{name: getattr(check, name).to_dict("list") for name in frames}}

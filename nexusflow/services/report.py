@@ -14,7 +14,9 @@ from nexusflow.explain.baseline import Baseline
 from nexusflow.services.experts import ExpertsView, experts
 from nexusflow.services.explained import ExplainedRow, explain_row
 from nexusflow.services.insight import Insight, OnProgress, ShouldStop, never
+from nexusflow.services.noise import noise_sentence
 from nexusflow.services.passes import PassesView, passes
+from nexusflow.services.rows_read import reach_sentence, rows_read
 from nexusflow.services.trust import IntervalCheck, Reliability, intervals_of, reliability_of
 from nexusflow.services.verdict import duration, results_table, verdict
 from nexusflow.services.views import AttentionView, ColumnAttribution
@@ -66,9 +68,16 @@ class Report:
     baseline: Baseline
     columns: ColumnAttribution
     masks: "dict[str, MaskSummary]"
+    # What the masks of each table can speak of, in a sentence.
+    reach: dict[str, str]
     experts: ExpertsView | None
     passes: PassesView | None
     rows: tuple[tuple[str, ExplainedRow], ...]
+
+    @property
+    def noise(self) -> str:
+        """What of the tables' shares cannot be told from noise, in plain text."""
+        return noise_sentence(self.check)
 
     @property
     def looked_at(self) -> str:
@@ -104,8 +113,14 @@ def gather(
         check = insight.faithfulness(on_progress=within)
     with steps.next("Comparing the columns", COLUMNS) as within:
         columns = insight.global_attribution(baseline=baseline, on_progress=within)
-    with steps.next("Reading the masks", MASKS):
+    with steps.next("Reading the masks", MASKS) as within:
         masks = insight.masks()
+        reach = {
+            table: reach_sentence(
+                rows_read(insight, table, on_progress=within), own=table == task.entity_table
+            )
+            for table in masks
+        }
     with steps.next("Following the passes", PASSES):
         served, settled = experts(insight), passes(insight)
     explained = []
@@ -142,6 +157,7 @@ def gather(
         baseline=baseline,
         columns=columns,
         masks=masks,
+        reach=reach,
         experts=served,
         passes=settled if settled.most > 1 else None,
         rows=tuple(explained),

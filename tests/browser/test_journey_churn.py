@@ -99,6 +99,7 @@ def look_at_masks_and_columns(page: Page) -> None:
     page.get_by_role("tab", name="TabNet masks").click()
     expect(by_key(page, "masks").locator("canvas").first).to_be_visible(timeout=60_000)
     expect(page.get_by_text("Each step's shares sum to one.")).to_be_visible()
+    expect(page.get_by_text("the rows that TabNet reads").first).to_be_visible(timeout=60_000)
     page.get_by_role("tab", name="Columns").click()
     press(page, "compute_columns")
     expect(page.get_by_text("The strongest is")).to_be_visible(timeout=120_000)

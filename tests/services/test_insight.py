@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from small_shop import SMALL, ready_workspace, shop_task
 
+from nexusflow.explain.explanation import RowsRead
 from nexusflow.services.carried import moved
 from nexusflow.services.columns import column_ablation, column_trust, picture_values, pictures
 from nexusflow.services.insight import Insight
 from nexusflow.services.jobs import JobManager
+from nexusflow.services.rows_read import reach_sentence, rows_read
 from nexusflow.services.training import start_training
 
 WAIT = 60.0
@@ -111,3 +113,23 @@ def test_masks_of_chosen_rows_are_of_what_these_read(insight):
     assert alone.step_GC.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
     whole = insight.masks(list(insight.sample()))["orders"]
     assert whole.aggregate_C == pytest.approx(insight.masks()["orders"].aggregate_C, abs=1e-6)
+
+
+def test_how_much_goes_through_the_rows_is_measured_once_and_told(insight, monkeypatch):
+    found = rows_read(insight, "orders")
+    monkeypatch.setattr("nexusflow.explain.rows_read.rows_read", None)
+    again = rows_read(insight, "orders")
+    assert again.share == found.share and np.array_equal(again.change_C, found.change_C)
+    assert found.columns == insight.masks()["orders"].columns and 0 <= found.share <= 1
+    said = reach_sentence(found, own=False)
+    assert f"{found.share:.0%}" in said or "Less than 1%" in said
+
+
+@pytest.mark.parametrize(
+    ("share", "says"),
+    [(0.03, "Only 3% of"), (0.001, "Less than 1% of"), (0.8, "80% of"), (float("nan"), "Nothing that")],
+)
+def test_the_reach_of_masks_in_words(share, says):
+    read = RowsRead(columns=("a",), share=share, change_C=np.zeros(1), asked=9)
+    for own in (False, True):
+        assert reach_sentence(read, own=own).startswith(says)
