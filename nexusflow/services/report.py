@@ -290,6 +290,7 @@ def _card(insight: Insight, run: Run) -> pd.DataFrame:
         ("Training time", duration(run.seconds) if run.seconds else "unknown"),
         ("Epochs", f"{len(run.history)}, the best is {run.best_epoch}"),
         ("Parameters", run.parameters),
+        ("Share of the rows' own answer", f"{float(insight.trained.model.reading.share):.0%}"),
         ("Seed", run.seed),
         ("Device", about.get("device", "unknown")),
         ("Precision", about.get("precision", "unknown")),
