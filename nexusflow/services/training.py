@@ -14,7 +14,7 @@ from nexusflow.services.collector import spare_the_living
 from nexusflow.services.jobs import JobManager, JobState, JobView, OnEvent, ShouldStop
 from nexusflow.services.logged_to import logged_to
 from nexusflow.services.not_read import LIMIT_FIX, limit_words, not_read
-from nexusflow.services.runner import has_model, model_path, new_run, predictions, run_training
+from nexusflow.services.runner import has_model, model_path, new_run, predictions, run_training, was_judged
 from nexusflow.services.search import search_within
 from nexusflow.services.storage import new_run_id
 from nexusflow.services.tracking.watch import missing_provider
@@ -35,6 +35,7 @@ __all__ = [
     "run_training",
     "start_training",
     "warm_up",
+    "was_judged",
 ]
 
 UNREAD, TOO_MANY = "unread-table", "too-many-tables"

@@ -125,3 +125,14 @@ def test_a_cells_value_takes_little_room(value: object, said: str) -> None:
     from nexusflow.services.words import short_value
 
     assert short_value(value) == said
+
+
+def test_a_run_that_was_stopped_is_not_said_to_lack_test_rows() -> None:
+    stopped = replace(
+        run("binary", {}), status=RunStatus.CANCELLED, metrics={Part.VALIDATION: {"auroc": 0.7123}}
+    )
+    told = verdict(stopped)
+    assert told.ahead is None
+    assert "stopped before it was judged on the test rows" in told.sentence
+    assert "AUROC 0.712 on the validation rows" in told.sentence
+    assert "stopped before" not in verdict(run("binary", {})).sentence
