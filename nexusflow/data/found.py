@@ -83,8 +83,9 @@ def finish(
 
 
 def first_line(failure: BaseException) -> str:
-    """What a library says of its failure, in one short line."""
-    return (str(failure).splitlines() or [type(failure).__name__])[0][:200]
+    """What a library says of its failure, in one short line that ends as a sentence does."""
+    said = (str(failure).splitlines() or [type(failure).__name__])[0].strip()[:200]
+    return said if said.endswith((".", "!", "?")) else f"{said}."
 
 
 def error(file: str, message: str, fix: str, *, row: int | None = None) -> Problem:

@@ -135,7 +135,7 @@ def test_ragged_rows_are_told_by_their_number() -> None:
         ("t.csv", "", "is empty"),
         ("t.csv", " \n\n", "is empty"),
         ("t.docx", "a,b\n", "ending '.docx'"),
-        ("t.xlsx", "a,b\n", "not readable as a workbook"),
+        ("t.xlsx", "a,b\n", "not readable as a workbook: Cannot detect file format."),
         ("t", "a,b\n", "no ending"),
         ("t.csv", b"PK\x03\x04\x14\x00", "Excel"),
         ("t.csv", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "binary"),
