@@ -230,7 +230,8 @@ def _check_task(workspace: Workspace, task: Task) -> list[Problem]:
         return [
             replace(p, fix=f"{p.fix} The Task page changes the question.".strip()) for p in error.problems
         ]
-    if now.classes != task.classes:
+    # In whichever order: which of two is the affirmed one was settled when the question was asked.
+    if set(now.classes) != set(task.classes):
         message = f"The classes of {task.target_column!r} have changed since the question was asked."
         return [_stop(message, "Look at the question and save it again on the Task page.")]
     unread = unread_tables(tables, schema, task, hops=workspace.architecture().hops)
