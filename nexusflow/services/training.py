@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from nexusflow.data.roles import within_hops
 from nexusflow.data.schema import Schema
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Task
@@ -39,6 +40,7 @@ __all__ = [
 ]
 
 UNREAD, TOO_MANY = "unread-table", "too-many-tables"
+FARTHER, MISSING_KEY = "Raise architecture.hops, or add a shorter way.", "Add the missing foreign key."
 _UNDER_WAY = (RunStatus.QUEUED, RunStatus.RUNNING)
 
 
@@ -235,8 +237,11 @@ def _check_task(workspace: Workspace, task: Task) -> list[Problem]:
         message = f"The classes of {task.target_column!r} have changed since the question was asked."
         return [_stop(message, "Look at the question and save it again on the Task page.")]
     unread = unread_tables(tables, schema, task, hops=workspace.architecture().hops)
-    fix = "Draw the missing foreign key on the Schema page, or raise hops on the Model page."
-    return [replace(problem, fix=fix) if problem.code == UNREAD else problem for problem in unread]
+    fixes = {
+        FARTHER: "Raise hops on the Model page, or draw a shorter way on the Schema page.",
+        MISSING_KEY: "Draw the missing foreign key on the Schema page.",
+    }
+    return [replace(problem, fix=fixes.get(problem.fix, problem.fix)) for problem in unread]
 
 
 def _settled(workspace: Workspace, run: Run, job: JobView | None) -> Run:
@@ -289,13 +294,17 @@ def _stop(message: str, fix: str) -> Problem:
 def unread_tables(tables: TableSet, schema: Schema, task: Task, *, hops: int) -> tuple[Problem, ...]:
     """A warning for every table that no foreign keys lead to, and one for those past the limit together."""
     found = not_read(tables, schema, task, hops=hops)
-    message = f"No foreign keys lead here from {task.entity_table!r} within the model's hops: not read."
-    fix = "Add the missing foreign key, or raise architecture.hops."
-    apart = tuple(
-        Problem(severity=Severity.WARNING, table=name, message=message, fix=fix, code=UNREAD)
-        for name in found.apart
-    )
+    # As far as keys lead at all: more hops help with the others alone.
+    joined = within_hops(schema, task.entity_table, hops=2 * len(schema.tables))
+    apart = tuple(_unread(name, task.entity_table, far=name in joined) for name in found.apart)
     if not found.too_many:
         return apart
     told = limit_words(", ".join(map(repr, found.too_many)), len(found.too_many))
     return (*apart, Problem(severity=Severity.WARNING, message=told, fix=LIMIT_FIX, code=TOO_MANY))
+
+
+def _unread(table: str, entity_table: str, *, far: bool) -> Problem:
+    start = f"No foreign keys lead here from {entity_table!r}"
+    message = f"{start} within the model's hops: not read." if far else f"{start}: not read."
+    fix = FARTHER if far else MISSING_KEY
+    return Problem(severity=Severity.WARNING, table=table, message=message, fix=fix, code=UNREAD)

@@ -41,6 +41,9 @@ def test_every_table_is_read_or_named_once_with_its_reason(children, apart, hops
     assert len(found.apart) == apart + (0 if hops else children)
     problems = unread_tables(schema.tables, schema, task, hops=hops)
     assert [p.table for p in problems if p.code == UNREAD] == list(found.apart)
+    # More hops are advised only for what they would reach.
+    advised = [p.table for p in problems if p.code == UNREAD and "hops" in p.fix]
+    assert advised == [name for name in found.apart if name.startswith("child")]
     (*told,) = (p for p in problems if p.code == TOO_MANY)
     assert len(told) == bool(found.too_many)
     assert all(name in one.message for one in told for name in found.too_many)
