@@ -78,11 +78,15 @@ def explain(
         if file is not None and file.suffix not in (".html", ".json", ""):
             raise UsageError(f"--out must end in .html or .json, or name a folder; it is {file.name!r}.")
         from nexusflow.api import explain as explain_model
+        from nexusflow.services.explained import find_row
 
         tables = read_tables(table) if table else None
         with err.status("Scoring every row"):
             explanation = explain_model(model, tables, as_of=as_of, baseline=baseline, attributed=attributed)
         tell(explanation.problems)
+        for key in row or ():
+            # A key that is not there is told before minutes are spent on the rest.
+            find_row(explanation.insight, key)
         keys = [*(row or ()), *_some(explanation, rows)]
         if as_json:
             with err.status("Explaining"):

@@ -5,6 +5,7 @@ import streamlit as st
 from nexusflow.data.task import Task
 from nexusflow.services.insight import Insight
 from nexusflow.services.not_read import not_read_by
+from nexusflow.services.training import was_judged
 from ui import state
 from ui.escape import md_escape
 from ui.page import begin, empty
@@ -39,6 +40,15 @@ def main() -> None:
         return
     run = pick_run(runs, key="interpret_run", marks=marks)
     st.caption(md_escape(verdict(run).sentence))
+    if not was_judged(workspace.runs, run.id):
+        empty(
+            "This run was stopped early",
+            "Explanations look at the rows that a run was judged on, and this one did not come that far. "
+            "Resume it on the Train page, or choose another run above.",
+            to="train",
+            label="Go to Train",
+        )
+        return
     beside = st.container()
     tabs = st.tabs(list(state.VIEWS), key=state.VIEW, on_change="rerun")
     with problems_shown():

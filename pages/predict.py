@@ -9,6 +9,7 @@ from nexusflow.data.load import ENDINGS, load_files
 from nexusflow.data.question import Question
 from nexusflow.data.question_words import short
 from nexusflow.data.tables import TableSet
+from nexusflow.services.not_read import read_by_run
 from nexusflow.services.prediction import Prediction, bound_names, predict, safe_csv
 from nexusflow.services.training import model_path
 from nexusflow.services.trust import level_of
@@ -32,8 +33,7 @@ def chosen_tables(workspace: Workspace, run: Run) -> TableSet | None:
     source = st.segmented_control("Score", [OWN, NEW], default=OWN, required=True, key="source")
     if source == OWN:
         return workspace.tables() or None
-    needed = [dataset["name"] for dataset in run.config["datasets"]]
-    st.caption(f"The model reads these tables: {codes(needed)}. The target column may be left out.")
+    st.caption(f"The model reads these tables: {codes(read_by_run(run))}. The target column may be left out.")
     files = st.file_uploader(
         "Files of any kind that the Data page takes",
         type=[ending.removeprefix(".") for ending in ENDINGS],

@@ -6,6 +6,7 @@ from collections.abc import Collection
 import pandas as pd
 import streamlit as st
 
+from nexusflow.data.task import Part
 from nexusflow.errors import Severity
 from nexusflow.services.not_read import not_read_now
 from nexusflow.services.resume import can_resume, resume_training
@@ -115,9 +116,11 @@ def ended(workspace: Workspace, run: Run) -> None:
             kept = f"Cancelled after {counted(len(run.trials), 'trial')}; the best weights so far are kept."
         none = "Cancelled before the first epoch had ended, so there is no model. Your tables and settings are kept."
         st.warning(kept if run.history else none, icon=":material/stop_circle:")
-        if run.metrics:
+        if Part.TEST in run.metrics:
             outcome(run)
             show_trust(workspace, run)
+        elif run.metrics:
+            st.info(md_escape(verdict(run).sentence), icon=":material/balance:")
     else:
         show = st.warning if run.status is RunStatus.INTERRUPTED else st.error
         show(md_escape(run.error or "The run did not come to its end."), icon=":material/error:")

@@ -102,6 +102,8 @@ def test_bad_input_is_told_plainly(shop, more, words):
     result = run(shop[1], *shop[2], *more)
     assert result.exit_code == (USAGE if words.startswith("--") else REFUSED)
     assert words in " ".join(result.output.split()) and "Traceback" not in result.output
+    # Nothing is computed, and printed, before all that was asked for is known to be there.
+    assert "share of the predictions" not in result.output
 
 
 def test_missing_tables_and_models_are_told(shop, tmp_path):

@@ -43,9 +43,18 @@ def sections() -> dict[str, list[st.Page]]:
     """The pages by section, in reading order, as `st.navigation` wants them."""
     grouped: dict[str, list[st.Page]] = {}
     for one in SCREENS:
-        page = st.Page(one.file, title=one.title, icon=one.icon, url_path=one.name, default=one is SCREENS[0])
+        first = one is SCREENS[0]
+        address = "start" if first else one.name
+        page = st.Page(one.file, title=one.title, icon=one.icon, url_path=address, default=first)
         grouped.setdefault(one.section, []).append(page)
+    # The default page is at the root alone, but whoever knows the other addresses will try one like theirs.
+    named = st.Page(_start, title=SCREENS[0].title, url_path=SCREENS[0].name, visibility="hidden")
+    grouped[SCREENS[0].section].append(named)
     return grouped
+
+
+def _start() -> None:
+    go_to(SCREENS[0].name)
 
 
 def go_to(name: str) -> None:

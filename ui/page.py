@@ -36,7 +36,11 @@ def two_cards() -> tuple[DeltaGenerator, DeltaGenerator]:
 
 
 def empty(title: str, text: str, *, to: str, label: str) -> None:
-    """Say what is missing and offer the page where it is made."""
+    """Say what is missing and offer the page where it is made, or the one that has to come before."""
+    first = _first_step(to)
+    if first != to:
+        to, label = first, f"Go to {screen(first).title}"
+        text = f"{text} Before that comes the {screen(first).title} page."
     with st.container(border=True, horizontal_alignment="center", gap="medium", key="empty_state"):
         st.space("small")
         st.markdown(f"### {screen(to).icon} {title}", text_alignment="center")
@@ -46,3 +50,11 @@ def empty(title: str, text: str, *, to: str, label: str) -> None:
         ):
             go_to(to)
         st.space("small")
+
+
+def _first_step(to: str) -> str:
+    """The page to open on the way to this one: a question needs tables, and a run needs a question."""
+    workspace = state.workspace()
+    if to in ("task", "train") and not workspace.tables():
+        return "data"
+    return "task" if to == "train" and workspace.task() is None else to

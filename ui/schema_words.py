@@ -43,7 +43,7 @@ def stats_text(stats: RelationStats) -> str:
     if stats.fanout_max:
         told.append(
             f"children per parent: median {_number(stats.fanout_median)}, "
-            f"99 % at most {_number(stats.fanout_p99)}, most {stats.fanout_max:,}"
+            f"99 % at most {stats.fanout_p99:,.0f}, most {stats.fanout_max:,}"
         )
     if stats.childless_parents:
         told.append(f"{share(stats.childless_share)} of parents have none")

@@ -68,6 +68,7 @@ def figures(workspace: Workspace, runs: Sequence[Run], names: dict[str, str]) ->
             frame,
             hide_index=True,
             key="compare_sure",
+            placeholder=DASH,
             column_config={"Figure": number, "Run": st.column_config.TextColumn(pinned=True)},
         )
         st.caption(
@@ -83,6 +84,7 @@ def figures(workspace: Workspace, runs: Sequence[Run], names: dict[str, str]) ->
             every,
             hide_index=True,
             key="compare_metrics",
+            placeholder=DASH,
             column_config={name: st.column_config.NumberColumn(format="%.4f") for name in names.values()},
         )
         csv_button(every, key="compare_metrics")

@@ -6,6 +6,7 @@ from functools import partial
 
 import pandas as pd
 
+from nexusflow.data.almost_keys import almost_keys, is_left_alone
 from nexusflow.data.column_checks import check_columns
 from nexusflow.data.key_checks import check_foreign_key, check_primary_key, key_types
 from nexusflow.data.names import is_general, words_of
@@ -68,6 +69,11 @@ def find_problems(
         told = remember((key, ends), partial(_check_key, tables, schema, key, usable, counted))
         pairs += [(problem, key) for problem in told]
     pairs += [(problem, None) for problem in _unjoined_for_type(tables, schema, usable)]
+    for name in sorted(usable):
+        if is_left_alone(schema, name):
+            # What its columns hold, and those of others, is all that counts.
+            told = remember(("almost keys", name), partial(_check_almost, tables, name))
+            pairs += [(problem, None) for problem in told]
     pairs += [(problem, None) for problem in _check_shape(schema)]
     order = list(Severity)
     placed = [(placed_in(tables, problem), key) for problem, key in pairs]
@@ -80,6 +86,10 @@ def _check_table(table: Table, schema: TableSchema, now: pd.Timestamp) -> Told:
         *check_primary_key(table, schema.primary_key),
         *check_columns(table, schema, now),
     )
+
+
+def _check_almost(tables: TableSet, name: str) -> Told:
+    return tuple(almost_keys(tables, name))
 
 
 def _check_key(

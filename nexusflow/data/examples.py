@@ -15,6 +15,10 @@ from nexusflow.data.times import parse_times
 from nexusflow.errors import Problem, Severity, TaskError
 
 MAX_CLASSES = 50
+# Words that deny: of two answers, the other is the one whose chance is asked for.
+NO = frozenset(
+    {"no", "n", "nein", "non", "nee", "nej", "not", "never", "none", "negative", "absent", "false"}
+)
 _WINDOWS_COUNT = (
     " Rows whose window reaches into the next part are left out, so each part must outlast the window."
 )
@@ -161,14 +165,16 @@ def _classes(table: str, column: str, values: pd.Series, kind: TaskKind) -> tupl
             f"has {len(distinct):,} classes; at most {MAX_CLASSES} can be told apart.",
             "Group the rare ones, or choose regression for a number.",
         )
-    return tuple(distinct)
+    denied = [name.strip().casefold() in NO for name in distinct]
+    return tuple(distinct[::-1] if denied == [False, True] else distinct)
 
 
-def _class_order(name: str) -> tuple[int, float, str]:
+def _class_order(name: str) -> tuple[int, float, str, str]:
+    """Numbers by size, then words by the alphabet, whatever their capitals."""
     try:
-        return (0, float(name), name)
+        return (0, float(name), "", name)
     except ValueError:
-        return (1, 0.0, name)
+        return (1, 0.0, name.casefold(), name)
 
 
 def _split(table: Table, schema: Schema, task: Task, examples: Examples) -> npt.NDArray[np.str_]:

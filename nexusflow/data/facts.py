@@ -115,12 +115,13 @@ Facts = Mapping[str, Mapping[str, ColumnFacts]]
 def gather_facts(tables: TableSet) -> Facts:
     """The facts of every column, by table and column."""
     return {
-        name: {column: _gather(table, column) for column in sorted(table.columns)}
+        name: {column: gather_column(table, column) for column in sorted(table.columns)}
         for name, table in tables.items()
     }
 
 
-def _gather(table: Table, column: str) -> ColumnFacts:
+def gather_column(table: Table, column: str) -> ColumnFacts:
+    """The facts of one column."""
     values = table.column(column)
     truth = pd.api.types.is_bool_dtype(values)
     numeric = pd.api.types.is_numeric_dtype(values) and not truth

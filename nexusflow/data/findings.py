@@ -39,6 +39,7 @@ _TOPICS = {
     "no-primary-key": Topic.KEYS,
     **dict.fromkeys(("relation-broken", "relation-types", "parent-repeats", "orphans"), Topic.RELATIONS),
     **dict.fromkeys(("missing-keys", "self-reference", "cycle", "type-differs"), Topic.RELATIONS),
+    "almost-key": Topic.RELATIONS,
     **dict.fromkeys(("fan-out", "one-to-one", "fractions", "unconnected"), Topic.RELATIONS),
     **dict.fromkeys(("time-column-unreadable", "time-column-gaps", "time-column-unknown"), Topic.TIME),
     **dict.fromkeys(("not-times", "ambiguous-dates", "out-of-range", "future", "no-time"), Topic.TIME),

@@ -1,5 +1,6 @@
 """What reading a source gives: tables, problems, declared keys; and how they are made, the same for every format."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,8 @@ Found = tuple[Table | None, tuple[Problem, ...]]
 OnProgress = Callable[[float, str], None]
 # How many rows of each table of a database are read where nothing else is asked for.
 ROW_LIMIT = 1_000_000
+# A number, or a date in digits: names look otherwise.
+_VALUE = re.compile(r"[+-]?\d+(?:[.,]\d+)*|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T ][\d:.]+)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,10 @@ def clean_names(file: str, given: Sequence[str]) -> tuple[list[str], list[Proble
     names: list[str] = []
     problems: list[Problem] = []
     stripped = [name.strip() for name in given]
+    if _are_values(stripped):
+        what = f"its first row, {', '.join(stripped[:5])}{' …' if len(stripped) > 5 else ''}, was taken for the names "
+        fix = "If the file has no header, put the names of the columns into its first row and bring it again."
+        problems.append(warning(file, f"{what}of its columns, but looks like values.", fix))
     taken, used = set(stripped), set()
     for number, name in enumerate(stripped, start=1):
         new = name or f"column_{number}"
@@ -57,6 +64,14 @@ def clean_names(file: str, given: Sequence[str]) -> tuple[list[str], list[Proble
     return names, problems
 
 
+def _are_values(names: Sequence[str]) -> bool:
+    """Whether this looks like a row of values; columns that are merely numbered have such names too."""
+    filled = [name for name in names if name]
+    if len(filled) < 2 or not all(_VALUE.fullmatch(name) for name in filled):
+        return False
+    return not any([str(n) for n in range(start, start + len(names))] == list(names) for start in (0, 1))
+
+
 def finish(
     file: str, table: pa.Table, problems: Sequence[Problem], *, name: str | None = None
 ) -> tuple[Table, tuple[Problem, ...]]:
@@ -68,8 +83,9 @@ def finish(
 
 
 def first_line(failure: BaseException) -> str:
-    """What a library says of its failure, in one short line."""
-    return (str(failure).splitlines() or [type(failure).__name__])[0][:200]
+    """What a library says of its failure, in one short line that ends as a sentence does."""
+    said = (str(failure).splitlines() or [type(failure).__name__])[0].strip()[:200]
+    return said if said.endswith((".", "!", "?")) else f"{said}."
 
 
 def error(file: str, message: str, fix: str, *, row: int | None = None) -> Problem:

@@ -16,6 +16,8 @@ Weights = npt.NDArray[np.float64]
 SAMPLE = 2_000
 MOSTLY = 0.9
 TEXT_WORDS, TEXT_LENGTH = 3.0, 40
+# Days in digits that a number is taken for of itself.
+RECENT, FAR = 19000101, 21000101
 FEW_CODES, FEW_TEXTS = 1000, 20
 _DATE = (
     r"\d{4}-\d{1,2}-\d{1,2}|\d{1,4}[/.]\d{1,2}[/.]\d{1,4}|\d{1,2}-\d{1,2}-\d{4}|\d{8}T"
@@ -89,7 +91,15 @@ def _guess_number(name: str, seen: pd.Series) -> tuple[Kind, str]:
             return Kind.CATEGORICAL, "numbers used as codes, by their name"
         if is_key_word_name(name, sure=True):
             return Kind.KEY, f"{distinct:,} different ids, by their name"
+    if _are_days(seen):
+        return Kind.TIMESTAMP, "every value writes a day in eight digits"
     return Kind.NUMERIC, "stored as numbers" if seen.min() < seen.max() else "the same number in every row"
+
+
+def _are_days(seen: pd.Series) -> bool:
+    """Whether these are several days of our time, all written in digits such as 20240131."""
+    low, high = seen.min(), seen.max()
+    return low >= RECENT and high < FAR and low < high and bool(parse_times(seen).notna().all())
 
 
 def _guess_text(name: str, counts: pd.Series) -> tuple[Kind, str]:

@@ -32,7 +32,8 @@ def profile_stored(table: StoredTable, name: str, kind: Kind) -> ColumnProfile:
             infinite, read = query(f"count(*) FILTER (isinf({number})), count({number})")
             unread = filled - read
         elif kind is Kind.TIMESTAMP:
-            number = f"epoch_us(try_cast({place} AS TIMESTAMP))"
+            digits = f"try_strptime(split_part({place}::VARCHAR, '.', 1), '%Y%m%d')"
+            number = f"epoch_us(coalesce(try_cast({place} AS TIMESTAMP), {digits}))"
         heights: tuple[float, ...] = ()
         if distinct > 1 and kind in (Kind.NUMERIC, Kind.TIMESTAMP):
             heights = _histogram(query, f"CASE WHEN isfinite(({number})::DOUBLE) THEN ({number})::DOUBLE END")

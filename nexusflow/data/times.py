@@ -35,6 +35,7 @@ _DAY = (
 _CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?[AaPp][Mm])?(?: ?[+-]\d{2}:?\d{2})?"
 _WRITTEN = rf"^\s*(?P<day>{_DAY})(?:(?:T|,? +)(?P<clock>{_CLOCK})(?: ?(?:UTC|GMT|Z))?)?\s*$"
 LOW, HIGH = pd.Timestamp("1678-01-01"), pd.Timestamp("2261-01-01")
+FIRST_DIGITS, LAST_DIGITS = 16780101, 22610101
 # In a column as short as this, what is done to a column costs more than what is done to its values.
 SHORT = 64
 _PLAIN = re.compile(
@@ -45,13 +46,15 @@ _PLAIN = re.compile(
 def parse_times(values: pd.Series) -> pd.Series:
     """The column as `datetime64[ns]` in UTC without a zone; NaT where missing or unreadable.
 
-    Text is read as ISO 8601 or one of the common written forms. Numbers are no times, as their unit would be
-    a guess; nor are times of day, which lack a date.
+    Text is read as ISO 8601 or one of the common written forms, and a whole number as the day that its eight digits
+    write, 20240131. Other numbers are no times, as their unit would be a guess; nor are times of day: they lack a date.
     """
     if pd.api.types.is_datetime64_any_dtype(values):
         stamps = values
-    elif pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+    elif pd.api.types.is_bool_dtype(values):
         return pd.Series(pd.NaT, index=values.index, dtype="datetime64[ns]")
+    elif pd.api.types.is_numeric_dtype(values):
+        return _days_in_digits(values)
     elif (plain := _plain(values)) is not None:
         return plain
     else:
@@ -96,6 +99,18 @@ def _plain(values: pd.Series) -> pd.Series | None:
     except ValueError:
         # A day that no month has.
         return None
+    return pd.Series(stamps, index=values.index)
+
+
+def _days_in_digits(values: pd.Series) -> pd.Series:
+    """Whole numbers of eight digits that write a day; NaT for all others."""
+    stamps = np.full(len(values), np.datetime64("NaT"), dtype="datetime64[ns]")
+    numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    eight = (numbers >= FIRST_DIGITS) & (numbers < LAST_DIGITS) & (np.floor(numbers) == numbers)
+    if eight.any():
+        different, place = np.unique(numbers[eight].astype(np.int64), return_inverse=True)
+        days = pd.to_datetime(pd.Series(different).astype("str"), errors="coerce", format="%Y%m%d")
+        stamps[eight] = days.to_numpy(dtype="datetime64[ns]")[place]
     return pd.Series(stamps, index=values.index)
 
 

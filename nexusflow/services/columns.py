@@ -1,7 +1,8 @@
 """What hiding each column does, and how far the pictures of columns and tables agree with it."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,11 @@ from nexusflow.services.storage import write_bytes
 ROWS_HIDDEN = 128
 # Rows whose scores are found again a few times over, with their cells shaken.
 ROWS_SHAKEN = 16
+ROWS_THEMSELVES = (
+    "Hiding the cells of every column costs nothing that can be told from chance, but hiding whole tables does, as the "
+    "view of tables shows: answers depend on which rows there are and how many, and these stay when their cells are "
+    "hidden. Do not read this picture as importance."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +70,7 @@ def column_trust(
             on_progress=lambda share: on_progress(share / 2),
         ),
     )
+    check = of_columns(check, lambda: insight.faithfulness(should_stop=should_stop).matters)
     path = insight.folder / f"infidelity{name}.json"
     if not path.is_file():
         # What hiding takes of many rows takes long to ask, and of a few says as much.
@@ -87,6 +94,13 @@ def column_trust(
     )
     sensitive = float(np.nanmedian(shaken_N)) if not np.isnan(shaken_N).all() else float("nan")
     return ColumnTrust(check=check, infidelity=mine, infidelity_random=dealt, sensitivity=sensitive)
+
+
+def of_columns(check: DeletionCheck, tables_matter: Callable[[], bool]) -> DeletionCheck:
+    """The check with a sentence that does not say of all that is read what was measured of its cells alone."""
+    if check.matters or not tables_matter():
+        return check
+    return replace(check, sentence=ROWS_THEMSELVES)
 
 
 def column_ablation(

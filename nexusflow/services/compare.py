@@ -66,8 +66,10 @@ def comparable(runs: Sequence[Run]) -> str:
         return "They answer different questions."
     if len({(task.regime, task.frozen_at) for task in tasks}) > 1:
         return "Their regimes differ: not the same rows could be read."
-    if len({task.classes for task in tasks}) > 1:
+    if len({frozenset(task.classes) for task in tasks}) > 1:
         return "The target had other classes."
+    if len({task.classes for task in tasks}) > 1:
+        return "They state the chances of different classes."
     return ""
 
 

@@ -88,7 +88,7 @@ class Insight:
         """
         frame = predictions(self.store, self.run_id)
         if frame is None:
-            raise ArtifactError("This run was not evaluated. Train again, and let it finish.")
+            raise ArtifactError("This run was stopped before it was judged. Resume it, or train again.")
         if part is not None:
             frame = frame[frame["part"] == part]
         if search:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nexusflow.data.roles import MAX_ROLES, find_roles, within_hops
-from nexusflow.data.schema import Schema
+from nexusflow.data.schema import ForeignKey, Schema, TableSchema
 from nexusflow.data.task import Task
+from nexusflow.train.run import Run
 
 if TYPE_CHECKING:
     from nexusflow.services.insight import Insight
@@ -53,6 +54,35 @@ def not_read_by(workspace: "Workspace", insight: "Insight") -> NotRead:
     if task.entity_table not in schema.tables:
         return NotRead()
     return parted(tables, schema, task, hops=preprocessing.hops, read=insight.reader.layout.tables)
+
+
+def read_by_run(run: Run) -> tuple[str, ...]:
+    """The tables of a run's project that its model may read, by the keys it was trained with, without opening it."""
+    datasets, task = run.config["datasets"], Task.from_dict(run.task)
+    keys = [
+        ForeignKey(
+            child_table=dataset["name"],
+            child_columns=tuple(key["columns"]),
+            parent_table=key["references_table"],
+            parent_columns=tuple(key["references_columns"]),
+        )
+        for dataset in datasets
+        for key in dataset["foreign_keys"]
+    ]
+    asked = task.over_time
+    if asked is not None:
+        # Its labels are a table of their own, of which each row leads to the entity.
+        own = (task.entity_table, asked.entity_table)
+        keys.append(
+            ForeignKey(child_table=own[0], child_columns=("",), parent_table=own[1], parent_columns=("",))
+        )
+    names = [dataset["name"] for dataset in datasets]
+    times = {task.entity_table: None} | {dataset["name"]: dataset["time_column"] for dataset in datasets}
+    tables = {name: TableSchema(name=name, columns=(), time_column=time) for name, time in times.items()}
+    joined = tuple(key for key in keys if {key.child_table, key.parent_table} <= set(tables))
+    schema = Schema(tables=tables, foreign_keys=joined)
+    near = within_hops(schema, task.entity_table, hops=run.config["architecture"]["hops"])
+    return tuple(name for name in names if name in near)
 
 
 def parted(tables: Iterable[str], schema: Schema, task: Task, *, hops: int, read: Collection[str]) -> NotRead:

@@ -74,6 +74,11 @@ def predictions(store: RunStore, run_id: str) -> pd.DataFrame | None:
     return pd.read_parquet(path) if path.is_file() else None
 
 
+def was_judged(store: RunStore, run_id: str) -> bool:
+    """Whether the run came as far as writing down what it says of its rows."""
+    return (store.folder(run_id) / PREDICTIONS_FILE).is_file()
+
+
 def new_run(run_id: str, *, name: str, config: RunConfig, schema: Schema, task: Task) -> Run:
     """A queued run; ConfigError where what it is to be logged with is not installed, or its processes cannot be."""
     refuse_missing(config)

@@ -37,6 +37,14 @@ NAMES = frozenset(
             "attrition",
             "success",
             "failed",
+            "lapsed",
+            "quit",
+            "resigned",
+            "retained",
+            "renewed",
+            "overdue",
+            "readmitted",
+            "died",
         ),
     }
 )

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from nexusflow.data.roles import within_hops
 from nexusflow.data.schema import Schema
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Task
@@ -14,7 +15,7 @@ from nexusflow.services.collector import spare_the_living
 from nexusflow.services.jobs import JobManager, JobState, JobView, OnEvent, ShouldStop
 from nexusflow.services.logged_to import logged_to
 from nexusflow.services.not_read import LIMIT_FIX, limit_words, not_read
-from nexusflow.services.runner import has_model, model_path, new_run, predictions, run_training
+from nexusflow.services.runner import has_model, model_path, new_run, predictions, run_training, was_judged
 from nexusflow.services.search import search_within
 from nexusflow.services.storage import new_run_id
 from nexusflow.services.tracking.watch import missing_provider
@@ -35,9 +36,11 @@ __all__ = [
     "run_training",
     "start_training",
     "warm_up",
+    "was_judged",
 ]
 
 UNREAD, TOO_MANY = "unread-table", "too-many-tables"
+FARTHER, MISSING_KEY = "Raise architecture.hops, or add a shorter way.", "Add the missing foreign key."
 _UNDER_WAY = (RunStatus.QUEUED, RunStatus.RUNNING)
 
 
@@ -229,12 +232,16 @@ def _check_task(workspace: Workspace, task: Task) -> list[Problem]:
         return [
             replace(p, fix=f"{p.fix} The Task page changes the question.".strip()) for p in error.problems
         ]
-    if now.classes != task.classes:
+    # In whichever order: which of two is the affirmed one was settled when the question was asked.
+    if set(now.classes) != set(task.classes):
         message = f"The classes of {task.target_column!r} have changed since the question was asked."
         return [_stop(message, "Look at the question and save it again on the Task page.")]
     unread = unread_tables(tables, schema, task, hops=workspace.architecture().hops)
-    fix = "Draw the missing foreign key on the Schema page, or raise hops on the Model page."
-    return [replace(problem, fix=fix) if problem.code == UNREAD else problem for problem in unread]
+    fixes = {
+        FARTHER: "Raise hops on the Model page, or draw a shorter way on the Schema page.",
+        MISSING_KEY: "Draw the missing foreign key on the Schema page.",
+    }
+    return [replace(problem, fix=fixes.get(problem.fix, problem.fix)) for problem in unread]
 
 
 def _settled(workspace: Workspace, run: Run, job: JobView | None) -> Run:
@@ -287,13 +294,17 @@ def _stop(message: str, fix: str) -> Problem:
 def unread_tables(tables: TableSet, schema: Schema, task: Task, *, hops: int) -> tuple[Problem, ...]:
     """A warning for every table that no foreign keys lead to, and one for those past the limit together."""
     found = not_read(tables, schema, task, hops=hops)
-    message = f"No foreign keys lead here from {task.entity_table!r} within the model's hops: not read."
-    fix = "Add the missing foreign key, or raise architecture.hops."
-    apart = tuple(
-        Problem(severity=Severity.WARNING, table=name, message=message, fix=fix, code=UNREAD)
-        for name in found.apart
-    )
+    # As far as keys lead at all: more hops help with the others alone.
+    joined = within_hops(schema, task.entity_table, hops=2 * len(schema.tables))
+    apart = tuple(_unread(name, task.entity_table, far=name in joined) for name in found.apart)
     if not found.too_many:
         return apart
     told = limit_words(", ".join(map(repr, found.too_many)), len(found.too_many))
     return (*apart, Problem(severity=Severity.WARNING, message=told, fix=LIMIT_FIX, code=TOO_MANY))
+
+
+def _unread(table: str, entity_table: str, *, far: bool) -> Problem:
+    start = f"No foreign keys lead here from {entity_table!r}"
+    message = f"{start} within the model's hops: not read." if far else f"{start}: not read."
+    fix = FARTHER if far else MISSING_KEY
+    return Problem(severity=Severity.WARNING, table=table, message=message, fix=fix, code=UNREAD)

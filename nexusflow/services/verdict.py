@@ -6,7 +6,7 @@ import pandas as pd
 
 from nexusflow.data.task import Part, TaskKind
 from nexusflow.train.metrics import primary_metric
-from nexusflow.train.run import Run
+from nexusflow.train.run import Run, RunStatus
 
 MODEL = "NexusFormer"
 # Baselines have no intervals to compare.
@@ -59,7 +59,7 @@ def verdict(run: Run, part: Part = Part.TEST) -> Verdict:
     }
     label = metric_label(name)
     if mine is None:
-        return Verdict(sentence="This run has no test rows to be judged by.", ahead=None)
+        return Verdict(sentence=_unjudged(run, part), ahead=None)
     if not others:
         return Verdict(
             sentence=f"{label} {mine:.3f} on the test rows. No baseline was trained to compare.", ahead=None
@@ -79,6 +79,18 @@ def verdict(run: Run, part: Part = Part.TEST) -> Verdict:
         return Verdict(sentence=f"{MODEL} is better than the best baseline, {best}: {figures}", ahead=True)
     return Verdict(
         sentence=f"{best} is better than {MODEL}: {turned} Use that one, or train longer.", ahead=False
+    )
+
+
+def _unjudged(run: Run, part: Part) -> str:
+    """Why there is no score; what the run said of its validation rows, where it got that far."""
+    if run.status is RunStatus.FINISHED:
+        return f"This run has no {part} rows to be judged by."
+    said = f"The run was stopped before it was judged on the {part} rows."
+    name, _ = primary_metric(TaskKind(run.task["kind"]))
+    score = run.metrics.get(Part.VALIDATION, {}).get(name) if part is not Part.VALIDATION else None
+    return (
+        said if score is None else f"{said} {metric_label(name)} {score:.3f} on the validation rows so far."
     )
 
 

@@ -14,6 +14,8 @@ _INVISIBLE = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
 _LONG_FRACTION = re.compile(r"-?\d+\.\d{5,}")
+# Whole numbers of a column with gaps are kept as fractions.
+_WHOLE = re.compile(r"(-?\d{1,16})\.0")
 _MISSING = ("nan", "NaT", "None", "<NA>")
 
 
@@ -29,10 +31,12 @@ def shorten(text: object, limit: int = 28) -> str:
 
 
 def short_value(value: object, limit: int = 22) -> str:
-    """A cell's value in few characters: long fractions are rounded, texts cut, and all else is as it stands."""
+    """A cell's value in few characters: whole numbers without ".0", long fractions rounded, texts cut."""
     text = str(value)
     if text in _MISSING:
         return "missing"
+    if whole := _WHOLE.fullmatch(text):
+        return whole[1]
     if _LONG_FRACTION.fullmatch(text):
         number = float(text)
         return f"{number:.6g}" if abs(number) < 1e5 else f"{number:.2f}"

@@ -63,3 +63,11 @@ def test_a_workbook_is_looked_at_and_a_kind_is_changed(page: Page, app_url: str,
     download.value.save_as(tmp_path / "people.csv")
     assert (tmp_path / "people.csv").read_text().splitlines()[0] == "person_id,'@size,city"
     assert trouble == []
+
+
+def test_the_first_page_has_an_address_like_the_others(page: Page, app_url: str) -> None:
+    page.goto(f"{app_url}/data?ws=data-address-0001")
+    on_page(page, "Data")
+    settle(page)
+    expect(page.get_by_text("Page not found")).to_have_count(0)
+    expect(page).to_have_url(f"{app_url}/?ws=data-address-0001")

@@ -147,3 +147,31 @@ def test_without_a_cutoff_everything_counts_as_known() -> None:
     examples = scoring_examples(tables, SCHEMA, task)
     latest = tables["orders"].frame["when"].max()
     assert (examples.cutoff_N == latest.value).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "classes"),
+    [
+        (("Lapsed", "active"), ("active", "Lapsed")),
+        (("J", "N"), ("N", "J")),
+        (("no", "Ja"), ("no", "Ja")),
+        (("Yes", "no"), ("no", "Yes")),
+        ((10, 9), ("9", "10")),
+        (("B", "a", "N"), ("a", "B", "N")),
+    ],
+)
+def test_the_second_of_two_classes_is_the_one_that_is_affirmed_whatever_its_capitals(
+    values: tuple[object, ...], classes: tuple[str, ...]
+) -> None:
+    frame = pd.DataFrame({"id": range(len(values) * 10), "answer": list(values) * 10})
+    schema = Schema(
+        tables={
+            "t": TableSchema(
+                name="t",
+                columns=(Column(name="id", kind=Kind.KEY), Column(name="answer", kind=Kind.CATEGORICAL)),
+                primary_key=("id",),
+            )
+        }
+    )
+    kind = TaskKind.BINARY if len(values) == 2 else TaskKind.MULTICLASS
+    assert resolve_task(table_set({"t": frame}), schema, "t", "answer", kind=kind).classes == classes

@@ -185,6 +185,24 @@ def test_a_birth_date_is_no_time_column() -> None:
     assert propose(_tables(regions=regions, people=people)).schema["people"].time_column == "created_at"
 
 
+def test_days_written_in_eight_digits_are_times_and_other_numbers_are_not() -> None:
+    days = pd.date_range("2023-11-20", periods=40).strftime("%Y%m%d").astype("int64")
+    loans = {"loan_id": range(40), "member": [f"M{i:03}" for i in range(40)]}
+    fines = {
+        "fine": [f"F{i:03}" for i in range(40)],
+        "loan_id": range(40),
+        "issued": days,
+        "paid_on": [float(day) if n % 3 else None for n, day in enumerate(days)],
+        "pence": np.arange(40) + 20231120,
+        "same": 20231120,
+    }
+    schema = propose(_tables(loans=loans, fines=fines)).schema["fines"]
+    kinds = {name: schema[name].kind for name in ("issued", "paid_on", "pence", "same")}
+    number, time = Kind.NUMERIC, Kind.TIMESTAMP
+    assert kinds == {"issued": time, "paid_on": time, "pence": number, "same": number}
+    assert schema.time_column in ("issued", "paid_on")
+
+
 def test_every_guess_has_its_facts(hostile: TableSet) -> None:
     proposal = propose(hostile)
     schema = proposal.schema

@@ -101,6 +101,23 @@ def test_names_are_filled_in_and_told_apart() -> None:
     assert all(p.file == "t.csv" and p.table == "t" and p.fix for p in problems)
 
 
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ("17,3,0.5", True),
+        ("2021-05-03,4.5", True),
+        ("0,1,2", False),
+        ("1,2,3", False),
+        ("country,2019,2020", False),
+        ("2019", False),
+        ("id,name", False),
+    ],
+)
+def test_a_first_row_of_values_is_told_as_such(header: str, told: bool) -> None:
+    _, problems = read_bytes("t.csv", f"{header}\n{header}\n{header}\n".encode())
+    assert any("looks like values" in problem.message for problem in problems) is told
+
+
 def test_the_second_of_two_names_gets_the_number_two() -> None:
     assert list(_read("t.csv", "a,b,a\n1,2,3\n")[0].frame) == ["a", "b", "a.2"]
 
@@ -118,7 +135,7 @@ def test_ragged_rows_are_told_by_their_number() -> None:
         ("t.csv", "", "is empty"),
         ("t.csv", " \n\n", "is empty"),
         ("t.docx", "a,b\n", "ending '.docx'"),
-        ("t.xlsx", "a,b\n", "not readable as a workbook"),
+        ("t.xlsx", "a,b\n", "not readable as a workbook: Cannot detect file format."),
         ("t", "a,b\n", "no ending"),
         ("t.csv", b"PK\x03\x04\x14\x00", "Excel"),
         ("t.csv", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "binary"),

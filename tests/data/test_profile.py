@@ -73,12 +73,13 @@ def test_a_table_on_disk_has_the_profile_of_one_in_memory(tmp_path: Path) -> Non
             ],
             "word": rng.choice(["a", "b", "c", "'; DROP TABLE"], n, p=[0.6, 0.2, 0.15, 0.05]),
             "when": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 10**7, n), "s"),
+            "day": 20230101 + 100 * rng.integers(0, 12, n) + rng.integers(0, 28, n),
             "flag": rng.choice(["true", "false"], n),
             "constant": 3,
             "gaps": pd.Series(rng.normal(size=n)).where(rng.random(n) < 0.5),
         }
     )
-    kinds = ["numeric", "numeric", "numeric", "categorical", "timestamp", "numeric", "numeric", "numeric"]
+    kinds = ["numeric", "numeric", "numeric", "categorical", "timestamp", "timestamp"] + ["numeric"] * 3
     table = stored(frame, tmp_path)
     memory = Table(name="t", frame=table.frame)
     for name, kind in zip(frame.columns, kinds, strict=True):

@@ -48,6 +48,16 @@ def test_numbers_and_truth_values_are_no_times() -> None:
         assert parse_times(pd.Series(values)).isna().all()
 
 
+@pytest.mark.parametrize("dtype", ["int64", "float64", "Int64"])
+def test_days_in_eight_digits_are_days(dtype: str) -> None:
+    values = pd.Series([20240229, 20230229, 20241301, 2024022, 20240229], dtype=dtype, index=[4, 3, 2, 1, 0])
+    read = parse_times(values)
+    assert read.index.tolist() == values.index.tolist() and read.dtype == "datetime64[ns]"
+    assert read.iloc[[0, 4]].tolist() == [pd.Timestamp("2024-02-29")] * 2
+    assert read.iloc[1:4].isna().all()
+    assert parse_times(values.mask(values == 20240229)).isna().all()
+
+
 def test_a_column_puts_day_and_month_in_one_order() -> None:
     days = parse_times(pd.Series(["03/04/2024", "13/04/2024", "01/12/2024"]))
     assert days.dt.month.tolist() == [4, 4, 12]

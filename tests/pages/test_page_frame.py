@@ -2,6 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hostile_shop import shop_files
 from streamlit.testing.v1 import AppTest
 
 from nexusflow.services.workspace import Workspace
@@ -19,6 +20,16 @@ def test_every_page_opens_on_an_empty_project_and_names_the_next_step(open_page:
         assert [b.label for b in page.button] == ["Open the sample", "Open the sample", "Connect"]
     else:
         assert len([b for b in page.button if b.key == "empty_go"]) == 1
+
+
+@pytest.mark.parametrize("name", ["train", "interpret", "predict", "models"])
+def test_an_empty_page_leads_to_the_first_step_that_is_missing(
+    open_page: OpenPage, workspace: Workspace, name: str
+) -> None:
+    assert [b.label for b in open_page(name).button if b.key == "empty_go"] == ["Go to Data"]
+    workspace.add_files(shop_files("people", "region"))
+    workspace.save_schema(workspace.schema())
+    assert [b.label for b in open_page(name).button if b.key == "empty_go"] == ["Go to Task"]
 
 
 def test_the_checklist_stands_beside_every_page_and_names_what_comes_next(

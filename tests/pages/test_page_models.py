@@ -40,7 +40,7 @@ def table(page: AppTest, column: str):
 
 def test_without_runs_the_page_names_the_next_step(open_page: OpenPage, shop: Workspace) -> None:
     page = open_page("models")
-    assert [b.label for b in page.button if b.key == "empty_go"] == ["Go to Train"]
+    assert [b.label for b in page.button if b.key == "empty_go"] == ["Go to Task"]
 
 
 @pytest.mark.slow

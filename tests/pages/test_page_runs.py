@@ -11,9 +11,9 @@ from streamlit.testing.v1 import AppTest
 from nexusflow.data.examples import resolve_task
 from nexusflow.data.task import Split
 from nexusflow.services.jobs import JobManager
-from nexusflow.services.training import new_run, start_training
+from nexusflow.services.training import model_path, new_run, start_training
 from nexusflow.services.workspace import Workspace
-from nexusflow.train.run import RunStatus, Trial
+from nexusflow.train.run import EpochRecord, RunStatus, Trial
 
 OpenPage = Callable[[str], AppTest]
 EVIL = "![x](http://evil.example/p.png)"
@@ -69,6 +69,25 @@ def test_a_run_cancelled_before_its_first_epoch_says_that_there_is_no_model(
     page = open_page("train")
     assert ["no model" in box.value for box in page.warning] == [True]
     assert not [box for box in page.expander if "Log" in box.label]
+
+
+def test_a_run_cancelled_after_some_epochs_has_no_empty_table_and_nothing_to_explain(
+    open_page: OpenPage, shop: Workspace
+) -> None:
+    ask(shop)
+    keep_run(shop, RunStatus.CANCELLED)
+    [run] = shop.runs.list()
+    epoch = EpochRecord(
+        epoch=1, train_loss=0.6, val_loss=0.5, val_metrics={"auroc": 0.7}, seconds=1.0, learning_rate=0.001
+    )
+    shop.runs.save(replace(run, history=(epoch,), metrics={"validation": {"auroc": 0.7}}))
+    model_path(shop.runs, run.id).write_bytes(b"{}")
+    page = open_page("train")
+    assert any("before it was judged" in box.value for box in page.info)
+    assert not page.table
+    page = open_page("interpret")
+    assert not page.tabs and not page.error
+    assert any("stopped early" in m.value for m in page.markdown)
 
 
 def test_size_and_time_are_estimated_on_request(open_page: OpenPage, shop: Workspace) -> None:

@@ -116,6 +116,13 @@ def test_runs_of_other_questions_or_regimes_are_not_held_against_each_other(stor
     assert "questions" in comparable([left, spend])
     assert "regimes" in comparable([left, frozen])
     assert comparable([left, left]) == ""
+    classes = left.task["classes"]
+    turned, renamed = (
+        replace(left, task={**left.task, "classes": names})
+        for names in (classes[::-1], [*classes[:1], "gone"])
+    )
+    assert "chances of different classes" in comparable([left, turned])
+    assert "other classes" in comparable([left, renamed])
     assert leads(store, [left, spend])[0].lead is None
 
 

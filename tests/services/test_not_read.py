@@ -3,11 +3,13 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_shop import shop_task
+from small_shop import SCHEMA, shop_config, shop_task
 
+from nexusflow.data.question import Aggregate, AsOf, Question
 from nexusflow.data.roles import MAX_ROLES, find_roles, within_hops
 from nexusflow.data.schema import Column, ForeignKey, Kind, Schema, TableSchema
-from nexusflow.services.not_read import NotRead, limit_words, not_read
+from nexusflow.services.not_read import NotRead, limit_words, not_read, read_by_run
+from nexusflow.services.runner import new_run
 from nexusflow.services.training import TOO_MANY, UNREAD, unread_tables
 
 
@@ -39,6 +41,9 @@ def test_every_table_is_read_or_named_once_with_its_reason(children, apart, hops
     assert len(found.apart) == apart + (0 if hops else children)
     problems = unread_tables(schema.tables, schema, task, hops=hops)
     assert [p.table for p in problems if p.code == UNREAD] == list(found.apart)
+    # More hops are advised only for what they would reach.
+    advised = [p.table for p in problems if p.code == UNREAD and "hops" in p.fix]
+    assert advised == [name for name in found.apart if name.startswith("child")]
     (*told,) = (p for p in problems if p.code == TOO_MANY)
     assert len(told) == bool(found.too_many)
     assert all(name in one.message for one in told for name in found.too_many)
@@ -61,3 +66,27 @@ def test_the_sentence_names_the_limit_and_the_tables(number, verb):
     told = limit_words("a, b", number)
     assert str(MAX_ROLES) in told and verb.replace("not read", "not read: a, b") in told
     assert NotRead(apart=("x",), too_many=("y",)).names == ("x", "y")
+
+
+@pytest.mark.parametrize(
+    ("hops", "read"), [(0, ("customers",)), (1, ("customers", "orders")), (2, ("customers", "orders"))]
+)
+def test_a_run_names_the_tables_that_it_reads_without_opening_its_model(hops, read):
+    config = shop_config(shop_task())
+    config = config.model_copy(update={"architecture": config.architecture.model_copy(update={"hops": hops})})
+    run = new_run("r", name="r", config=config, schema=SCHEMA, task=shop_task())
+    assert read_by_run(run) == read
+    assert read == tuple(role.table for role in find_roles(SCHEMA, "customers", hops=hops))
+
+
+def test_a_run_of_a_question_over_time_reads_what_its_entity_leads_to():
+    asked = Question(
+        entity_table="customers",
+        event_table="orders",
+        aggregate=Aggregate.COUNT,
+        horizon="30 days",
+        as_of=AsOf(),
+    )
+    task = shop_task(entity_table="labels", over_time=asked, cutoff_column="cutoff")
+    run = new_run("r", name="r", config=shop_config(shop_task()), schema=SCHEMA, task=task)
+    assert read_by_run(run) == ("customers", "orders")

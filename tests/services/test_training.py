@@ -82,6 +82,11 @@ def test_a_target_whose_classes_have_changed_forbids_training(shop):
     assert any("classes" in p.message for p in errors(shop))
 
 
+def test_a_question_that_was_saved_with_its_classes_in_another_order_is_still_asked(shop):
+    shop.save_task(shop_task(classes=("yes", "no")))
+    assert errors(shop) == []
+
+
 def test_a_table_that_nothing_leads_to_is_told_and_tolerated(shop):
     (warning,) = (p for p in readiness(shop) if p.table == "holidays" and "not read" in p.message)
     assert warning.severity is Severity.WARNING

@@ -117,6 +117,9 @@ def test_duration_in_words(seconds: float | None, words: str) -> None:
         ("1234567.891234567", "1234567.89"),
         ("1.25e-07", "1.25e-07"),
         ("4963", "4963"),
+        ("17912.0", "17912"),
+        ("-3.0", "-3"),
+        ("1.0.0", "1.0.0"),
         ("x" * 40, "x" * 21 + "…"),
         ("nan", "missing"),
     ],
@@ -125,3 +128,14 @@ def test_a_cells_value_takes_little_room(value: object, said: str) -> None:
     from nexusflow.services.words import short_value
 
     assert short_value(value) == said
+
+
+def test_a_run_that_was_stopped_is_not_said_to_lack_test_rows() -> None:
+    stopped = replace(
+        run("binary", {}), status=RunStatus.CANCELLED, metrics={Part.VALIDATION: {"auroc": 0.7123}}
+    )
+    told = verdict(stopped)
+    assert told.ahead is None
+    assert "stopped before it was judged on the test rows" in told.sentence
+    assert "AUROC 0.712 on the validation rows" in told.sentence
+    assert "stopped before" not in verdict(run("binary", {})).sentence

@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nexusflow.data.columnar import is_moment, plain_column, read_as_text
-from nexusflow.data.found import Found, OnProgress, clean_names, error, finish, first_line, warning
+from nexusflow.data.found import Found, OnProgress, clean_names, error, finish, first_line, note, warning
 from nexusflow.data.sources.parquet import CELL_BYTES
 from nexusflow.data.sources.store import store
+from nexusflow.errors import Problem
 
 PART_ENDINGS = (".parquet", ".pq")
 # How Hive, and all that write as it does, call a missing value.
@@ -133,6 +134,7 @@ class _Whole:
             raise _UnfitError(first.shown, "has no columns.", "Export it again with its columns.")
         self._own = tuple(kinds)
         self.names, self.problems = clean_names(name, given)
+        self.problems += [self._tell_said(name, key, self.names[given.index(key)]) for key in self._said()]
         types = [kinds[n][0] if n in kinds else self._said_type(n) for n in given]
         self.schema = pa.schema([pa.field(n, t) for n, t in zip(self.names, types, strict=True)])
 
@@ -171,6 +173,13 @@ class _Whole:
     def _said(self) -> tuple[str, ...]:
         """What only folders say."""
         return tuple(key for key in self.parts[0].says if key not in self._own)
+
+    def _tell_said(self, name: str, key: str, column: str) -> Problem:
+        """A note on a column that no file holds."""
+        value = next((part.says[key] for part in self.parts if part.says[key] is not None), "")
+        message = f"stands in no file: it is made of the names of folders such as {f'{key}={value}'!r}."
+        fix = "It is read as the others are; ignore it where it tells how the files were laid down, not of their rows."
+        return replace(note(name, message), column=column, fix=fix)
 
     def _said_type(self, key: str) -> pa.DataType:
         """Whole numbers where all are written as such; with zeros before them they are codes."""

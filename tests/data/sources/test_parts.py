@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nexusflow.data.load import LARGE, is_readable, load_files, read_source
+from nexusflow.errors import Severity
 
 ROWS = 60
 
@@ -63,7 +64,12 @@ def test_what_folders_say_becomes_columns(tmp_path, frame, large):
         sql.register("whole", whole)
         sql.execute(f"COPY whole TO '{tmp_path}/orders' (FORMAT parquet, PARTITION_BY (year, shop, code))")
     assert not (tmp_path / "orders" / "data_0.parquet").exists()
-    (table,) = read(tmp_path / "orders", large).tables
+    source = read(tmp_path / "orders", large)
+    (table,) = source.tables
+    assert [(p.severity, p.column) for p in source.problems] == [
+        (Severity.NOTE, name) for name in ("year", "shop", "code")
+    ]
+    assert "'year=2023'" in source.problems[0].message and source.problems[0].table == "orders"
     found = table.frame.sort_values("id", ignore_index=True)
     assert list(found.columns) == [*frame.columns, "year", "shop", "code"]
     assert found["year"].dtype == np.int64
@@ -86,6 +92,7 @@ def test_a_column_that_files_hold_themselves_is_theirs(tmp_path, frame):
     frame.to_parquet(folder / "a.parquet", index=False)
     (table,) = read(tmp_path / "t").tables
     assert table.columns == tuple(frame.columns) and table.frame["id"].tolist() == list(range(ROWS))
+    assert read(tmp_path / "t").problems == ()
 
 
 @pytest.mark.parametrize("large", [LARGE, 1])
