@@ -51,6 +51,12 @@ def _no_rows(model: NexusFormer) -> None:
     for block in model.blocks:
         _still(*block.slots.out.parameters())  # type: ignore[union-attr,operator]
         _still(*block.outer.up.parameters(), *block.outer.down.parameters())  # type: ignore[union-attr,operator]
+    _no_reading(model)
+
+
+def _no_reading(model: NexusFormer) -> None:
+    # Validation rows then leave it no share.
+    _still(model.reading.read, *model.reading.bias.parameters())
 
 
 def _no_summaries(model: NexusFormer) -> None:
@@ -101,6 +107,7 @@ def with_past_labels(asked: Question) -> Question | None:
 LEVERS = (
     Lever(name=AS_IT_IS),
     Lever(name="no relational summaries", change=_no_summaries),
+    Lever(name="rows have no answer of their own", change=_no_reading),
     Lever(name="no rows in slots", change=_no_rows),
     Lever(name="no shape functions", change=_no_shape),
     Lever(name="the row scales no summary", change=_no_modulation),
