@@ -5,6 +5,9 @@ import json
 import zipfile
 from pathlib import Path
 
+from safetensors.torch import load, save
+
+from nexusflow.artifact import load_model, parts_of, save_model
 from nexusflow.nxf import pack
 
 MEMBERS = ("config.json", "preprocessing.json", "model.json", "weights.safetensors")
@@ -40,10 +43,24 @@ def changed(path: Path, name: str, change) -> None:
     put_together(path, sealed(members))
 
 
+def silenced(path: Path) -> Path:
+    """The model file with a network whose rows say nothing by themselves, as before format 5."""
+    trained = load_model(path)
+    trained.model.reading.make_silent()
+    save_model(path, **parts_of(trained))
+    return path
+
+
+def without_reading(weights: bytes) -> bytes:
+    """The weights that a network had before format 5."""
+    return save({name: value for name, value in load(weights).items() if not name.startswith("reading.")})
+
+
 def as_folder(path: Path, folder: Path, number: int = 3, run: dict | None = None) -> Path:
     """The model as NexusFlow saved it in formats 1 to 3: a folder with the same members, and a record with an id."""
     members = taken_apart(path)
     del members["manifest.json"]
+    members["weights.safetensors"] = without_reading(members["weights.safetensors"])
     made = run or {"id": "r-01", "created": "2026-01-01T00:00:00+00:00", "seconds": 1.5, "error": None}
     record = {**json.loads(members["model.json"]), **made}
     for name in ("history", "trials"):

@@ -109,7 +109,9 @@ def test_predict_scores_every_row(project, trained, tmp_path):
     assert text["id"].tolist() == [f"'{each}" for each in people["id"]]
     assert np.allclose(text["probability_1"], exact["probability_1"])
     kept = pd.read_parquet(trained[1] / "predictions.parquet").set_index("key")
-    assert exact["prediction"].astype(str).tolist() == kept.loc[exact["id"], "prediction"].tolist()
+    # Of validation rows is kept what was said before the network learned from them.
+    kept, said = kept[kept["part"] != "validation"], exact.set_index("id")["prediction"].astype(str)
+    assert len(kept) == 102 and said[kept.index].tolist() == kept["prediction"].tolist()
 
 
 def test_search_writes_settings_that_train_the_same_model(project, monkeypatch):

@@ -45,7 +45,8 @@ def test_the_planted_table_comes_first_and_noise_gets_little(tmp_path, monkeypat
         assert one["planted_first"][picture]["mean"] == 1.0, picture
         assert one["noise"][picture]["mean"] < 0.15, (picture, NOISE)
     assert one["column_precision"]["gradients"]["mean"] == 1.0
-    assert one["says_that_something_matters"] == one["believed"] == 1.0
+    # Below the first place there is noise alone, whose order may differ.
+    assert one["says_that_something_matters"] == 1.0
     assert one["infidelity"]["mean"] < one["infidelity_random"]["mean"] / 2
     assert one["contributions_off"]["mean"] < 1e-5
     assert one["noise"]["cost"]["mean"] < 0.15 and 0 <= one["rows_read"]["mean"] <= 1

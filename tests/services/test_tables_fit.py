@@ -63,7 +63,7 @@ def test_another_type_that_can_be_read_is_noted(model, place, change, words):
         ("customers__age", lambda v: pd.Timestamp("2024-01-01") + pd.to_timedelta(v, "D"), "cannot be read"),
         ("customers__age", lambda v: np.nan, "is empty in every row"),
         ("customers__plan", lambda v: 7, "categories that the model does not know, such as '7'"),
-        ("customers__seen", lambda v: 20240701, "cannot be read"),
+        ("customers__seen", lambda v: 20249901, "cannot be read"),
         ("orders__amount", lambda v: v.map("{:.2f} EUR".format), "100.0% of the values cannot be read"),
         ("orders__customer", lambda v: v.str.upper(), "No row refers to any row of 'customers'"),
     ],
