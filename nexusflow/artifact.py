@@ -21,7 +21,7 @@ from nexusflow.data.preprocessing import Preprocessing
 from nexusflow.errors import ArtifactError, NexusFlowError
 from nexusflow.nn.nexusformer import NexusFormer
 from nexusflow.nn.unfilled import Unfilled
-from nexusflow.nxf import AGAIN, ENDING, check_tensors, pack, read_json, sha256, unpack, whole
+from nexusflow.nxf import AGAIN, ENDING, FORMAT, check_tensors, pack, read_json, sha256, unpack, whole
 from nexusflow.nxf_folder import LAST_FORMAT, old_json, read_folder
 from nexusflow.nxf_weights import NOTHING, Optimisation, as_stored, from_stored
 from nexusflow.train.calibrate import Calibration
@@ -29,7 +29,7 @@ from nexusflow.train.interval import Interval
 from nexusflow.train.run import Run
 
 # Files begin where folders ended.
-FIRST_FILE, FORMAT = LAST_FORMAT + 1, 5
+FIRST_FILE = LAST_FORMAT + 1
 # Format 1 knew no calibration: its models are as sure as training left them. Before format 3 no row modulated what its
 # tables say. Up to format 3 a model was a folder. Before format 5 rows had no answer of their own.
 NEW_IN = {"calibration.": 2, "modulation.": 3, "reading.": 5}

@@ -19,6 +19,8 @@ from typing import IO, Any
 
 from nexusflow.errors import ArtifactError
 
+# The form of the network and its record that files of this version hold.
+FORMAT = 5
 ENDING = ".nxf"
 MOST_JSON, MOST_WEIGHTS = 64 * 2**20, 2**31 - 2**20
 MOST_DEPTH = 64

@@ -103,7 +103,8 @@ def reach(insight: Insight, table: str, summary: MaskSummary) -> None:
     st.markdown(f"{doubt}{md_escape(reach_sentence(read, own=own))}")
     if not read.change_C.any():
         return
-    picked = summary.columns[int(summary.aggregate_C.argmax())]
+    # Of the same rows as what hiding tells.
+    picked = summary.columns[int(insight.masks()[table].aggregate_C.argmax())]
     moving = read.columns[int(read.change_C.argmax())]
     if picked == moving:
         said = (

@@ -1,8 +1,9 @@
 """What each part of the defaults is worth on development data: `python -m benchmarks.levers.ablation`
 
 Each cell is one training: a lever of `benchmarks.levers.parts` on a database of `benchmarks.levers.development` with
-one seed. Cells that are there are kept, so that it resumes. The effect is the score with the change less the score of
-the defaults with the same seed, larger being better; report.json and table.md lie beside this file.
+one seed. Cells that are there, made by the same code, are kept, so that it resumes. The effect is the score with the
+change less the score of the defaults with the same seed, larger being better; report.json and table.md lie beside this
+file.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ import numpy as np
 from benchmarks.levers.development import DEVELOPMENT
 from benchmarks.levers.parts import AS_IT_IS, LEVERS, Lever
 from benchmarks.levers.run import settings
+from benchmarks.relational.cell import code_fingerprint
 from benchmarks.relational.given import Given, Settings
 from benchmarks.report import spread, write_report
 from nexusflow.artifact import build_model
@@ -134,8 +137,15 @@ def _told(values: Mapping[str, Any], *, sign: bool = True) -> str:
     return number if len(values["values"]) < 2 else f"{number} ± {values['sd']:.4f}"
 
 
+@cache
+def _code() -> str:
+    return code_fingerprint()
+
+
 def _path(jobs: Path, lever: Lever, dataset: str, seed: int) -> Path:
-    digest = hashlib.sha256(json.dumps([lever.name, lever.settings, dataset, seed]).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(
+        json.dumps([lever.name, lever.settings, dataset, seed, _code()]).encode()
+    ).hexdigest()[:16]
     return jobs / f"{digest}.json"
 
 
@@ -166,7 +176,13 @@ def main(asked: Sequence[str] | None = None) -> None:
                 if outcome:
                     shown = f"{outcome['test']:.4f}, {outcome['seconds']:.0f} s"
                     print(f"{dataset}, {lever.name}, seed {seed}: {shown}", flush=True)
-    cells = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(given.jobs_dir.glob("*.json"))]
+    paths = [
+        _path(given.jobs_dir, lever, name, seed)
+        for seed in given.seeds
+        for lever in LEVERS
+        for name in DEVELOPMENT
+    ]
+    cells = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
     found = effects([one for one in cells if one])
     order = [name for name in DEVELOPMENT if name in found]
     found = {name: found[name] for name in order}

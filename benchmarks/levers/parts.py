@@ -55,7 +55,7 @@ def _no_rows(model: NexusFormer) -> None:
 
 
 def _no_reading(model: NexusFormer) -> None:
-    # Validation rows then leave it no share.
+    # The same for every row, it is given no share.
     _still(model.reading.read, *model.reading.bias.parameters())
 
 

@@ -197,7 +197,8 @@ def steps(folder: Path, batch: int, warm_up: int, repeats: int, seed: int, threa
         given = reader.batch(index)
         reading.append(1e3 * (time.process_time() - began))
         output = model(given)
-        loss = task_loss(task.kind, output.logit_BO, given.target_B) + output.loss
+        losses = [task_loss(task.kind, logit_BO, given.target_B) for logit_BO in output.answers_BO]
+        loss = torch.stack(losses).mean() + output.loss
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -25,27 +25,36 @@ def almost_keys(tables: TableSet, parent: str) -> Iterator[Problem]:
     table = tables[parent]
     if not FEWEST <= len(table) <= MOST:
         return
-    others = [other for name, other in tables.items() if name != parent and len(other) <= MOST]
+    others: list[ColumnFacts] | None = None
     for column in table.columns:
         key = gather_column(table, column)
-        spare = key.rows - len(key.distinct)
-        if not key.keyable or key.times or not 0 < spare <= (1 - ALMOST) * key.rows:
+        if not key.keyable or key.times or not 0 < key.rows - len(key.distinct) <= (1 - ALMOST) * key.rows:
             continue
+        others = _others(tables, parent) if others is None else others
         child = next(_referring(others, key), None)
         if child is not None:
             yield _almost(table, column, child)
 
 
-def _referring(others: list[Table], key: ColumnFacts) -> Iterator[str]:
+def _others(tables: TableSet, parent: str) -> list[ColumnFacts]:
+    """The columns of the other tables that could refer to any."""
+    found = [
+        gather_column(other, column)
+        for name, other in tables.items()
+        if name != parent and len(other) <= MOST
+        for column in sorted(other.columns)
+    ]
+    return [values for values in found if values.keyable and not values.times]
+
+
+def _referring(others: list[ColumnFacts], key: ColumnFacts) -> Iterator[str]:
     """The columns that look as if they referred to it, as table.column."""
-    for other in others:
-        for column in sorted(other.columns):
-            values = gather_column(other, column)
-            if not values.keyable or values.times or values.numeric != key.numeric:
-                continue
-            named = name_likeness(column, key.table, key.name) >= CLEAR_NAME
-            if refers_unnamed(values, key) or (named and values.share_in(key, HINTED) >= HINTED):
-                yield f"{other.name}.{column}"
+    for values in others:
+        if values.numeric != key.numeric:
+            continue
+        named = name_likeness(values.name, key.table, key.name) >= CLEAR_NAME
+        if refers_unnamed(values, key) or (named and values.share_in(key, HINTED) >= HINTED):
+            yield f"{values.table}.{values.name}"
 
 
 def _almost(table: Table, column: str, child: str) -> Problem:

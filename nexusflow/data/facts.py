@@ -50,8 +50,8 @@ class ColumnFacts:
 
     @property
     def times(self) -> bool:
-        """Whether it holds dates or times."""
-        return self.kind is Kind.TIMESTAMP
+        """Whether it holds dates or times; days in digits, as calendars have them, can be keys."""
+        return self.kind is Kind.TIMESTAMP and not self.numeric
 
     @cached_property
     def distinct(self) -> pd.Index:

@@ -91,7 +91,7 @@ def _guess_number(name: str, seen: pd.Series) -> tuple[Kind, str]:
             return Kind.CATEGORICAL, "numbers used as codes, by their name"
         if is_key_word_name(name, sure=True):
             return Kind.KEY, f"{distinct:,} different ids, by their name"
-    if _are_days(seen):
+    if _are_days(seen) and not is_key_word_name(name, sure=True):
         return Kind.TIMESTAMP, "every value writes a day in eight digits"
     return Kind.NUMERIC, "stored as numbers" if seen.min() < seen.max() else "the same number in every row"
 

@@ -26,6 +26,7 @@ ShouldStop = Callable[[], bool]
 Hook = Callable[..., None]
 # Rows times pairs of roles that are held at once.
 MOST_PAIRS, MOST_ROWS = 40_000, 256
+OF_ROWS = ("said", "scale", "read", "shape", "turns", "turned")
 
 
 class FlowStopped(Exception):
@@ -38,7 +39,9 @@ class Pieces:
 
     said [B, T, D] are the summaries before the row scales them by 1 + scale [B, D], its modulation of related roles;
     start [P, B, T, D] goes into each pass; kept [P * L, B, T, D] is each role's own summary beside carried
-    [P * L, B, T, T, D], what it took from each role; read and shape [B, T, O] are what the fusion adds up.
+    [P * L, B, T, T, D], what it took from each role; read and shape [B, T, O] are what the fusion adds up. turns [B, H]
+    are the scales, less 1, by which the row turns up or down what the rows of related roles say in shape, and turned
+    [B, T, O] is what they change in it, as against their mean.
     """
 
     said: Tensor
@@ -48,11 +51,13 @@ class Pieces:
     carried: Tensor
     read: Tensor
     shape: Tensor
+    turns: Tensor
+    turned: Tensor
 
     def mean(self) -> "Pieces":
         """The mean over rows."""
         of_passes = {name: getattr(self, name).mean(dim=1) for name in ("start", "kept", "carried")}
-        of_rows = {name: getattr(self, name).mean(dim=0) for name in ("said", "scale", "read", "shape")}
+        of_rows = {name: getattr(self, name).mean(dim=0) for name in OF_ROWS}
         return Pieces(**of_passes, **of_rows)
 
 
@@ -82,16 +87,16 @@ def flow(
     """How much each of these examples draws on each role, and how far each look of a role at another moved it.
 
     `drawn_BT` follows back what the fusion reads of each role, through passes and blocks, by the squared lengths of
-    what a role kept and took (attention rollout, Abnar & Zuidema 2020, over values); what features say by themselves
-    is drawn from their own role. `moved_PLBTT` is how far the logit (of the predicted class, where there are several)
-    moved because a role took what it took and not the mean, to the first order; 0 in passes that a row did not use.
-    FlowStopped where asked to stop.
+    what a role kept and took (attention rollout, Abnar & Zuidema 2020, over values); what features and rows say by
+    themselves is drawn from their own role, but for what the row's own scaling changes in it. `moved_PLBTT` is how far
+    the logit (of the predicted class, where there are several) moved because a role took what it took and not the mean,
+    to the first order; 0 in passes that a row did not use. FlowStopped where asked to stop.
     """
     drawn, moved = [], []
     multiclass, blocks = reader.preprocessing.task.kind is TaskKind.MULTICLASS, len(trained.model.blocks)
     for index in _parts(reader, index_N, should_stop):
         with torch.enable_grad():
-            pieces, changes, (logit_BO, passes_B) = _run(trained.model, reader, index)
+            pieces, changes, (logit_BO, passes_B) = _run(trained.model, reader, index, mean.turns)
             chosen = logit_BO.max(dim=1).values if multiclass else logit_BO[:, 0]
             slopes = torch.autograd.grad(chosen.sum(), changes, allow_unused=True)
         slope = torch.stack(
@@ -132,7 +137,16 @@ def _drawn(pieces: Pieces, mean: Pieces, passes_B: Tensor, blocks: int) -> Tenso
         after = _mixed(stays, after, takes.sum(dim=2), _shares(takes) @ after)
         flow_BTT = torch.where((passes_B > turn)[:, None, None], after, flow_BTT)
     read = _length(pieces.read, mean.read)
-    return torch.einsum("bt,bts->bs", read, flow_BTT) + _length(pieces.shape, mean.shape)
+    return torch.einsum("bt,bts->bs", read, flow_BTT) + _by_themselves(pieces, mean)
+
+
+def _by_themselves(pieces: Pieces, mean: Pieces) -> Tensor:
+    """[B, T]: what features and rows say without attention, of which the row has what its scaling changes."""
+    whole = _length(pieces.shape, mean.shape)
+    by_row, by_itself = (pieces.turned**2).sum(dim=-1), _length(pieces.shape - pieces.turned, mean.shape)
+    part = whole * by_row / (by_row + by_itself).clamp(min=1e-20)
+    stays = whole - part
+    return torch.cat([stays[:, :1] + part.sum(dim=1, keepdim=True), stays[:, 1:]], dim=1)
 
 
 def _modulated(pieces: Pieces, mean: Pieces, own_BTT: Tensor) -> Tensor:
@@ -162,9 +176,12 @@ def _mixed(one_BT: Tensor, first: Tensor, other_BT: Tensor, second: Tensor) -> T
 
 
 def _run(
-    model: NexusFormer, reader: Reader, index: Rows
+    model: NexusFormer, reader: Reader, index: Rows, usual_H: Tensor | None = None
 ) -> tuple[Pieces, list[Tensor], tuple[Tensor, Tensor]]:
-    """The pieces of these examples' answers, the changes by attention, and the logits with the passes used."""
+    """The pieces of these examples' answers, the changes by attention, and the logits with the passes used.
+
+    `usual_H` are the scales against which the rows' own answer is seen, where they are known.
+    """
     starts: list[Tensor] = []
     kept: list[Tensor] = []
     carried: list[Tensor] = []
@@ -184,8 +201,18 @@ def _run(
     def scales(module: nn.Module, given: tuple[Tensor, ...], answer: tuple[Tensor, Tensor]) -> None:
         scaled.extend([given[0].detach(), answer[1].detach()])
 
+    turns: list[Tensor] = []
+    turned: list[Tensor] = []
+
+    def reads(module: nn.Module, given: tuple[Tensor, ...], answer: tuple[Tensor, Tensor]) -> None:
+        with torch.no_grad():
+            x_BTSD, filled_BTS = given
+            turns.append(model.reading.scale_of(x_BTSD, filled_BTS))
+            usual = turns[0] if usual_H is None else usual_H.expand_as(turns[0])
+            turned.append(answer[1] - model.reading.added(x_BTSD, filled_BTS, usual))
+
     batch = reader.batch(index).to(next(model.parameters()).device)
-    with _hooked(model, begins, looks, scales):
+    with _hooked(model, begins, looks, scales, reads):
         output = model(batch, record=True)
     shape = output.shape_BTO.detach()
     pieces = Pieces(
@@ -196,15 +223,18 @@ def _run(
         carried=torch.stack(carried),
         read=output.contribution_BTO.detach() - shape,
         shape=shape,
+        turns=turns[0],
+        turned=turned[0].detach() * model.reading.share * model.calibration.scale,
     )
     return pieces, changes, (output.logit_BO, output.passes_B)
 
 
 @contextmanager
-def _hooked(model: NexusFormer, begins: Hook, looks: Hook, scales: Hook) -> Iterator[None]:
-    """Watches the model's blocks and its modulation for as long as this lasts."""
+def _hooked(model: NexusFormer, begins: Hook, looks: Hook, scales: Hook, reads: Hook) -> Iterator[None]:
+    """Watches the model's blocks, its modulation and what its rows say for as long as this lasts."""
     blocks = list(model.blocks)
     hooks = [model.modulation.register_forward_hook(scales), blocks[0].register_forward_pre_hook(begins)]
+    hooks += [model.reading.register_forward_hook(reads)]
     hooks += [block.cross.register_forward_hook(looks) for block in blocks]  # type: ignore[union-attr]
     try:
         yield

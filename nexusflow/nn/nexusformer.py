@@ -14,6 +14,7 @@ Axis letters: B seeds, T roles, S slots, D width, P pair width, O outputs, A sum
 
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -131,7 +132,11 @@ class NexusFormer(nn.Module):
         rows = self.encode(tokens) if rows is None else rows
         given, start = self.gather(batch, rows, tokens, hidden)
         refined = self.refinement(
-            lambda state: self.one_pass(given, start, state), start, passes_B, record=record
+            lambda state: self.one_pass(given, start, state),
+            start,
+            passes_B,
+            record=record,
+            share=1 - self.reading.share,
         )
         return self.answer(batch, rows, given, refined, record=record)
 
@@ -208,10 +213,8 @@ class NexusFormer(nn.Module):
         """One refinement pass: the next state, contributions, auxiliary loss, and what each block looked at."""
         m_BTD, z_BTTP = self.refinement.recycle(start, state)
         loss, traces = m_BTD.new_zeros(()), []
-        spare = self.checkpointing and self.training and torch.is_grad_enabled()
         for block in self.blocks:
-            work = partial(checkpoint, block, use_reentrant=False) if spare else block
-            m_BTD, z_BTTP, extra, trace = work(m_BTD, z_BTTP, given)
+            m_BTD, z_BTTP, extra, trace = self._spared(block)(m_BTD, z_BTTP, given)
             loss = loss + extra
             traces.append(trace)
         logit_BO, contribution_BTO = self.fusion(m_BTD, given.present_BT, given.shape_BTO)
@@ -222,7 +225,7 @@ class NexusFormer(nn.Module):
     ) -> ModelOutput:
         """The prediction with what it is made up of."""
         losses = [output.loss for output in rows.values() if output.loss is not None]
-        said_BO, added_BTO = self.reading(given.x_BTSD, given.filled_BTS)
+        said_BO, added_BTO = self._spared(self.reading)(given.x_BTSD, given.filled_BTS)
         share = self.reading.share
         answer = ModelOutput(
             logit_BO=torch.lerp(refined.logit_BO, said_BO, share),
@@ -238,6 +241,11 @@ class NexusFormer(nn.Module):
             answers_BO=(refined.logit_BO, said_BO),
         )
         return self.calibration(answer)
+
+    def _spared(self, part: nn.Module) -> Callable[..., Any]:
+        """The part, of which only what goes in is kept for the gradient where memory is spared."""
+        spare = self.checkpointing and self.training and torch.is_grad_enabled()
+        return partial(checkpoint, part, use_reentrant=False) if spare else part
 
     def _without_own_cells(self, batch: Batch, row_BTSD: Tensor, seed_B: Tensor) -> Tensor:
         """The seeds' own slot filled with what an all-missing row gives; other slots may share the row and keep it."""

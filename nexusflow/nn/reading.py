@@ -45,15 +45,22 @@ class RowReading(nn.Module):
 
     def forward(self, x_BTSD: Tensor, filled_BTS: Tensor) -> tuple[Tensor, Tensor]:
         """The logits [B, O], and what each role adds to them [B, T, O]: nothing without a row."""
+        added_BTO = self.added(x_BTSD, filled_BTS, self.scale_of(x_BTSD, filled_BTS))
+        return self.bias.weight[0] + added_BTO.sum(dim=1), added_BTO
+
+    def scale_of(self, x_BTSD: Tensor, filled_BTS: Tensor) -> Tensor:
+        """By how much, less 1, the seeds' own rows scale what other roles say [B, H]."""
+        return self.scale(x_BTSD[:, 0, 0] * filled_BTS[:, 0, :1])
+
+    def added(self, x_BTSD: Tensor, filled_BTS: Tensor, scale_BH: Tensor) -> Tensor:
+        """What each role adds [B, T, O], scaled by these."""
         there = filled_BTS.unsqueeze(-1).to(x_BTSD.dtype)
         x = (x_BTSD + self.row(x_BTSD)) * there
         mean_BTD = x.sum(dim=2) / there.sum(dim=2).clamp(min=1)
         h = torch.einsum("btd,tdh->bth", self.norm(mean_BTD), self.up) + self.shift.weight
-        scale_BH = self.scale(x_BTSD[:, 0, 0] * there[:, 0, 0])
         h = torch.cat([h[:, :1], h[:, 1:] * (1 + scale_BH.unsqueeze(1))], dim=1)
         added_BTO = torch.einsum("bth,tho->bto", self.dropout(torch.relu(h)), self.read)
-        added_BTO = added_BTO * filled_BTS.any(dim=-1, keepdim=True)
-        return self.bias.weight[0] + added_BTO.sum(dim=1), added_BTO
+        return added_BTO * filled_BTS.any(dim=-1, keepdim=True)
 
     def make_silent(self) -> None:
         """Leave the answer to the summaries, as in models that were saved before rows had one."""

@@ -61,11 +61,19 @@ class Refinement(nn.Module):
         m_BTD = torch.cat([m_BTD[:, :1] + seed, m_BTD[:, 1:]], dim=1)
         return m_BTD, start.z_BTTP + self.norm_z(state.z_BTTP)
 
-    def forward(self, one_pass: OnePass, start: State, passes_B: Tensor | None, *, record: bool) -> Refined:
-        """Run the passes; `passes_B` fixes their number per row."""
+    def forward(
+        self,
+        one_pass: OnePass,
+        start: State,
+        passes_B: Tensor | None,
+        *,
+        record: bool,
+        share: Tensor | float = 1.0,
+    ) -> Refined:
+        """Run the passes; `passes_B` fixes their number per row. Of the whole answer `share` is what they refine."""
         if self.training and passes_B is None:
             return self._train(one_pass, start)
-        return self._infer(one_pass, start, passes_B, record=record)
+        return self._infer(one_pass, start, passes_B, record=record, share=share)
 
     def _train(self, one_pass: OnePass, start: State) -> Refined:
         passes = int(torch.randint(1, self.most + 1, ()))
@@ -78,7 +86,15 @@ class Refinement(nn.Module):
         count = torch.full((len(state.logit_BO),), passes, device=state.logit_BO.device)
         return Refined(logit_BO=state.logit_BO, contribution_BTO=contribution, passes_B=count, loss=loss)
 
-    def _infer(self, one_pass: OnePass, start: State, passes_B: Tensor | None, *, record: bool) -> Refined:
+    def _infer(
+        self,
+        one_pass: OnePass,
+        start: State,
+        passes_B: Tensor | None,
+        *,
+        record: bool,
+        share: Tensor | float,
+    ) -> Refined:
         state = State(m_BTD=start.m_BTD, z_BTTP=start.z_BTTP, logit_BO=None)
         traces: list[list[BlockTrace]] = []
         pairs: list[Tensor] = []
@@ -91,7 +107,7 @@ class Refinement(nn.Module):
                 running = torch.ones(len(logit), dtype=torch.bool, device=logit.device)
                 passes = torch.ones(len(logit), dtype=torch.int64, device=logit.device)
             else:
-                moved = (state.logit_BO - logit).abs().amax(dim=1)
+                moved = share * (state.logit_BO - logit).abs().amax(dim=1)
                 logit = torch.where(running[:, None], state.logit_BO, logit)
                 parts = torch.where(running[:, None, None], contribution, parts)
                 passes = torch.where(running, number, passes)

@@ -11,6 +11,7 @@ from nexusflow.config import RunConfig
 from nexusflow.data.schema import Schema
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Task
+from nexusflow.nxf import FORMAT
 from nexusflow.services.learn import reached
 from nexusflow.services.storage import RunStore, read_json, write_bytes, write_json
 
@@ -90,6 +91,7 @@ def versions() -> dict[str, str]:
 
     return {
         "NexusFlow": nexusflow.__version__,
+        "model format": str(FORMAT),
         "PyTorch": version("torch"),
         "LightGBM": version("lightgbm"),
         "Python": platform.python_version(),

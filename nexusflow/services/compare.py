@@ -68,7 +68,7 @@ def comparable(runs: Sequence[Run]) -> str:
         return "Their regimes differ: not the same rows could be read."
     if len({frozenset(task.classes) for task in tasks}) > 1:
         return "The target had other classes."
-    if len({task.classes for task in tasks}) > 1:
+    if tasks[0].kind is TaskKind.BINARY and len({task.classes for task in tasks}) > 1:
         return "They state the chances of different classes."
     return ""
 

@@ -168,11 +168,12 @@ def _other_versions(asked: Asked) -> list[Problem]:
     now = versions()
     return [
         _changed(
-            f"The run was started with {name} {before}; here is {now.get(name, 'none')}. Numbers could differ.",
+            f"The run was started with {name} {asked.versions.get(name, 'unknown')}; here is {here}. "
+            "Numbers could differ.",
             "Install that version to resume it, or train anew.",
         )
-        for name, before in asked.versions.items()
-        if now.get(name) != before
+        for name, here in now.items()
+        if asked.versions.get(name) != here
     ]
 
 

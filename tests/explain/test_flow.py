@@ -1,5 +1,7 @@
 """What attention carried: it sums to what attention changed, and its first order is a derivative."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -98,7 +100,7 @@ def test_what_the_row_scales_comes_from_the_row() -> None:
 
     def came_from(said: Tensor, scale: Tensor) -> Tensor:
         rest = {name: said[None] for name in ("start", "kept", "carried")}
-        pieces = Pieces(said=said, scale=scale, read=said, shape=said, **rest)
+        pieces = Pieces(said=said, scale=scale, read=said, shape=said, turns=scale, turned=said, **rest)
         return flow_module._modulated(pieces, pieces.mean(), own)
 
     torch.testing.assert_close(came_from(differing, same), own)
@@ -121,3 +123,24 @@ def test_it_stops_when_asked(opened: tuple[TrainedModel, Reader]) -> None:
         reference(*opened, INDEX, should_stop=lambda: True)
     with pytest.raises(ValueError, match="no example"):
         reference(*opened, INDEX[:0])
+
+
+def test_what_the_row_turns_up_in_what_rows_say_comes_from_the_row() -> None:
+    draw = torch.Generator().manual_seed(0)
+    said, some = torch.randn(6, 3, 1, generator=draw), torch.randn(6, 3, 1, generator=draw)
+    some[:, 0] = 0
+
+    def came_from(turned: Tensor) -> Tensor:
+        rest = {name: said[None] for name in ("start", "kept", "carried")}
+        pieces = Pieces(
+            said=said, scale=said, read=said, shape=said + turned, turns=said, turned=turned, **rest
+        )
+        mean = replace(pieces.mean(), shape=said.mean(dim=0))
+        return flow_module._by_themselves(pieces, mean)
+
+    own = came_from(torch.zeros(6, 3, 1))
+    torch.testing.assert_close(own, ((said - said.mean(dim=0)) ** 2).sum(dim=-1))
+    split = came_from(some)
+    whole = ((said + some - said.mean(dim=0)) ** 2).sum(dim=-1)
+    torch.testing.assert_close(split.sum(dim=1), whole.sum(dim=1))
+    assert (split[:, 1:] < whole[:, 1:]).all() and (split[:, 0] > whole[:, 0]).all()

@@ -40,9 +40,17 @@ def _all(reader: Reader) -> Batch:
     return reader.batch(np.arange(len(reader)))
 
 
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 @pytest.mark.parametrize("use_moe", [False, True])
-def test_contributions_sum_to_the_prediction(reader: Reader, use_moe: bool) -> None:
-    output = _model(reader, use_moe=use_moe)(_all(reader))
+def test_contributions_sum_to_the_prediction(reader: Reader, use_moe: bool, share: float) -> None:
+    model = _model(reader, use_moe=use_moe)
+    model.reading.share.fill_(share)
+    for bias in (model.reading.bias, model.fusion.bias):
+        torch.nn.init.normal_(bias.weight)
+    output = model(_all(reader), record=True)
+    first, second = output.answers_BO
+    torch.testing.assert_close(output.logit_BO, (1 - share) * first + share * second)
+    assert torch.equal(output.evidence.prediction_PBO[-1], output.logit_BO)
     total = output.bias_O + output.contribution_BTO.sum(dim=1)
     torch.testing.assert_close(total, output.logit_BO, atol=1e-5, rtol=0)
     assert (output.contribution_BTO[~output.present_BT] == 0).all()
@@ -155,6 +163,12 @@ def test_fixed_passes_give_what_was_recorded_after_them(reader: Reader) -> None:
         fixed = model(batch, passes_B=torch.full((batch.size,), passes))
         assert torch.equal(fixed.logit_BO, trace[passes - 1])
         assert (fixed.passes_B == passes).all()
+
+
+def test_where_rows_alone_answer_nothing_is_refined(reader: Reader) -> None:
+    model = _model(reader, convergence_threshold=1e-9)
+    model.reading.share.fill_(1.0)
+    assert (model(_all(reader)).passes_B == 2).all()
 
 
 def test_a_row_stops_once_it_stands_still(reader: Reader) -> None:
