@@ -3,12 +3,10 @@
 Platt scaling for two classes and temperature scaling for more (Guo et al. 2017, sections 4.1 and 4.2). The scale is
 above zero, so the order of the rows by probability stays, and with it every score of ranks.
 
-Rows of one time share its luck (a storm delays every flight of its day), so that many rows may say as little as few.
-They are taken in blocks of time, and count for as many rows as their blocks agree like (a quasi-likelihood whose
-dispersion is that between blocks, Wedderburn 1974).
+Rows are taken in blocks of time (`nexusflow.train.blocks`), and count for as many rows as their blocks agree like (a
+quasi-likelihood whose dispersion is that between blocks, Wedderburn 1974).
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -17,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nexusflow.data.task import TaskKind
+from nexusflow.train.blocks import Blocks, error_of_mean, time_blocks
 from nexusflow.train.interval import FOLDS, Interval, fit_interval
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.floating[Any]]
 Classes = npt.NDArray[np.int64]
 FEWEST_ROWS, FEWEST_OF_A_CLASS = 50, 10
-BLOCKS = 10
 # Standard deviations of the log of the scale and of the shift before any row is seen: few rows move them little.
 PRIOR = np.array([0.3, 0.3])
 # The gain over rows left out must exceed this share of its standard error.
@@ -95,7 +93,7 @@ def calibrate(
     counts = np.bincount(class_N, minlength=2)
     if len(target) < FEWEST_ROWS or (kind is TaskKind.BINARY and counts.min() < FEWEST_OF_A_CLASS):
         return nothing
-    block_N = _blocks(cutoff_N[known])
+    block_N = time_blocks(cutoff_N[known])
     if not _pays(kind, class_N, logit, block_N):
         return nothing
     found = _fit(kind, class_N, logit, block_N)
@@ -104,16 +102,7 @@ def calibrate(
     return replace(nothing, scale=scale, shift=shift)
 
 
-def _blocks(cutoff_N: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """About ten blocks of rows that follow each other in time, or drawn at random where all have one time."""
-    edges = np.unique(np.quantile(cutoff_N.astype(np.float64), np.linspace(0, 1, BLOCKS + 1)[1:-1]))
-    block_N = np.unique(np.searchsorted(edges, cutoff_N, side="right"), return_inverse=True)[1]
-    if block_N.max() >= FOLDS - 1:
-        return np.asarray(block_N, dtype=np.int64)
-    return np.random.default_rng(0).permutation(len(cutoff_N)) % BLOCKS
-
-
-def _pays(kind: TaskKind, class_N: Classes, logit_NO: Floats, block_N: Classes) -> bool:
+def _pays(kind: TaskKind, class_N: Classes, logit_NO: Floats, block_N: Blocks) -> bool:
     """Whether calibration lowers the log loss of blocks that it was fitted without."""
     gains = np.empty(len(class_N))
     for fold in range(FOLDS):
@@ -121,12 +110,10 @@ def _pays(kind: TaskKind, class_N: Classes, logit_NO: Floats, block_N: Classes) 
         found = _fit(kind, class_N[~out], logit_NO[~out], block_N[~out])
         before, after = (_losses(kind, class_N[out], logit_NO[out], x)[0] for x in (np.zeros(2), found))
         gains[out] = before - after
-    by_block = np.bincount(block_N, weights=gains - gains.mean())
-    error = math.sqrt((by_block**2).sum() * len(by_block) / (len(by_block) - 1)) / len(gains)
-    return bool(gains.mean() > DOUBT * error)
+    return bool(gains.mean() > DOUBT * error_of_mean(gains, block_N))
 
 
-def _fit(kind: TaskKind, class_N: Classes, logit_NO: Floats, block_N: Classes) -> npt.NDArray[np.float64]:
+def _fit(kind: TaskKind, class_N: Classes, logit_NO: Floats, block_N: Blocks) -> npt.NDArray[np.float64]:
     """The log of the scale, and the shift (0 for several classes), most likely after these rows."""
     from scipy.optimize import minimize
 
@@ -145,7 +132,7 @@ def _fit(kind: TaskKind, class_N: Classes, logit_NO: Floats, block_N: Classes) -
     return most_likely(_dispersion(slope_N2, block_N))
 
 
-def _dispersion(slope_N2: Floats, block_N: Classes) -> float:
+def _dispersion(slope_N2: Floats, block_N: Blocks) -> float:
     """How many times more the blocks differ than rows by themselves would make them, at least 1."""
     present = np.unique(block_N, return_inverse=True)[1]
     sums = np.stack([np.bincount(present, weights=slope) for slope in slope_N2.T])

@@ -71,11 +71,12 @@ class Choosing:
 
         # What is the same for every row tells no row from another; a mean with it would only shrink.
         silent = len(said) > 1 and not bool(second.std(dim=0).any())
-        share = (
-            0.0
-            if silent
-            else weigh(lambda share: row_losses(self.kind, target, preprocessing.unscale(whole(share))))
-        )
+        share = 0.0
+        if not silent:
+            share = weigh(
+                lambda share: row_losses(self.kind, target, preprocessing.unscale(whole(share))),
+                self.reader.examples.cutoff_N[self.drawn_N],
+            )
         model.reading.share.fill_(share)
         logit_NO = whole(share)
         scaled = torch.from_numpy(preprocessing.scale(target))

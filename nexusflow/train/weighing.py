@@ -1,6 +1,5 @@
 """How much of the whole is the rows' own answer, by what validation rows say of it."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -8,17 +7,18 @@ import numpy as np
 import numpy.typing as npt
 
 from nexusflow.nn.reading import HALF
+from nexusflow.train.blocks import error_of_mean, time_blocks
 
 Floats = npt.NDArray[np.floating[Any]]
 # What the second answer may be given of the whole, other than half.
 SHARES = (0.0, 0.25, 0.75, 1.0)
 
 
-def weigh(losses_of: Callable[[float], Floats]) -> float:
+def weigh(losses_of: Callable[[float], Floats], cutoff_N: npt.NDArray[np.int64]) -> float:
     """The share of the second of two answers: half, or that of least loss where it is clearly better.
 
     `losses_of` tells the loss of each row [N] with a share, NaN where none is known. Stacking (Wolpert 1992) by one
-    weight of five; clearly is by more than the standard error of the gain over the rows.
+    weight of five; clearly is by more than the standard error of the gain, whose blocks of time are each one draw.
     """
     half = losses_of(HALF)
     known = ~np.isnan(half)
@@ -27,4 +27,4 @@ def weigh(losses_of: Callable[[float], Floats]) -> float:
     others = {share: losses_of(share)[known] for share in SHARES}
     best = min(others, key=lambda share: float(others[share].mean()))
     gain = half[known] - others[best]
-    return best if gain.mean() > gain.std(ddof=1) / math.sqrt(len(gain)) else HALF
+    return best if gain.mean() > error_of_mean(gain, time_blocks(cutoff_N[known])) else HALF

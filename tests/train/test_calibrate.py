@@ -113,17 +113,6 @@ def test_times_that_agree_are_mended_like_rows_without_a_time(kind):
     assert dated.scale == pytest.approx(fitted(kind, target, logit).scale, rel=0.05) and dated.moves
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.integers(50, 400), st.integers(1, 400), st.integers(0, 10**6))
-def test_blocks_follow_each_other_in_time(rows, times, seed):
-    cutoff = np.random.default_rng(seed).integers(0, times, rows) * 10**9
-    block = module._blocks(cutoff)
-    assert set(block) == set(range(block.max() + 1)) and 5 <= block.max() + 1 <= module.BLOCKS
-    spans = [(cutoff[block == b].min(), cutoff[block == b].max()) for b in range(block.max() + 1)]
-    in_order = all(a[1] < b[0] for a, b in zip(spans, spans[1:], strict=False))
-    assert in_order or len(np.unique(cutoff)) < 4 * module.BLOCKS
-
-
 @pytest.mark.parametrize("rows", [60, 200, 1000])
 def test_what_is_well_calibrated_is_on_average_not_harmed_beyond_noise(rows):
     """In nats of log loss on many new rows, over forty draws of the validation rows."""

@@ -63,12 +63,24 @@ def test_two_that_are_alike_have_half_each():
     assert weighed(SIGNAL, SIGNAL) == weighed(NOISE, NOISE) == HALF
 
 
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
 def test_a_gain_within_its_error_moves_nothing():
-    luck = np.random.default_rng(0).normal(size=50)
-    losses = {share: luck * (share - HALF) - 0.02 * share for share in (0.0, 0.25, 0.5, 0.75, 1.0)}
-    assert weigh(losses.__getitem__) == HALF
-    assert weigh(lambda share: np.full(50, 1 - share) + 0.001 * luck) == 1.0
-    assert weigh(lambda share: np.full(5, np.nan)) == HALF
+    luck, times = np.random.default_rng(0).normal(size=50), np.arange(50)
+    losses = {share: luck * (share - HALF) - 0.02 * share for share in SHARES}
+    assert weigh(losses.__getitem__, times) == HALF
+    assert weigh(lambda share: np.full(50, 1 - share) + 0.001 * luck, times) == 1.0
+    assert weigh(lambda share: np.full(5, np.nan), times[:5]) == HALF
+
+
+def test_a_gain_of_few_days_is_their_luck_and_the_same_gain_of_all_days_is_none():
+    """Two days of ten gain what their 200 of 1,000 rows would make clear if rows were drawn one by one."""
+    day, rng = np.repeat(np.arange(10), 100), np.random.default_rng(0)
+    gain = np.where(day < 2, 1.0, -0.12) + rng.normal(0, 0.3, 1000)
+    losses = {share: -gain * share for share in SHARES}
+    assert weigh(losses.__getitem__, day) == HALF
+    assert weigh(losses.__getitem__, rng.permutation(day)) == 1.0
 
 
 def test_both_answers_learn_and_the_epoch_that_is_kept_has_its_share():
