@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from nexusflow.explain.explanation import Flip, Flips
 
 _WORKSPACE = "workspace_id"
-_RUN = "chosen_run"
-_ROW = "chosen_row"
+_RUN, _ROW = "chosen_run", "chosen_row"
 _NEWS = "news"
 _FOUND = "found"
 _UPLOADS = "uploads_done"
@@ -64,6 +63,7 @@ def workspace() -> Workspace:
     except NexusFlowError:
         known = secrets.token_hex(16)
         opened = _open_workspace(known, home())
+        st.toast("No project has this address; this is a new one.", icon=":material/info:")
     st.session_state[_WORKSPACE] = known
     if asked != known:
         st.query_params["ws"] = known

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.planted.database import NOISE, TARGETS
-from benchmarks.relational.cell import ROOT, write_json
+from benchmarks.relational.cell import ROOT, code_fingerprint, write_json
 from benchmarks.report import spread, write_report
 
 HERE = Path(__file__).parent
@@ -73,7 +73,8 @@ def work(asked: Asked, kept: Path) -> dict[str, Any]:
     taught = time.perf_counter()
     found = measure(asked.target, trained, reader, probability_N, rows=asked.rows)
     ended = time.perf_counter()
-    return {**asdict(asked), "seconds": {"training": taught - began, "pictures": ended - taught}, **found}
+    seconds = {"training": taught - began, "pictures": ended - taught}
+    return {**asdict(asked), "code": code_fingerprint(), "seconds": seconds, **found}
 
 
 def measured(path: Path) -> bool:
@@ -221,7 +222,10 @@ def main(given: Sequence[str] | None = None) -> None:
             subprocess.run([*command, "--jobs-dir", str(asked.jobs_dir)], cwd=ROOT, check=True)
         outcomes.append(json.loads(path.read_text(encoding="utf-8")))
         print(f"{one.target} seed {one.seed}: {outcomes[-1]['sentence']}", flush=True)
-    report = summarize(outcomes)
+    codes = {str(outcome.get("code", "unknown")) for outcome in outcomes}
+    if codes != {code_fingerprint()}:
+        print("Some figures were made by other code; a new --jobs-dir makes all again.")
+    report = {"codes": sorted(codes), **summarize(outcomes)}
     write_report(asked.out, {"plan": [asdict(one) for one in plan]}, report)
     (asked.out / "table.md").write_text(table(report), encoding="utf-8")
     print(f"\n{table(report)}")

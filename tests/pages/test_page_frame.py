@@ -63,6 +63,7 @@ def test_an_address_that_is_no_workspace_is_replaced(
     app.run()
     assert not app.exception
     assert app.query_params["ws"] != bad
+    assert [toast.value for toast in app.toast] == ["No project has this address; this is a new one."]
 
 
 def test_a_page_opened_by_its_address_on_a_fresh_server_has_its_frame(
