@@ -55,6 +55,26 @@ class Calibration:
         """The logits before it was applied."""
         return np.asarray((logit_NO - self.shift) / self.scale)
 
+    def with_level_of(self, logit_NO: Floats) -> "Calibration":
+        """The same scale with the shift that leaves the mean chance of these binary logits [N, 1] as it is.
+
+        For a network that has learned from the rows since: how often they were positive it knows by itself, and would
+        count it twice; how sure it may be of rows that it has not seen, it learned nothing of.
+        """
+        from scipy.optimize import brentq
+        from scipy.special import expit
+
+        if not self.moves or logit_NO.shape[1] != 1:
+            return self
+        logit = logit_NO.astype(np.float64)
+        level = float(expit(logit).mean())
+
+        def too_high(shift: float) -> float:
+            return float(expit(self.scale * logit + shift).mean()) - level
+
+        far = (1 + self.scale) * float(np.abs(logit).max()) + 1
+        return replace(self, shift=float(np.float32(brentq(too_high, -far, far))))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and dicts, as `from_dict` reads them."""
         return {**vars(self), "interval": self.interval.to_dict() if self.interval else None}

@@ -88,11 +88,17 @@ class Choosing:
             raise TrainingError(f"Validation predictions are not finite after epoch {epoch}. {WAY_OUT}")
         return logit_NO
 
-    def calibrate(self, model: NexusFormer, said_NO: Logits) -> tuple[Calibration, dict[str, float]]:
-        """Make the network as sure as they say, from what it said of all or of those that choose; its scores then."""
+    def calibrate(
+        self, model: NexusFormer, said_NO: Logits, *, learned: bool
+    ) -> tuple[Calibration, dict[str, float]]:
+        """Make the network as sure as they say, from what it said of all or of those that choose; its scores then.
+
+        `learned`: the network has learned from them since.
+        """
         of_N = self.rows_N if len(said_NO) == len(self.rows_N) else self.drawn_N
         preprocessing, examples = self.reader.preprocessing, self.reader.examples
         target, cutoff_N = examples.target_N[of_N], examples.cutoff_N[of_N]
         found = calibrate(preprocessing, target, said_NO, self.interval, cutoff_N=cutoff_N)
+        found = found.with_level_of(said_NO) if learned else found
         model.calibration.fill(found.scale, found.shift)
         return found, score(self.kind, target, preprocessing.unscale(found.apply(said_NO)))

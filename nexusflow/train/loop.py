@@ -263,9 +263,9 @@ class _Fit:
 
     def _result(self, *, stopped: bool) -> FitResult:
         calibration, metrics, whole = Calibration(), dict[str, float](), None
-        said = self.at.said
+        said, refitted = self.at.said, self.training.refit and self.at.phase is Phase.DONE
         if said is not None:
-            calibration, metrics = self.choosing.calibrate(self.plain, said)
+            calibration, metrics = self.choosing.calibrate(self.plain, said, learned=refitted)
             whole = calibration.apply(said) if len(said) == len(self.choosing.rows_N) else None
         self.plain.eval()
         return FitResult(
@@ -275,7 +275,7 @@ class _Fit:
             metrics=metrics,
             validation_logit_NO=whole,
             stopped=stopped,
-            refitted=self.training.refit and self.at.phase is Phase.DONE,
+            refitted=refitted,
             seconds=self.keeper.now,
         )
 

@@ -10,15 +10,16 @@ from nexusflow.nn.reading import HALF
 from nexusflow.train.blocks import error_of_mean, time_blocks
 
 Floats = npt.NDArray[np.floating[Any]]
-# What the second answer may be given of the whole, other than half.
+# What the second answer may be given of the whole, other than half, where it gains more than so many standard errors.
 SHARES = (0.0, 0.25, 0.75, 1.0)
+CLEAR = 2.0
 
 
 def weigh(losses_of: Callable[[float], Floats], cutoff_N: npt.NDArray[np.int64]) -> float:
     """The share of the second of two answers: half, or that of least loss where it is clearly better.
 
     `losses_of` tells the loss of each row [N] with a share, NaN where none is known. Stacking (Wolpert 1992) by one
-    weight of five; clearly is by more than the standard error of the gain, whose blocks of time are each one draw.
+    weight of five; clearly is by more than twice the standard error of its gain, each block of time being one draw.
     """
     half = losses_of(HALF)
     known = ~np.isnan(half)
@@ -27,4 +28,4 @@ def weigh(losses_of: Callable[[float], Floats], cutoff_N: npt.NDArray[np.int64])
     others = {share: losses_of(share)[known] for share in SHARES}
     best = min(others, key=lambda share: float(others[share].mean()))
     gain = half[known] - others[best]
-    return best if gain.mean() > error_of_mean(gain, time_blocks(cutoff_N[known])) else HALF
+    return best if gain.mean() > CLEAR * error_of_mean(gain, time_blocks(cutoff_N[known])) else HALF

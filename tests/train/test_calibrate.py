@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
+from scipy.special import expit
 from stand_in import QUICK, Output, fake_reader, trained
 
 from nexusflow.data.task import TaskKind
@@ -111,6 +112,33 @@ def test_times_that_agree_are_mended_like_rows_without_a_time(kind):
     target, logit = drawn(kind, 3000, scale=0.4)
     dated = fitted(kind, target, logit, np.arange(3000))
     assert dated.scale == pytest.approx(fitted(kind, target, logit).scale, rel=0.05) and dated.moves
+
+
+def test_the_level_that_the_network_has_learned_since_is_not_counted_twice():
+    """Going on with the validation rows teaches how often they are positive; how sure it may be stays calibrated."""
+    target, logit = drawn(TaskKind.BINARY, 3000, scale=0.4, shift=1.5)
+    found = fitted(TaskKind.BINARY, target, logit)
+    since = found.with_level_of(logit)
+    assert since.scale == found.scale < 0.6 and since.moves
+    assert expit(since.apply(logit)).mean() == pytest.approx(expit(logit).mean(), abs=1e-6)
+    assert expit(found.apply(logit)).mean() == pytest.approx(target.mean(), abs=0.01)
+    assert found.shift - since.shift > 1.0
+    several = drawn(TaskKind.MULTICLASS, 3000, scale=0.4)
+    softer = fitted(TaskKind.MULTICLASS, *several)
+    assert softer.with_level_of(several[1]) is softer and Calibration().with_level_of(logit) == Calibration()
+
+
+@pytest.mark.parametrize("refit", [True, False])
+def test_what_is_kept_beside_the_weights_is_what_the_network_does(refit):
+    moved = Calibration(scale=0.5, shift=2.0, rows=60)
+    with mock.patch("nexusflow.train.choosing.calibrate", return_value=moved):
+        training = QUICK.model_copy(update={"refit": refit})
+        model, result = trained(fake_reader(TaskKind.BINARY), training)
+    assert (result.calibration == moved) is not refit
+    assert float(model.calibration.shift) == np.float32(result.calibration.shift)
+    said = result.calibration.undo(result.validation_logit_NO)
+    level = expit(said).mean() if refit else expit(moved.apply(said)).mean()
+    assert expit(result.validation_logit_NO).mean() == pytest.approx(level, abs=1e-6)
 
 
 @pytest.mark.parametrize("rows", [60, 200, 1000])
