@@ -11,7 +11,8 @@ from nexusflow.train.blocks import error_of_mean, time_blocks
 
 Floats = npt.NDArray[np.floating[Any]]
 # What the second answer may be given of the whole, other than half, where it gains more than so many standard errors.
-SHARES = (0.0, 0.25, 0.75, 1.0)
+# Neither answer is left out: what validation rows say of the two holds less of rows that come later.
+SHARES = (0.25, 0.75)
 CLEAR = 2.0
 
 
@@ -19,7 +20,7 @@ def weigh(losses_of: Callable[[float], Floats], cutoff_N: npt.NDArray[np.int64])
     """The share of the second of two answers: half, or that of least loss where it is clearly better.
 
     `losses_of` tells the loss of each row [N] with a share, NaN where none is known. Stacking (Wolpert 1992) by one
-    weight of five; clearly is by more than twice the standard error of its gain, each block of time being one draw.
+    weight of three; clearly is by more than twice the standard error of its gain, each block of time being one draw.
     """
     half = losses_of(HALF)
     known = ~np.isnan(half)
