@@ -76,6 +76,7 @@ class Choosing:
             share = weigh(
                 lambda share: row_losses(self.kind, target, preprocessing.unscale(whole(share))),
                 self.reader.examples.cutoff_N[self.drawn_N],
+                later=preprocessing.task.split.method == "time",
             )
         model.reading.share.fill_(share)
         logit_NO = whole(share)

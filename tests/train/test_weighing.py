@@ -66,12 +66,13 @@ def test_two_that_are_alike_have_half_each():
 SHARES = (0.25, 0.5, 0.75)
 
 
-def test_a_gain_within_its_error_moves_nothing():
+@pytest.mark.parametrize("later", [True, False])
+def test_a_gain_within_its_error_moves_nothing(later):
     luck, times = np.random.default_rng(0).normal(size=50), np.arange(50)
     losses = {share: luck * (share - HALF) - 0.02 * share for share in SHARES}
-    assert weigh(losses.__getitem__, times) == HALF
-    assert weigh(lambda share: np.full(50, 1 - share) + 0.001 * luck, times) == 0.75
-    assert weigh(lambda share: np.full(5, np.nan), times[:5]) == HALF
+    assert weigh(losses.__getitem__, times, later=later) == HALF
+    assert weigh(lambda share: np.full(50, 1 - share) + 0.001 * luck, times, later=later) == 0.75
+    assert weigh(lambda share: np.full(5, np.nan), times[:5], later=later) == HALF
 
 
 def test_a_gain_of_few_days_is_their_luck_and_the_same_gain_of_all_days_is_none():
@@ -79,8 +80,16 @@ def test_a_gain_of_few_days_is_their_luck_and_the_same_gain_of_all_days_is_none(
     day, rng = np.repeat(np.arange(10), 100), np.random.default_rng(0)
     gain = np.where(day < 2, 1.0, -0.12) + rng.normal(0, 0.3, 1000)
     losses = {share: -gain * share for share in SHARES}
-    assert weigh(losses.__getitem__, day) == HALF
-    assert weigh(losses.__getitem__, rng.permutation(day)) == 0.75
+    assert weigh(losses.__getitem__, day, later=False) == HALF
+    assert weigh(losses.__getitem__, rng.permutation(day), later=True) == 0.75
+
+
+def test_rows_that_come_later_ask_for_a_clearer_gain():
+    gain = np.random.default_rng(0).normal(size=400)
+    gain += 1.5 * gain.std() / 20 - gain.mean()
+    losses, times = {share: -gain * share for share in SHARES}, np.zeros(400, dtype=np.int64)
+    assert weigh(losses.__getitem__, times, later=False) == 0.75
+    assert weigh(losses.__getitem__, times, later=True) == HALF
 
 
 def test_both_answers_learn_and_the_epoch_that_is_kept_has_its_share():
