@@ -44,7 +44,9 @@ def init(
     ] = None,
     tables: Annotated[
         Path | None,
-        typer.Option("--tables", help="Start from the table files of this folder; they are copied."),
+        typer.Option(
+            "--tables", help="Start from the table files of this folder, or from this one; they are copied."
+        ),
     ] = None,
     target: Annotated[
         str | None,

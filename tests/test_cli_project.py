@@ -2,8 +2,10 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,14 +100,39 @@ def test_a_sample_is_a_project_that_loads(sample, tmp_path):
         (["--target", "customers.lft"], 1, "Did you mean 'left'"),
         (["--target", "custmers.left"], 1, "Did you mean 'customers'"),
         (["--target", "left"], 1, "TABLE.COLUMN"),
+        (["--target", "customers.id"], 1, "is the primary key"),
         (["--sample", "churn"], 2, "not both"),
-        (["--tables", "/nowhere"], 1, "no folder"),
+        (["--tables", "/nowhere"], 1, "no file or folder"),
     ],
 )
 def test_init_refuses_in_words_and_leaves_nothing(files, tmp_path, more, code, said):
     refused = run("init", tmp_path / "shop", "--tables", files, *more)
     assert refused.exit_code == code and said in words(refused.stderr)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_single_file_that_holds_the_tables_is_copied_and_read(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "shop.sqlite")) as database:
+        for name, frame in shop_frames().items():
+            frame.to_sql(name, database, index=False)
+    made = run("init", tmp_path / "shop", "--tables", tmp_path / "shop.sqlite", "--json")
+    assert made.exit_code == 0, made.output
+    assert json.loads(made.stdout)["tables"] == {"customers": 240, "holidays": 2, "orders": 900}
+    _, tables, schema, _ = load_project(tmp_path / "shop" / "configs" / "config.yaml")
+    assert set(tables) >= {"customers", "orders"} and len(schema.foreign_keys) == 1
+
+
+@pytest.mark.parametrize("repeated", [0, 1])
+def test_init_warns_of_the_time_of_rows_only_where_they_are_read(tmp_path, repeated):
+    frames = shop_frames()
+    frames["customers"] = pd.concat([frames["customers"], frames["customers"].head(repeated)])
+    for name, content in as_files(frames):
+        (tmp_path / name).write_bytes(content)
+    made = run("init", tmp_path / "shop", "--tables", tmp_path, "--target", "customers.left")
+    assert made.exit_code == 0, made.output
+    said = words(made.stderr)
+    assert ("Rows of orders are read whatever their time" in said) == (not repeated)
+    assert ("table orders: No foreign keys lead here from 'customers'" in said) == bool(repeated)
 
 
 def test_init_overwrites_nothing(project, files):

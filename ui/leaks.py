@@ -16,7 +16,8 @@ def show_leaks(workspace: Workspace, leaks: Sequence[Leak]) -> None:
     st.markdown("##### Could the answer leak?")
     if not leaks:
         st.success(
-            "No sign of it: nothing read lies after the cutoff or tells the answer by itself.",
+            "No sign of it: in the training rows looked at, and the rows read for them, no date lies after the cutoff, "
+            "and no number, category or date of the row itself, or of one it refers to, tells the answer by itself.",
             icon=":material/verified:",
         )
     for number, leak in enumerate(leaks):

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from nexusflow.data.kinds import MOSTLY
+from nexusflow.data.names import is_code_name
 from nexusflow.data.numbers import parse_numbers
 from nexusflow.data.schema import FEATURE_KINDS, Kind, TableSchema
 from nexusflow.data.tables import Table
@@ -16,6 +18,13 @@ MANY_CATEGORIES = 500
 LOOK = 1000
 SHOWN = 40
 EARLIEST = pd.Timestamp("1900-01-01")
+# Numbers with their thousands set apart, a comma before the decimals, a unit, or several of these.
+_GROUPED, _COMMA = r"\d{1,3}(?:(?:\.\d{3})+|(?:,\d{3})+|(?:['’ \u00a0\u202f]\d{3})+)(?:[.,]\d+)?", r"\d+,\d+"
+_UNIT, _PLAIN = r"(?:[%€$£]|EUR|USD|GBP|CHF)", r"\d+(?:\.\d+)?"
+_DRESSED = (
+    rf"\s*[+-]?(?:{_GROUPED}|{_COMMA}|{_UNIT}\s*(?:{_GROUPED}|{_COMMA}|{_PLAIN})"
+    rf"|(?:{_GROUPED}|{_COMMA}|{_PLAIN})\s*{_UNIT})\s*"
+)
 
 
 def check_columns(table: Table, schema: TableSchema, now: pd.Timestamp) -> Iterator[Problem]:
@@ -30,7 +39,9 @@ def check_columns(table: Table, schema: TableSchema, now: pd.Timestamp) -> Itera
             yield from _check_numbers(table.name, name, table.column(name))
         elif column.kind is Kind.CATEGORICAL:
             yield from _check_categories(table.name, name, table.column(name))
-    yield from _check_doubles(table, schema)
+    some = table.take(np.arange(0, len(table), max(1, len(table) // LOOK), dtype=np.int64))
+    yield from _check_written(table.name, schema, some)
+    yield from _check_doubles(table, schema, some)
 
 
 def shown(value: object) -> str:
@@ -138,9 +149,23 @@ def _check_stamps(
         yield _note("future", table, column, message, fix, first(future))
 
 
-def _check_doubles(table: Table, schema: TableSchema) -> Iterator[Problem]:
+def _check_written(table: str, schema: TableSchema, some: pd.DataFrame) -> Iterator[Problem]:
+    """Columns of words, as they are taken, that write numbers in a way that is not read; judged by some rows."""
+    for name in schema.names(Kind.CATEGORICAL, Kind.TEXT):
+        texts = some[name].dropna()
+        if not len(texts) or is_code_name(name) or not pd.api.types.is_string_dtype(texts):
+            continue
+        dressed = texts.str.fullmatch(_DRESSED).to_numpy(dtype=bool)
+        if dressed.any() and (dressed | parse_numbers(texts).notna().to_numpy()).mean() >= MOSTLY:
+            kind = "categories" if schema[name].kind is Kind.CATEGORICAL else "text"
+            message = f"seems to hold numbers, but is taken as {kind}: "
+            message += f"{shown(texts.iloc[int(dressed.argmax())])} cannot be read as a number."
+            fix = "Write them without thousands separators and units, as 1938.43, and bring the file again."
+            yield _warn("written-numbers", table, name, message, fix, None)
+
+
+def _check_doubles(table: Table, schema: TableSchema, some: pd.DataFrame) -> Iterator[Problem]:
     """Feature columns that hold the same in every row; found on some rows, then looked at in all."""
-    some = table.take(np.arange(0, len(table), max(1, len(table) // LOOK), dtype=np.int64))
     seen: dict[tuple[object, bytes], list[str]] = {}
     for name in schema.names(*FEATURE_KINDS):
         part = some[name]

@@ -42,13 +42,20 @@ def resolve_task(
 ) -> Task:
     """The task with its kind and classes read from the target column where they are not given.
 
-    TaskError where the target is missing everywhere, has one value, or has too many classes.
+    TaskError where the target is the primary key, is missing everywhere, has one value, or has too many classes.
     """
     table = tables[target_table]
     for name in (target_column, *([cutoff_column] if cutoff_column else [])):
         _column(schema, target_table, name)
     for other, column in hidden:
         _column(schema, other, column)
+    if schema[target_table].primary_key == (target_column,):
+        raise _error(
+            target_table,
+            target_column,
+            "is the primary key: its values only name the rows, so there is nothing to predict.",
+            "Choose another column; if it is no key, set the table's primary key to another column, or to none.",
+        )
     values = table.column(target_column)
     found = _find_kind(target_table, target_column, values)
     chosen = TaskKind(kind) if kind else found

@@ -10,6 +10,7 @@ import pandas as pd
 from nexusflow.data.featurize import category_names, finite_numbers
 from nexusflow.data.index import NEVER, row_times
 from nexusflow.data.keys import Rows, match_keys
+from nexusflow.data.late_times import late_times
 from nexusflow.data.roles import Hop, Role, find_roles
 from nexusflow.data.schema import FEATURE_KINDS, Kind, Schema
 from nexusflow.data.staleness import read_until
@@ -35,13 +36,17 @@ class Leak:
 def find_leaks(tables: TableSet, schema: Schema, task: Task, examples: Examples) -> tuple[Leak, ...]:
     """What may give the answer away: no cutoff, rows read from after it, and columns that know too much.
 
-    Looked at are the columns of the row itself and of those it refers to; other rows are read by their time.
+    Looked at are the columns of the row itself and of those it refers to; other rows are read by their time, and their
+    other dates are held against the cutoff.
     """
-    return (
+    train = examples.part(Part.TRAIN)
+    train = train.take(np.linspace(0, len(train) - 1, min(len(train), MOST_ROWS)).astype(np.int64))
+    found = (
         *_undated(schema, task),
         *_timeless(tables, schema, task),
-        *_columns(tables, schema, task, examples),
+        *_columns(tables, schema, task, train),
     )
+    return (*found, *_filled_in_later(tables, schema, task, train, told=found))
 
 
 def _undated(schema: Schema, task: Task) -> Iterator[Leak]:
@@ -92,9 +97,7 @@ def _share_after(time: Rows, moment: int) -> float:
     return float((known > moment).mean()) if len(known) else 0.0
 
 
-def _columns(tables: TableSet, schema: Schema, task: Task, examples: Examples) -> Iterator[Leak]:
-    train = examples.part(Part.TRAIN)
-    train = train.take(np.linspace(0, len(train) - 1, min(len(train), MOST_ROWS)).astype(np.int64))
+def _columns(tables: TableSet, schema: Schema, task: Task, train: Examples) -> Iterator[Leak]:
     until = read_until(task, train)
     roles = [role for role in find_roles(schema, task.entity_table, hops=HOPS) if role.single]
     rows: list[Rows] = [train.row_N]
@@ -120,6 +123,23 @@ def _columns(tables: TableSet, schema: Schema, task: Task, examples: Examples) -
                 told.add(place)
                 fix = "Hide it if it is known only afterwards."
                 yield Leak(problem=_warning(*place, message, fix), hide=(place,))
+
+
+def _filled_in_later(
+    tables: TableSet, schema: Schema, task: Task, train: Examples, *, told: tuple[Leak, ...]
+) -> Iterator[Leak]:
+    """Rows of many per seed that are known by the cutoff, while another of their dates lies after it."""
+    if not task.cutoff_column:
+        return
+    roles, until = find_roles(schema, task.entity_table, hops=HOPS), read_until(task, train)
+    but = {place for leak in told for place in leak.hide} | set(task.hidden)
+    but |= {(task.entity_table, task.target_column), (task.entity_table, task.cutoff_column)}
+    for found in late_times(tables, schema, roles, train, until, but=but):
+        share = f"{found.late / found.rows:.1%}, {found.late:,} of {found.rows:,}"
+        message = f"lies after the cutoff in some rows that are known before it ({share} looked at)."
+        fix = "Hide it, or ignore it in the schema, if it is filled in only then; keep it if it is planned ahead. "
+        fix += "If whole rows are known only from then on, make it the table's time column."
+        yield Leak(problem=_warning(*found.place, message, fix), hide=(found.place,))
 
 
 def _parent_rows(tables: TableSet, schema: Schema, role: Role, row_N: Rows, until_N: Rows) -> Rows:

@@ -10,6 +10,8 @@ from nexusflow.data.tables import Table, TableSet
 
 MOST_PARTS, MOST_CANDIDATES = 3, 10
 QUICK_LOOK = 20_000
+# What the key of another table counts at most where it is unique here too: less than a number named for this one.
+BORROWED = 0.75
 
 
 def find_primary_keys(tables: TableSet, facts: Facts) -> list[Evidence]:
@@ -39,11 +41,23 @@ def _single(table: str, facts: Facts) -> tuple[str, str, float] | None:
         score = max(likeness, referred)
         if score > 0:
             told = "its name is that of a key" if likeness >= referred else fact
-            candidates.append(((-score, -referred, column.length, column.name), told, score))
+            weight = min(score, BORROWED) if _is_key_elsewhere(column, likeness, facts) else score
+            candidates.append(((-weight, -referred, column.length, column.name), told, score))
     if not candidates:
         return None
     (*_, name), told, score = min(candidates)
     return name, told, round(score, 4)
+
+
+def _is_key_elsewhere(column: ColumnFacts, likeness: float, facts: Facts) -> bool:
+    """Whether another table has a unique column of this name, whose name is more that of its key than of this one's."""
+    words = words_of(column.name)
+    return not is_general(column.name) and any(
+        words_of(other.name) == words and key_likeness(table, other.name) > likeness and other.unique
+        for table, columns in facts.items()
+        if table != column.table
+        for other in columns.values()
+    )
 
 
 def _referred(key: ColumnFacts, facts: Facts) -> tuple[float, str]:

@@ -72,7 +72,7 @@ class Inspection:
 
 
 def inspect_folder(folder: Path) -> Inspection:
-    """What the table files of a folder hold; DataError where there is none, or none can be read."""
+    """What the table files of a folder, or one file, hold; DataError where there is none, or none can be read."""
     return _of_files(files_of(folder))
 
 
@@ -108,12 +108,14 @@ def inspect_project(config: Path) -> Inspection:
 
 
 def files_of(folder: Path) -> list[Path]:
-    """The tables of a folder: its files, and its folders of Parquet parts. A partitioned folder is one itself.
+    """The tables of a folder: its files, and its folders of Parquet parts.
 
-    DataError where there is none.
+    A file is one itself, and so is a partitioned folder. DataError where there is none.
     """
+    if folder.is_file():
+        return [folder]
     if not folder.is_dir():
-        raise DataError(f"There is no folder {folder}.")
+        raise DataError(f"There is no file or folder {folder}.")
     if is_partitioned(folder):
         return [folder]
     files = sorted(path for path in folder.iterdir() if is_readable(path))

@@ -3,13 +3,14 @@
 import os
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nexusflow.config import ArchitectureConfig, RunConfig, TrainingConfig
 from nexusflow.data.infer import propose
 from nexusflow.data.load import load_files
+from nexusflow.data.roles import find_roles
 from nexusflow.data.schema import Schema
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Task
@@ -21,6 +22,7 @@ from nexusflow.services.project_place import CONFIG_FILE
 from nexusflow.services.projects import to_config
 from nexusflow.services.storage import read_json
 from nexusflow.services.target_guess import Guess, guess_targets, named_target, task_of
+from nexusflow.services.training import unread_tables
 
 FOLDERS = ("configs", "datasets", "models", "results", "notebooks")
 NOTEBOOK_FILE = Path("notebooks", "first_steps.ipynb")
@@ -52,7 +54,7 @@ class _Found:
 def start_project(
     folder: Path, *, sample: str | None = None, source: Path | None = None, target: str | None = None
 ) -> Started:
-    """Make a project of a bundled sample, or of the table files in `source`, which are copied.
+    """Make a project of a bundled sample, or of the table files in `source`, or that one file, which are copied.
 
     `target` is TABLE.COLUMN; without it the likeliest is taken. ConfigError where the folder holds anything, and a
     NexusFlowError where the tables cannot be read or asked; then nothing is made.
@@ -75,7 +77,7 @@ def start_project(
         task=found.task,
         rows={name: len(table) for name, table in found.tables.items()},
         guesses=found.guesses,
-        problems=(*found.tables.problems, *_untimed(found)),
+        problems=(*found.tables.problems, *_unread(found, hops=config.architecture.hops)),
     )
 
 
@@ -151,10 +153,19 @@ def spoken(config: RunConfig) -> dict[str, object]:
     return {k: v for k, v in data.items() if v is not None}
 
 
-def _untimed(found: _Found) -> tuple[Problem, ...]:
+def _unread(found: _Found, *, hops: int) -> tuple[Problem, ...]:
+    """Warnings of tables that will not be read, and of those that will be, whatever the time of their rows."""
+    read = {role.table for role in find_roles(found.schema, found.task.entity_table, hops=hops)}
+    unread = unread_tables(found.tables, found.schema, found.task, hops=hops)
+    return (*unread, *_untimed(found, read))
+
+
+def _untimed(found: _Found, read: Collection[str]) -> tuple[Problem, ...]:
     """A warning where rows of any time are read, so that some may tell the future."""
     timed = [
-        t.name for t in found.schema.tables.values() if t.time_column and t.name != found.task.entity_table
+        t.name
+        for t in found.schema.tables.values()
+        if t.time_column and t.name in read and t.name != found.task.entity_table
     ]
     if found.task.cutoff_column or found.task.over_time or not timed:
         return ()

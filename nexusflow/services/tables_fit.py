@@ -200,6 +200,9 @@ def _unlinked(reader: "Reader") -> list[Problem]:
         repeated = _repeated(parent, key)
         if repeated:
             message = f"{repeated:,} rows repeat a key that {key.child_table!r} refers to; the first of each is read."
+            if key.parent_table == reader.preprocessing.task.entity_table:
+                others = f"The others are scored as if no row of {key.child_table!r} were theirs"
+                message = f"{message} {others}: their scores mean nothing."
             fix = "Leave one row per key."
             found.append(_problem(Severity.WARNING, message, key.parent_table, key.parent_columns[0], fix))
         given = np.logical_and.reduce([child.column(c).notna().to_numpy() for c in key.child_columns])

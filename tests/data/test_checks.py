@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from nexusflow.data.checks import check_schema
 from nexusflow.data.index import build_index
 from nexusflow.data.infer import propose
+from nexusflow.data.load import read_bytes
 from nexusflow.data.schema import Column, ForeignKey, Kind, Schema, TableSchema
 from nexusflow.data.tables import Table, TableSet
 from nexusflow.errors import Problem, Severity
@@ -278,3 +279,40 @@ def test_no_schema_breaks_it(data: st.DataObject) -> None:
 def test_proposals_have_no_errors() -> None:
     tables = hostile_database()
     assert not any(p.severity is Severity.ERROR for p in check_schema(tables, propose(tables).schema))
+
+
+@pytest.mark.parametrize("write", ["1.938,43", "1,938.43", "1'938.43", "1 938,43", "97,3 %", "€ 12", "5 EUR"])
+def test_numbers_that_are_taken_as_words_are_told_whatever_they_are(write: str) -> None:
+    """In a file: many of them, one again and again, and plain ones among them."""
+    for cells in (
+        [write.replace("3", str(n % 10)) for n in range(60)],
+        [write] * 60,
+        [write] * 40 + ["7"] * 20,
+    ):
+        table, _ = read_bytes("fees.csv", ("nr;fee\n" + "\n".join(f"x{c};{c}" for c in cells)).encode())
+        assert table is not None
+        tables = TableSet(tables={"fees": table})
+        problem = _one(check_schema(tables, propose(tables).schema), "seems to hold numbers")
+        assert (
+            _place(problem) == (Severity.WARNING, "fees", "fee", None) and repr(cells[0]) in problem.message
+        )
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        *(["1.938", "12.500"], ["12.03.2024", "1.4.2023"], ["1.2.3", "2.10.0"], ["10.0.0.1", "192.168.1.20"]),
+        *(
+            ["0123", "0456"],
+            ["A", "B"],
+            ["1,5", "x", "y"],
+            ["1938.43", "7"],
+            ["12:30", "9:05"],
+            ["true", "false"],
+        ),
+    ],
+)
+def test_what_is_no_number_or_read_as_one_is_not_told_as_one(cells: list[str]) -> None:
+    tables = _tables(t={"word": cells * 30})
+    told = check_schema(tables, propose(tables).schema)
+    assert [p.code for p in told if p.code == "written-numbers"] == []

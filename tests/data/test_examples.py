@@ -1,5 +1,7 @@
 """Tasks and splits: honest about what cannot be asked, and no entity on two sides."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -175,3 +177,11 @@ def test_the_second_of_two_classes_is_the_one_that_is_affirmed_whatever_its_capi
     )
     kind = TaskKind.BINARY if len(values) == 2 else TaskKind.MULTICLASS
     assert resolve_task(table_set({"t": frame}), schema, "t", "answer", kind=kind).classes == classes
+
+
+def test_a_primary_key_is_not_predicted_unless_it_is_said_to_be_none() -> None:
+    tables = table_set({"visits": _visits(0)})
+    with pytest.raises(TaskError, match="is the primary key"):
+        resolve_task(tables, VISITS, "visits", "visit", kind="regression")
+    free = VISITS.with_table(replace(VISITS["visits"], primary_key=()))
+    assert resolve_task(tables, free, "visits", "visit", kind="regression").target_column == "visit"

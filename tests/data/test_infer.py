@@ -157,6 +157,27 @@ def test_one_row_each_refers_to_the_entity_and_not_back() -> None:
     assert _keys(propose(tables)) == {"customer_details(customer_id) → customers(customer_id)"}
 
 
+@pytest.mark.parametrize("reminded", [0, 2])
+@pytest.mark.parametrize("number", ["fee_no", "Fee Nr", "FEE_NUMBER", None])
+def test_a_reference_that_is_unique_by_chance_yields_to_the_number_of_the_table(
+    number: str | None, reminded: int
+) -> None:
+    """A fee per loan, and reminders that refer to the same loans: they make no key of the reference."""
+    rng = np.random.default_rng(0)
+    loans = pd.DataFrame({"loan_id": np.arange(1000, 1500), "days": rng.integers(1, 40, 500)})
+    fees = pd.DataFrame(
+        {"loan_id": rng.choice(loans["loan_id"], 100, replace=False), "paid": rng.random(100)}
+    )
+    if number:
+        fees[number] = rng.permutation(100)
+    reminders = pd.DataFrame({"loan_id": np.repeat(fees["loan_id"], reminded), "text": "pay"})
+    frames = {"loans": loans, "fees": fees, **({"reminders": reminders} if reminded else {})}
+    schema = propose(TableSet(tables={n: Table(name=n, frame=f) for n, f in frames.items()})).schema
+    assert schema["loans"].primary_key == ("loan_id",)
+    assert schema["fees"].primary_key == (number or "loan_id",)
+    assert {str(key) for key in schema.foreign_keys} >= {"fees(loan_id) → loans(loan_id)"}
+
+
 def test_a_junction_table_has_a_composite_key() -> None:
     tables = _tables(
         orders={"order_id": range(20), "x": [0.5] * 20},

@@ -218,3 +218,76 @@ def test_a_question_over_time_is_warned_of_columns_of_the_entity_written_later()
     asked = asked_tables(tables, schema, task)
     found = find_leaks(*asked, task, make_examples(*asked, task))
     assert {leak.hide for leak in found} == {(("customers", "snapshot_date"),)}
+
+
+def library(back: np.ndarray) -> tuple[TableSet, Schema]:
+    """Members, and loans that are brought back so many days after each; NaN: never."""
+    rng = np.random.default_rng(5)
+    lent = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 300, len(back)), unit="D")
+    loans = pd.DataFrame(
+        {
+            "member": rng.integers(0, 30, len(back)),
+            "lent": lent,
+            "returned": lent + pd.to_timedelta(back, unit="D"),
+        }
+    )
+    members = pd.DataFrame({"member": np.arange(30), "age": rng.normal(size=30)})
+    columns = {"member": Kind.KEY, "lent": Kind.TIMESTAMP, "returned": Kind.TIMESTAMP, "age": Kind.NUMERIC}
+    frames = {"members": members, "loans": loans}
+    schemas = {
+        name: TableSchema(
+            name=name,
+            columns=tuple(Column(name=c, kind=columns[c]) for c in frame),
+            primary_key=("member",) if name == "members" else (),
+            time_column="lent" if name == "loans" else None,
+        )
+        for name, frame in frames.items()
+    }
+    key = ForeignKey(
+        child_table="loans", child_columns=("member",), parent_table="members", parent_columns=("member",)
+    )
+    tables = TableSet(tables={name: Table(name=name, frame=frame) for name, frame in frames.items()})
+    return tables, Schema(tables=schemas, foreign_keys=(key,))
+
+
+@pytest.mark.parametrize("days", [-3.0, 0.0, 20.0, np.nan])
+def test_a_second_date_of_events_is_told_with_its_share_of_the_rows_that_lie_after_the_cutoff(
+    days: float,
+) -> None:
+    tables, schema = library(np.full(400, days))
+    span = DateSpan(first="2024-03-01", every="30 days", last="2024-09-01")
+    question = Question(
+        entity_table="members",
+        event_table="loans",
+        aggregate=Aggregate.EXISTS,
+        horizon="10 days",
+        as_of=AsOf(spans=(span,)),
+    )
+    task = question_task(tables, schema, question, split=Split(method="time"))
+    asked = asked_tables(tables, schema, task)
+    examples = make_examples(*asked, task)
+    found = find_leaks(*asked, task, examples)
+    # By hand: the training cutoffs, and the loans of the member that each is about.
+    labels, loans = asked[0][task.entity_table].frame, tables["loans"].frame
+    train = examples.part("train").row_N
+    pairs = labels.iloc[train].merge(loans, on="member")
+    known = pairs[pairs["lent"] <= pairs[task.cutoff_column]]
+    late = int((known["returned"] > known[task.cutoff_column]).sum())
+    assert bool(late) == (days > 0)
+    if not late:
+        assert found == ()
+        return
+    (leak,) = found
+    assert (leak.problem.table, leak.problem.column) == ("loans", "returned")
+    assert f"{late:,} of {len(known):,}" in leak.problem.message
+    assert leak.hide == (("loans", "returned"),)
+    without = replace(task, hidden=leak.hide)
+    assert find_leaks(*asked, without, examples) == ()
+    dated = schema.with_table(replace(schema["loans"], time_column="returned"))
+    task = question_task(tables, dated, question, split=Split(method="time"))
+    asked = asked_tables(tables, dated, task)
+    assert not [
+        found
+        for found in find_leaks(*asked, task, make_examples(*asked, task))
+        if found.problem.column == "returned"
+    ]

@@ -88,6 +88,14 @@ def test_rows_whose_time_is_not_known_are_warned_of(model):
 def test_a_key_that_stands_twice_is_warned_of(model):
     found = told(model, customers=lambda f: pd.concat([f, f.head(3)], ignore_index=True))
     assert "3 rows repeat a key that 'orders' refers to" in found["customers", "id", "warning"]
+    assert "scored as if no row of 'orders' were theirs" in found["customers", "id", "warning"]
+    # It is so: a copy is scored as a customer who never ordered.
+    frames = {**FRAMES, "customers": pd.concat([FRAMES["customers"], FRAMES["customers"].head(3)])}
+    copies = predict_with(model, as_tables(frames)).frame.tail(3).reset_index(drop=True)
+    few = {**FRAMES, "customers": FRAMES["customers"].head(3)}
+    few["orders"] = FRAMES["orders"][~FRAMES["orders"]["customer"].isin(few["customers"]["id"])]
+    alone = predict_with(model, as_tables(few)).frame
+    pd.testing.assert_frame_equal(copies.drop(columns="cutoff"), alone.drop(columns="cutoff"))
 
 
 def test_orders_of_other_customers_are_no_fault(model):
