@@ -316,7 +316,7 @@ def _outcomes(reader: "Reader", logit_NO: Logits, interval: "Interval | None") -
             "row": examples.row_N,
             "key": entity_keys(reader),
             "part": pd.Series(examples.part_N, dtype="str"),
-            "cutoff": cutoff_times(examples),
+            "cutoff": cutoff_times(examples, task),
         }
     )
     if task.kind is TaskKind.REGRESSION:
