@@ -50,7 +50,7 @@ def models(
         for question in dict.fromkeys(one.question for one in found):
             _print(question, [one for one in found if one.question == question])
         if not found:
-            say(f"There are no runs in {folder}. Make one with nexusflow train.")
+            say(f"There are no runs in the folder {folder.resolve()}. Make one with nexusflow train.")
 
 
 def baseline(config: Config = None, settings: Settings = None, as_json: AsJson = False) -> None:

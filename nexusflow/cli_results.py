@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from nexusflow.cli_shared import out
+from nexusflow.cli_shared import out, say
 
 if TYPE_CHECKING:
     from nexusflow.services.project_run import Trained
@@ -51,8 +51,18 @@ def print_metrics(run: "Run") -> None:
         print_interval(mine, run.calibration["interval"]["level"], part)
 
 
+def print_verdict(run: "Run") -> None:
+    """The sentences that the Train page says of a run, where there is something to judge."""
+    from nexusflow.services.verdict import verdict
+
+    if run.status == "finished" or run.metrics:
+        say(verdict(run).sentence)
+
+
 def run_facts(done: "Trained") -> dict[str, object]:
     """A run that has ended, for a program."""
+    from nexusflow.services.verdict import verdict
+
     run = done.run
     return {
         "run": run.id,
@@ -67,6 +77,7 @@ def run_facts(done: "Trained") -> dict[str, object]:
         "metrics": run.metrics,
         "baselines": run.baselines,
         "leads": {name: list(lead) for name, lead in run.leads.items()},
+        "verdict": verdict(run).sentence,
     }
 
 

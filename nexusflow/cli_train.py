@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from nexusflow.cli_cluster import Address, Cores, Storage, Workers, asked_cluster
 from nexusflow.cli_progress import Bar
-from nexusflow.cli_results import duration, print_metrics, run_facts, size
+from nexusflow.cli_results import duration, print_metrics, print_verdict, run_facts, size
 from nexusflow.cli_shared import (
     CANCELLED,
     AsJson,
@@ -255,6 +255,7 @@ def _end(done: "Trained", stopped: bool, as_json: bool) -> None:
 
 def _print(done: "Trained") -> None:
     print_metrics(done.run)
+    print_verdict(done.run)
     if done.model is not None:
         say(f"Model: {done.model}")
 

@@ -44,8 +44,9 @@ class TrainedModel(artifact.TrainedModel):
     def predict(self, tables: Tables, *, as_of: str | None = None) -> pd.DataFrame:
         """A row per row of the entity table, in its order: key, cutoff, prediction, and a probability per class.
 
-        A value has the ends of its interval instead, as in `low_90` and `high_90`. What the model could not read as in
-        training is warned of (TablesWarning); `report` gives it as a list, with what was not used.
+        There is no cutoff where the question has none. A value has the ends of its interval instead of probabilities,
+        as in `low_90` and `high_90`. What the model could not read as in training is warned of (TablesWarning);
+        `report` gives it as a list, with what was not used.
         """
         found = self.report(tables, as_of=as_of)
         for problem in found.problems:

@@ -38,6 +38,8 @@ def main() -> None:
             label="Go to Train",
         )
         return
+    # There is nothing to explain of a run that was not judged, so none is what the page begins with.
+    runs = sorted(runs, key=lambda run: not was_judged(workspace.runs, run.id))
     run = pick_run(runs, key="interpret_run", marks=marks)
     st.caption(md_escape(verdict(run).sentence))
     if not was_judged(workspace.runs, run.id):

@@ -98,8 +98,8 @@ def show(run: Run, result: Prediction) -> None:
     st.dataframe(shown, hide_index=True, column_config=numbers, key="predictions")
     dated = (
         " A row reads what was known by its cutoff, and nothing later."
-        if frame["cutoff"].notna().any()
-        else ""
+        if run.task.get("cutoff_column")
+        else " The question has no cutoff: a row reads all that the tables hold."
     )
     st.caption(f"{len(shown):,} of {len(frame):,} rows shown.{dated}{bounds_words(run)}")
     with st.container(horizontal=True):

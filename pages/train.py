@@ -164,6 +164,7 @@ def outcome(run: Run) -> None:
         csv_button(frame, key="results")
         st.caption(f"On the test rows. Trained in {duration(run.seconds)}, best at epoch {run.best_epoch}.")
         if st.button("See why", key="see_why", icon=":material/arrow_forward:", icon_position="right"):
+            state.choose_run(run.id)
             go_to("interpret")
 
 

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 import nexusflow
 from nexusflow import cli_project, cli_results
 from nexusflow.cli import app
+from nexusflow.services.verdict import verdict
 from nexusflow.train.calibrate import Calibration
 from nexusflow.train.interval import Interval
 from nexusflow.train.run import Run, RunStatus
@@ -81,6 +82,8 @@ def test_train_shows_the_model_beside_its_baselines_and_where_it_is(trained):
     record = Run.load(folder / "run.json")
     assert record.status is RunStatus.FINISHED and record.name == "first"
     assert f"{record.metrics['test']['auroc']:.4f}" in result.stdout
+    before, _, after = result.stdout.partition(verdict(record).sentence)
+    assert "auroc" in before and "Model: " in after
 
 
 def test_intervals_are_told_below_the_table_of_models(trained, capsys):

@@ -273,7 +273,7 @@ def test_models_lists_the_best_first(project, trained, tmp_path):
 
 def test_models_of_nothing_says_so(tmp_path):
     assert (
-        "no runs" in run("models", tmp_path).stdout
+        f"There are no runs in the folder {tmp_path}. Make" in run("models", tmp_path).stdout
         and json.loads(run("models", tmp_path, "--json").stdout) == []
     )
     assert run("models", tmp_path / "none").exit_code == 1

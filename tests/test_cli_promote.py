@@ -32,6 +32,7 @@ def test_a_run_is_named_by_its_id_a_part_of_it_or_its_folder(store, how):
     result = run(named, "--note", "better", *where)
     assert result.exit_code == 0, result.output
     assert f"{run_id} ([red]run 2[/]): champion" in result.stdout
+    assert "warning" in result.stderr and "never judged on test rows" in result.stderr.replace("\n", " ")
     assert champion(store, question_key(store.load(run_id))).run.id == run_id
     assert [(change.stage, change.note) for change in changes(store)] == [(Stage.CHAMPION, "better")]
 

@@ -31,6 +31,7 @@ STATUS_COLOURS = {
     RunStatus.FAILED: "red",
     RunStatus.INTERRUPTED: "orange",
 }
+STOPPED = (RunStatus.CANCELLED, RunStatus.INTERRUPTED, RunStatus.FAILED)
 
 
 def run_label(run: Run) -> str:
@@ -57,6 +58,7 @@ def when(run: Run) -> str:
 def pick_run(runs: Sequence[Run], *, key: str, marks: Mapping[str, str] | None = None) -> Run:
     """Let the reader choose one of the runs; the choice holds on every page. At first, one under way or the first.
 
+    A run that was stopped holds on other pages only where it was chosen.
     `marks` are words that stand behind the run of an id, such as `champion`.
     """
     marks = marks or {}
@@ -64,14 +66,15 @@ def pick_run(runs: Sequence[Run], *, key: str, marks: Mapping[str, str] | None =
     busy = [run.id for run in runs if run.status is RunStatus.RUNNING]
     by_id = dict(zip(ids, runs, strict=True))
     now = state.chosen_run()
+    place = ids.index(now) if now in ids else ids.index(busy[0]) if busy else 0
     chosen = st.selectbox(
         "Run",
         ids,
-        index=ids.index(now) if now in ids else ids.index(busy[0]) if busy else 0,
+        index=place,
         format_func=lambda run_id: " · ".join(filter(None, (run_label(by_id[run_id]), marks.get(run_id)))),
         key=f"{key}_{len(ids)}_{ids[0]}_{now}",
     )
-    if chosen != now:
+    if chosen != now and not (chosen == ids[place] and by_id[chosen].status in STOPPED):
         state.choose_run(chosen)
     return by_id[chosen]
 

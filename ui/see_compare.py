@@ -42,15 +42,24 @@ def labels(runs: Sequence[Run]) -> dict[str, str]:
     return {run.id: f"{letter} · {shorten(run.name, 26)}" for run, letter in zip(runs, LETTERS, strict=False)}
 
 
+def unlike(runs: Sequence[Run]) -> list[str]:
+    """A sentence for each reason why runs, by their letters, cannot be held against the first."""
+    found: dict[str, list[str]] = {}
+    for run, letter in zip(runs[1:], LETTERS[1:], strict=False):
+        if reason := comparable([runs[0], run]):
+            found.setdefault(reason[0].lower() + reason[1:], []).append(letter)
+    return [
+        f"{', '.join(letters)} against {LETTERS[0]}: {reason} Their figures are shown, and say nothing about which is "
+        "better."
+        for reason, letters in found.items()
+    ]
+
+
 def show_comparison(workspace: Workspace, runs: Sequence[Run]) -> None:
     """Everything about these runs that differs; the first is what the others are held against."""
     names = labels(runs)
-    reason = comparable(runs)
-    if reason:
-        st.warning(
-            f"{reason} Their figures are shown, and say nothing about which is better.",
-            icon=":material/balance:",
-        )
+    for told in unlike(runs):
+        st.warning(told, icon=":material/balance:")
     figures(workspace, runs, names)
     learning(runs, names)
     settings(runs, names)

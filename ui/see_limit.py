@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from nexusflow.services.not_read import LIMIT_FIX, NotRead, limit_words
+from nexusflow.services.not_read import LIMIT_FIX_ON_PAGES, NotRead, limit_words
 from ui.escape import codes
 
 
@@ -10,4 +10,4 @@ def show_limit(found: NotRead) -> None:
     """Which tables are past the limit, and the way out; nothing where all have room."""
     if found.too_many:
         told = limit_words(codes(found.too_many), len(found.too_many))
-        st.warning(f"{told} **{LIMIT_FIX}**", icon=":material/warning:")
+        st.warning(f"{told} **{LIMIT_FIX_ON_PAGES}**", icon=":material/warning:")

@@ -147,19 +147,21 @@ def legible(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def timeline(insight: Insight, row: int, found: Neighbourhood, said: Says) -> None:
-    """The related rows whose time is known, up to the cutoff."""
+    """The related rows whose time is known, up to the cutoff where there is one."""
     events = found.events
     if events.empty:
         st.markdown("**What happened when**")
         related, schema = insight.reader.layout.roles[1:], insight.reader.preprocessing.schema
         timed = [role.name for role in related if schema[role.table].time_column]
-        st.caption(no_events([role.name for role in related], timed))
+        dated = found.cutoff is not None
+        st.caption(no_events([role.name for role in related], timed, dated=dated))
         return
     option, behind = timeline_chart(found, said, title="What happened when", palette=current_palette())
     event = st.echarts_chart(
         grounded(option),
         key=f"timeline_{insight.run_id}_{row}",
-        alt="The related rows whose time is known, a lane per table, up to the cutoff",
+        alt="The related rows whose time is known, a lane per table"
+        + (", up to the cutoff" if found.cutoff is not None else ""),
         height=timeline_height(found),
         width="stretch",
         on_select="rerun",
@@ -194,14 +196,17 @@ def timeline(insight: Insight, row: int, found: Neighbourhood, said: Says) -> No
         )
 
 
-def no_events(related: Sequence[str], timed: Sequence[str]) -> str:
-    """Why there is no history to draw, of the related roles and those among them whose table has a time column."""
+def no_events(related: Sequence[str], timed: Sequence[str], *, dated: bool = True) -> str:
+    """Why there is no history to draw, of the related roles and those among them whose table has a time column.
+
+    `dated` tells whether the row is asked as of a cutoff.
+    """
     if not related:
         return "The model reads no related table, so there is no history to draw."
     if timed:
         more = " and others" if len(timed) > 6 else ""
         return (
-            f"Nothing with a time was known of this row before its cutoff; times are kept of "
+            f"Nothing with a time was known of this row{' before its cutoff' if dated else ''}; times are kept of "
             f"{codes(list(timed[:6]))}{more}."
         )
     return (

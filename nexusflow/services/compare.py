@@ -80,11 +80,12 @@ def spread(store: RunStore, run: Run) -> tuple[float, float] | None:
 
 
 def leads(store: RunStore, runs: Sequence[Run]) -> tuple[Lead, ...]:
-    """Every run but the first against the first."""
-    reason = comparable(runs)
-    if reason:
-        return tuple(Lead(run_id=run.id, reason=reason) for run in runs[1:])
-    return tuple(_lead(store, runs[0], run) for run in runs[1:])
+    """Every run but the first against the first; what the others ask among themselves is no matter."""
+    reasons = {run.id: comparable([runs[0], run]) for run in runs[1:]}
+    return tuple(
+        Lead(run_id=run.id, reason=reasons[run.id]) if reasons[run.id] else _lead(store, runs[0], run)
+        for run in runs[1:]
+    )
 
 
 def config_diff(runs: Sequence[Run]) -> pd.DataFrame:
@@ -165,15 +166,17 @@ def _kept_lead(
     first, other = store.load(first_id), store.load(other_id)
     one, two = _tested(store, first), _tested(store, other)
     name = "row" if same_table else "key"
+    # Without a cutoff column a cutoff says nothing of a row; earlier versions kept the latest time of the data there.
+    moment = ["cutoff"] if Task.from_dict(first.task).cutoff_column else []
     unnamed = any(
-        frame["key"].str.startswith("row ").any() or frame.duplicated(["key", "cutoff"]).any()
+        frame["key"].str.startswith("row ").any() or frame.duplicated(["key", *moment]).any()
         for frame in (one, two)
     )
     if not same_table and unnamed:
         return Lead(
             run_id=other_id, reason="The table has changed, and no key tells which rows are the same."
         )
-    both = one.merge(two, on=[name, "cutoff"], suffixes=("_1", "_2"))
+    both = one.merge(two, on=[name, *moment], suffixes=("_1", "_2"))
     both = both[both["target_1"] == both["target_2"]]
     if len(both) < FEWEST_ROWS:
         return Lead(run_id=other_id, rows=len(both), reason="They were tested on other rows.")

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nexusflow.data.index import STATIC
+from nexusflow.data.index import FOREVER, STATIC
 from nexusflow.data.task import Part
 from nexusflow.errors import ArtifactError, DataError
 from nexusflow.explain.baseline import Baseline
@@ -84,11 +84,14 @@ class Insight:
     def rows(self, *, part: str | None = None, search: str = "", order: str = "row") -> pd.DataFrame:
         """The run's examples with key, part, cutoff, target, prediction and error; `order` is row, error or random.
 
+        The cutoff is missing where the task has none, also in what earlier versions kept.
         `search` keeps the rows whose key holds this text.
         """
         frame = predictions(self.store, self.run_id)
         if frame is None:
             raise ArtifactError("This run was stopped before it was judged. Resume it, or train again.")
+        if self.trained.preprocessing.task.cutoff_column is None:
+            frame["cutoff"] = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[ns]")
         if part is not None:
             frame = frame[frame["part"] == part]
         if search:
@@ -239,8 +242,15 @@ class Insight:
             values = values[:, int(values[-1].argmax())]
         return pd.DataFrame({"iteration": np.arange(1, len(used) + 1), "prediction": values})
 
+    def cutoff(self, row: int) -> int:
+        """The moment that an example is asked as of, in nanoseconds since 1970; FOREVER where the task has none."""
+        asked = self.trained.preprocessing.task.cutoff_column is not None
+        return int(self.reader.examples.cutoff_N[row]) if asked else FOREVER
+
     def related(self, row: int, role: str) -> pd.DataFrame:
-        """The uploaded rows that a row reads as `role`: slot, looked_at (share), row, age (days), its columns."""
+        """The uploaded rows that a row reads as `role`: slot, looked_at (share), row, age (days, NaN where there is no
+        cutoff or time), its columns.
+        """
         from nexusflow.explain.attention import slot_attention
 
         t = self.role_number(role)
@@ -249,10 +259,9 @@ class Insight:
         filled = slots >= 0
         context = self.reader.context(np.array([row]))
         known = context.known_BTS[0, t][filled]
-        cutoff = self.reader.examples.cutoff_N[row]
-        age = np.where(
-            known == STATIC, np.nan, (cutoff - np.where(known == STATIC, cutoff, known)) / 86_400e9
-        )
+        cutoff = self.cutoff(row)
+        timed = (known != STATIC) & (cutoff < FOREVER)
+        age = np.where(timed, (cutoff - np.where(timed, known, cutoff)) / 86_400e9, np.nan)
         table = self.reader.layout.roles[t].table
         values = self.reader.tables[table].take(slots[filled])
         shown = pd.DataFrame(

@@ -90,7 +90,7 @@ def neighbourhood(insight: Insight, row: int, *, baseline: Baseline = Baseline.M
     nodes, slots = _rows(insight, slots, scores[scores["slot"] >= 0])
     summaries = _summaries(insight, scores[scores["slot"] < 0])
     reader = insight.reader
-    cutoff = int(reader.examples.cutoff_N[row])
+    cutoff = insight.cutoff(row)
     if cutoff < FOREVER:
         nodes["age"] = (pd.Timestamp(cutoff) - nodes["time"]).dt.total_seconds() / 86_400
     edges = [

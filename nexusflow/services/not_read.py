@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from nexusflow.services.insight import Insight
     from nexusflow.services.workspace import Workspace
 
-LIMIT_FIX = "To make room, remove a foreign key that leads to a table which matters less, on the Schema page."
+LIMIT_FIX = "To make room, leave out of foreign_keys one that leads to a table which matters less."
+LIMIT_FIX_ON_PAGES = (
+    "To make room, remove a foreign key that leads to a table which matters less, on the Schema page."
+)
 
 
 @dataclass(frozen=True, kw_only=True)

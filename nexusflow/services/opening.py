@@ -245,7 +245,7 @@ def _outcomes(trained: "TrainedModel", reader: "Reader", *, own: bool) -> pd.Dat
             "row": examples.row_N,
             "key": entity_keys(reader),
             "part": pd.Series(part, dtype="str"),
-            "cutoff": cutoff_times(examples),
+            "cutoff": cutoff_times(examples, task),
         }
     )
     if task.kind is TaskKind.REGRESSION:

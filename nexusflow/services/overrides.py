@@ -1,26 +1,61 @@
 """Settings of a configuration file changed from outside, as `training.epochs=3`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from nexusflow.config import DatasetConfig, RunConfig, load_config, read_config
+from nexusflow.config_lines import Place
 from nexusflow.config_problems import nearest, unreadable
 from nexusflow.errors import ConfigError, Problem, Severity
 
 
 def load_with(path: Path, settings: Sequence[str]) -> RunConfig:
-    """The configuration of a file with these settings changed; ConfigError names every one that is wrong."""
+    """The configuration of a file with these settings changed; ConfigError names every one that is wrong.
+
+    The file by itself is right: what is wrong then is told of the settings, not of lines that stand nowhere.
+    """
     config = load_config(path)
     if not settings:
         return config
     data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    places: dict[str, set[Place]] = {}
     for text in settings:
-        data = changed(data, text)
-    # As a file with these settings in it would be read: what has no effect is refused here too.
-    return read_config(yaml.safe_dump(data), source=f"{path} with --set")
+        before, data = data, changed(data, text)
+        places[text] = set(_differing(before, data))
+    try:
+        # As a file with these settings in it would be read: what has no effect is refused here too.
+        return read_config(yaml.safe_dump(data), source=str(path))
+    except ConfigError as error:
+        raise ConfigError(*[_of_settings(problem, places) for problem in error.problems]) from None
+
+
+def _of_settings(problem: Problem, places: Mapping[str, set[Place]]) -> Problem:
+    """The problem, told of the settings that changed this place, or of all where none did."""
+    at = tuple(problem.setting.split("."))
+    touched = [text for text, changed in places.items() if any(_within(place, at) for place in changed)]
+    named = " ".join(f"--set {text}" for text in touched or places)
+    return replace(problem, message=f"{named}: {problem.message}", file=None, line=None)
+
+
+def _within(one: Place, other: Place) -> bool:
+    """Whether one of two places is the other, or around it."""
+    return all(here == there for here, there in zip(one, other, strict=False))
+
+
+def _differing(before: Any, after: Any, place: Place = ()) -> Iterator[Place]:
+    """The places at which settings are not the same, as deep as both go."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in after:
+            yield from _differing(before.get(key), after[key], (*place, str(key)))
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for number, pair in enumerate(zip(before, after, strict=True)):
+            yield from _differing(*pair, (*place, str(number)))
+    elif before != after:
+        yield place
 
 
 def changed(data: Mapping[str, Any], text: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nexusflow.data.tables import TableSet
-from nexusflow.data.task import Examples, TaskKind
+from nexusflow.data.task import Examples, Task, TaskKind
 from nexusflow.errors import ArtifactError, DataError, Problem, Severity
 from nexusflow.services.asof import ask_as_of
 from nexusflow.services.data_cache import data_cache
@@ -36,7 +36,8 @@ OnProgress = Callable[[float], None]
 class Prediction:
     """A row per row of the entity table, in its order: key, cutoff, prediction, and a probability per class.
 
-    A value has the ends of its interval instead, as in `low_90` and `high_90`, where the model knows them.
+    There is no cutoff where the task has none: such a row is read with all that the tables hold. A value has the ends
+    of its interval instead of probabilities, as in `low_90` and `high_90`, where the model knows them.
 
     `problems` tell what of the tables was not used or not known to the model.
     """
@@ -223,8 +224,11 @@ def bound_names(level: float) -> tuple[str, str]:
     return f"low_{percent}", f"high_{percent}"
 
 
-def cutoff_times(examples: Examples) -> pd.Series:
+def cutoff_times(examples: Examples, task: Task) -> pd.Series:
     """The examples' cutoffs as times, missing where there is none."""
+    if task.cutoff_column is None:
+        # What stands in `cutoff_N` is then where ages start, and no moment that anybody asked about.
+        return pd.Series(pd.NaT, index=range(len(examples)), dtype="datetime64[ns]")
     from nexusflow.data.index import FOREVER
 
     time_N = np.where(examples.cutoff_N >= FOREVER, np.iinfo(np.int64).min, examples.cutoff_N)
@@ -241,13 +245,13 @@ def _entity_keys(reader: "Reader") -> pd.DataFrame:
 
 
 def _frame(reader: "Reader", keys: pd.DataFrame, answer: Answers) -> pd.DataFrame:
-    """Keys, cutoff, prediction and probabilities, a row per example."""
+    """Keys, cutoff where the task has one, prediction and probabilities, a row per example."""
     task, examples = reader.preprocessing.task, reader.examples
     columns: dict[str, object] = {str(key): keys[key].iloc[examples.row_N].array for key in keys}
     if not columns:
         columns["row"] = examples.row_N + 1
-    said = {"cutoff": cutoff_times(examples).array, "prediction": answer.prediction.array}
-    said |= answer.bounds
+    said: dict[str, object] = {"cutoff": cutoff_times(examples, task).array} if task.cutoff_column else {}
+    said |= {"prediction": answer.prediction.array, **answer.bounds}
     said |= {f"probability_{c}": answer.probability_NO[:, n] for n, c in enumerate(task.classes)}
     for name, values in said.items():
         # A key column may bear one of our names; both are kept.

@@ -2,9 +2,11 @@
 
 import logging
 
+from nexusflow.data.task import Part
 from nexusflow.errors import Problem, Severity
 from nexusflow.services.registry import Stage, Version, champion, promote, question_key
 from nexusflow.services.storage import RunStore, read_json
+from nexusflow.train.run import Run, RunStatus
 
 log = logging.getLogger(__name__)
 
@@ -12,13 +14,33 @@ log = logging.getLogger(__name__)
 def decide(
     store: RunStore, run_id: str, stage: Stage, *, note: str = ""
 ) -> tuple[Version, tuple[Problem, ...]]:
-    """`promote`, which MLflow then follows; what it could not follow is told, and holds here nevertheless."""
+    """`promote`, which MLflow then follows; what it could not follow is told, and holds here nevertheless.
+
+    So is told that a champion was stopped early or never tested.
+    """
     before = champion(store, question_key(store.load(run_id)))
     decided = promote(store, run_id, stage, note=note)
-    problems = list(_followed(store, run_id, stage))
+    problems = [*(_doubts(decided.run) if stage is Stage.CHAMPION else ()), *_followed(store, run_id, stage)]
     if stage is Stage.CHAMPION and before is not None and before.run.id != run_id:
         problems += _followed(store, before.run.id, Stage.ARCHIVED)
     return decided, tuple(problems)
+
+
+def _doubts(run: Run) -> tuple[Problem, ...]:
+    """What speaks against a run as a champion: that it did not come to its end, or was not tested."""
+    epochs = f"{len(run.history)} epoch{'' if len(run.history) == 1 else 's'}"
+    untested, stopped = not run.metrics.get(Part.TEST), run.status is not RunStatus.FINISHED
+    told = [f"ended early ({run.status}) after {epochs}"] if stopped else []
+    told += ["was never judged on test rows"] if untested else []
+    if not told:
+        return ()
+    message = f"Run {run.id} {' and '.join(told)}" + (
+        ", so nobody knows how well it answers; it is the champion nevertheless."
+        if untested
+        else "; it is the champion nevertheless."
+    )
+    fix = "Resume it or train again, and promote a run that finished." if stopped else "Train with test rows."
+    return (Problem(severity=Severity.WARNING, message=message, fix=fix),)
 
 
 def _followed(store: RunStore, run_id: str, stage: Stage) -> tuple[Problem, ...]:

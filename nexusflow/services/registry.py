@@ -16,7 +16,7 @@ from nexusflow.data.task import Task
 from nexusflow.errors import ArtifactError, TrainingError
 from nexusflow.services.runner import has_model
 from nexusflow.services.storage import RunStore, one_at_a_time, read_json, write_json
-from nexusflow.train.run import Run
+from nexusflow.train.run import Run, RunStatus
 
 REGISTRY_FILE, FORMAT = "registry.json", 1
 LONGEST_NOTE = 500
@@ -130,7 +130,10 @@ def promote(store: RunStore, run_id: str, stage: Stage, *, note: str = "") -> Ve
 
 
 def offered(store: RunStore, runs: Sequence[Run], task: Task | None = None) -> tuple[Run, ...]:
-    """The runs as a page offers them: the champion of this task first, then other champions, archived runs last."""
+    """The runs as a page offers them: the champion of this task first, then other champions, archived runs last.
+
+    Among candidates, those that finished come before those that were stopped.
+    """
     stages = {version.run.id: version.stage for version in versions(store)}
     wanted = None if task is None else question_key(task)
 
@@ -138,7 +141,9 @@ def offered(store: RunStore, runs: Sequence[Run], task: Task | None = None) -> t
         stage = stages.get(run.id, Stage.CANDIDATE)
         if stage is Stage.CHAMPION:
             return 0 if question_key(run) == wanted else 1
-        return 2 if stage is Stage.CANDIDATE else 3
+        if stage is Stage.ARCHIVED:
+            return 4
+        return 2 if run.status is RunStatus.FINISHED else 3
 
     return tuple(sorted(runs, key=place))
 

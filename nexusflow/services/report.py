@@ -274,7 +274,7 @@ def _question(task: Task) -> pd.DataFrame:
         ("Target", task.target_column),
         ("Kind", str(task.kind)),
         *([("Classes", ", ".join(task.classes))] if task.classes else []),
-        ("Asked as of", task.cutoff_column or "the latest time in the tables"),
+        ("Asked as of", task.cutoff_column or "no date: all that the tables hold is read"),
         ("Split", by),
         ("Regime", regimes[task.regime]),
         ("Hidden besides the target", ", ".join(f"{t}.{c}" for t, c in task.hidden) or "nothing"),

@@ -266,20 +266,24 @@ class _Training:
         given = self.given
         found: dict[str, dict[str, dict[str, float]]] = {}
         leads: dict[str, tuple[float, float]] = {}
+        over: dict[str, tuple[float, float]] = {}
         test = examples.part_N == str(Part.TEST)
-        for baseline in train_baselines(
+        baselines = train_baselines(
             reader, seed=seed, refit=self.config.training.refit, should_stop=given.enough
-        ):
+        )
+        for baseline in baselines:
             found[baseline.name] = {
                 str(part): score(kind, examples.part(part).target_N, values)
                 for part, values in baseline.predictions.items()
                 if len(values)
             }
             theirs = baseline.predictions[Part.TEST]
-            lead = paired_lead(kind, examples.target_N[test], self.values[test], theirs, seed=seed)
-            if lead is not None:
-                leads[baseline.name] = lead
-        self.record.update(baselines=found, leads=leads)
+            constant = baselines[0].predictions[Part.TEST]
+            for of, mine, other in ((leads, self.values[test], theirs), (over, theirs, constant)):
+                lead = paired_lead(kind, examples.target_N[test], mine, other, seed=seed)
+                if lead is not None:
+                    of[baseline.name] = lead
+        self.record.update(baselines=found, leads=leads, over_guessing=over)
         if given.enough() and not self.should_stop():
             self.record.say("The time is up; baselines that were not done are left out")
 
@@ -316,7 +320,7 @@ def _outcomes(reader: "Reader", logit_NO: Logits, interval: "Interval | None") -
             "row": examples.row_N,
             "key": entity_keys(reader),
             "part": pd.Series(examples.part_N, dtype="str"),
-            "cutoff": cutoff_times(examples),
+            "cutoff": cutoff_times(examples, task),
         }
     )
     if task.kind is TaskKind.REGRESSION:

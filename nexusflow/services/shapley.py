@@ -18,6 +18,8 @@ from nexusflow.services.words import plain
 NEARLY = 0.9
 # What a chart calls the part that no table is worth.
 ALL_HIDDEN = "(all tables hidden)"
+# Digits of a figure in a sentence, and the error below which four decimals show none.
+DIGITS, HARDLY_AN_ERROR = 3, 5e-5
 Named = Callable[[object], str]
 
 
@@ -77,7 +79,7 @@ def agreement(contributions: Contributions, shapley: RowShapley, *, named: Named
     if ranked:
         parts.append(f"they rank the {len(roles)} tables {how} (rank correlation {rank:.2f})")
     apart = int(np.abs(adds - worth).argmax())
-    sampled = f" ±\N{NO-BREAK SPACE}{_figure(error[apart], 2)}" if shapley.orders else ""
+    sampled = _give_or_take(worth[apart], error[apart]) if shapley.orders else ""
     parts.append(
         f"they are furthest apart on {named(roles[apart])}, which adds {_figure(adds[apart], sign='+')} and is worth "
         f"{_figure(worth[apart], sign='+')}{sampled}"
@@ -91,13 +93,20 @@ def method_words(shapley: RowShapley) -> str:
     if not shapley.orders:
         return f"Exact: every one of the {shapley.asked:,} ways to hide some of the tables was asked."
     most = float(shapley.frame["error"].max())
+    bound = f"{_figure(most, 2)} at most" if most >= HARDLY_AN_ERROR else f"below {_figure(HARDLY_AN_ERROR)}"
     return (
         f"Sampled: a mean over {shapley.orders} random orders of showing the tables, {shapley.asked:,} questions in "
-        f"all; the standard error is {_figure(most, 2)} at most."
+        f"all; the standard error is {bound}."
     )
 
 
-def _figure(value: float, digits: int = 3, *, sign: str = "-") -> str:
+def _give_or_take(value: float, error: float) -> str:
+    """The error of a figure, where it reaches the last digit that is told of it."""
+    last = 10.0 ** (np.floor(np.log10(abs(value))) - DIGITS + 1) if value else 0.0
+    return f" ±\N{NO-BREAK SPACE}{_figure(error, 2)}" if error >= last / 2 else ""
+
+
+def _figure(value: float, digits: int = DIGITS, *, sign: str = "-") -> str:
     """A figure in so many digits, for a sentence: without an exponent; with sign `+` also where it is above 0."""
     told = np.format_float_positional(float(f"{value:.{digits}g}"), trim="-")
     return f"+{told}" if sign == "+" and value >= 0 else told

@@ -14,7 +14,7 @@ from nexusflow.services.checkpoints import keep_asked
 from nexusflow.services.collector import spare_the_living
 from nexusflow.services.jobs import JobManager, JobState, JobView, OnEvent, ShouldStop
 from nexusflow.services.logged_to import logged_to
-from nexusflow.services.not_read import LIMIT_FIX, limit_words, not_read
+from nexusflow.services.not_read import LIMIT_FIX, LIMIT_FIX_ON_PAGES, limit_words, not_read
 from nexusflow.services.runner import has_model, model_path, new_run, predictions, run_training, was_judged
 from nexusflow.services.search import search_within
 from nexusflow.services.storage import new_run_id
@@ -240,6 +240,7 @@ def _check_task(workspace: Workspace, task: Task) -> list[Problem]:
     fixes = {
         FARTHER: "Raise hops on the Model page, or draw a shorter way on the Schema page.",
         MISSING_KEY: "Draw the missing foreign key on the Schema page.",
+        LIMIT_FIX: LIMIT_FIX_ON_PAGES,
     }
     return [replace(problem, fix=fixes.get(problem.fix, problem.fix)) for problem in unread]
 

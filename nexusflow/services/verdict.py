@@ -5,12 +5,16 @@ from dataclasses import dataclass
 import pandas as pd
 
 from nexusflow.data.task import Part, TaskKind
+from nexusflow.services.divergence import divergence
 from nexusflow.train.metrics import primary_metric
 from nexusflow.train.run import Run, RunStatus
 
 MODEL = "NexusFormer"
 # Baselines have no intervals to compare.
 OWN = ("coverage", "interval_width")
+# The baselines that know no more than the answers of the training rows.
+GUESSES = ("Majority", "Median")
+OR_LONGER = ", or train longer."
 METRIC_LABELS = {
     "auroc": "AUROC",
     "average_precision": "Average precision",
@@ -51,7 +55,18 @@ def results_table(run: Run, part: Part = Part.TEST) -> pd.DataFrame:
 
 
 def verdict(run: Run, part: Part = Part.TEST) -> Verdict:
-    """Which is better on the primary metric: the network or the best baseline, if the rows are enough to tell."""
+    """Which is better on the primary metric: the network or the best baseline, if the rows are enough to tell.
+
+    It says so where none of them beats guessing, and where the training diverged and came to nothing by that.
+    """
+    found, astray = _compared(run, part), divergence(run)
+    if not astray or found.ahead:
+        return found
+    sentence = found.sentence.replace(OR_LONGER, ".")
+    return Verdict(sentence=f"{sentence} {astray}", ahead=found.ahead)
+
+
+def _compared(run: Run, part: Part) -> Verdict:
     name, higher = primary_metric(TaskKind(run.task["kind"]))
     mine = run.metrics.get(part, {}).get(name)
     others = {
@@ -71,15 +86,32 @@ def verdict(run: Run, part: Part = Part.TEST) -> Verdict:
         for one, other in ((mine, theirs), (theirs, mine))
     )
     low, high = run.leads.get(best, (-1.0, 1.0)) if part is Part.TEST else (-1.0, 1.0)
+    guess = _unbeaten(run, best) if part is Part.TEST else None
+    if guess is not None:
+        told = {MODEL: mine, best: theirs, guess: others[guess]}
+        said = ", ".join(f"{model} {figure:.3f}" for model, figure in told.items())
+        return Verdict(
+            sentence=f"Nothing here beats guessing: {label} of {said} on the test rows. More rows may tell more, or "
+            "columns that have to do with the answer.",
+            ahead=False if high < 0 else None,
+        )
     if low <= 0 <= high:
         return Verdict(
             sentence=f"{MODEL} and {best} cannot be told apart on this many rows: {figures}", ahead=None
         )
     if (mine > theirs) == higher:
         return Verdict(sentence=f"{MODEL} is better than the best baseline, {best}: {figures}", ahead=True)
-    return Verdict(
-        sentence=f"{best} is better than {MODEL}: {turned} Use that one, or train longer.", ahead=False
-    )
+    return Verdict(sentence=f"{best} is better than {MODEL}: {turned} Use that one{OR_LONGER}", ahead=False)
+
+
+def _unbeaten(run: Run, best: str) -> str | None:
+    """The constant baseline where neither the network nor another baseline is surely better; runs of earlier versions
+    do not tell how sure that is of a baseline."""
+    guess = next((model for model in GUESSES if model in run.leads), None)
+    if guess is None or run.leads[guess][0] > 0:
+        return None
+    known = run.over_guessing.values()
+    return guess if best == guess or (known and all(low <= 0 for low, _ in known)) else None
 
 
 def _unjudged(run: Run, part: Part) -> str:

@@ -65,7 +65,8 @@ class Run:
 
     `metrics` and `baselines[name]` hold {part: {metric: value}}; test metrics are there only once the run has ended.
     `calibration` is that of the network and its intervals (`nexusflow.train.calibrate`), empty where there is none.
-    `leads[name]` is the 95 % interval of how much better the network is than this baseline on the test rows.
+    `leads[name]` is the 95 % interval of how much better the network is than this baseline on the test rows, and
+    `over_guessing[name]` that of how much better this baseline is than the constant one.
     A run that searches for settings within `search_minutes` keeps its trials; `config` then is of `best_trial`.
     """
 
@@ -86,6 +87,7 @@ class Run:
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     baselines: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     leads: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    over_guessing: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     seconds: float = 0.0
     error: str | None = None
     search_minutes: float | None = None

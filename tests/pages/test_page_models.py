@@ -6,11 +6,13 @@ import pytest
 from hostile_shop import assert_only_text
 from streamlit.testing.v1 import AppTest
 from test_page_runs import EVIL, ask
+from version_runs import keep_predictions, keep_run
 
 from nexusflow.services.jobs import JobManager
-from nexusflow.services.registry import REGISTRY_FILE, Stage, champion, changes, question_key
+from nexusflow.services.registry import REGISTRY_FILE, Stage, champion, changes, promote, question_key
 from nexusflow.services.training import start_training
 from nexusflow.services.workspace import Workspace
+from nexusflow.train.run import RunStatus
 
 OpenPage = Callable[[str], AppTest]
 
@@ -113,3 +115,22 @@ def test_a_damaged_registry_is_told_and_the_models_still_answer(open_page: OpenP
         page = open_page(name)
         assert any(REGISTRY_FILE.replace(".", "\\.") in box.value for box in page.error), name
     assert [box for box in open_page("predict").selectbox if box.label == "Run"]
+
+
+def test_a_stopped_run_is_no_default_of_interpret_where_one_finished(
+    open_page: OpenPage, shop: Workspace
+) -> None:
+    done = keep_run(shop.runs, "done")
+    keep_predictions(shop.runs, done, noise=0.5)
+    keep_run(shop.runs, "stopped", status=RunStatus.CANCELLED, metrics={})
+
+    def chosen(page: AppTest) -> str:
+        return next(box for box in page.selectbox if box.label == "Run").value
+
+    train = open_page("train")
+    assert chosen(train) == "stopped"
+    # Nobody chose it, so no other page opens with it.
+    assert "chosen_run" not in train.session_state
+    assert chosen(open_page("interpret")) == "done"
+    promote(shop.runs, "stopped", Stage.CHAMPION)
+    assert chosen(open_page("interpret")) == "done"

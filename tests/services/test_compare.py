@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import metrics
 from small_shop import shop_task
@@ -124,6 +125,31 @@ def test_runs_of_other_questions_or_regimes_are_not_held_against_each_other(stor
     assert "chances of different classes" in comparable([left, turned])
     assert "other classes" in comparable([left, renamed])
     assert leads(store, [left, spend])[0].lead is None
+
+
+@pytest.mark.parametrize("place", [1, 2])
+def test_a_run_of_another_question_takes_no_lead_from_the_others(store, place):
+    one, other = pair(store, "left", f"third-{place}")
+    third = keep_run(store, f"third-{place}", task=shop_task("left", cutoff_column=None))
+    keep_predictions(store, third, noise=0.5)
+    (alone,) = leads(store, [one, other])
+    runs = [one, other]
+    runs.insert(place, third)
+    found = {lead.run_id: lead for lead in leads(store, runs)}
+    assert found[other.id] == alone and alone.lead is not None
+    assert "questions" in found[third.id].reason
+
+
+def test_without_a_cutoff_column_what_was_kept_as_cutoff_parts_no_rows(store):
+    runs = []
+    for number in (1, 2):
+        run = keep_run(store, f"static-{number}", task=shop_task("left", cutoff_column=None))
+        frame = keep_predictions(store, run, noise=1.0, seed=number)
+        frame.assign(cutoff=pd.Timestamp("2024-02-05") if number == 1 else pd.NaT).to_parquet(
+            store.folder(run.id) / "predictions.parquet"
+        )
+        runs.append(run)
+    assert leads(store, runs)[0].rows == 200
 
 
 def test_a_diff_tells_what_differs_and_nothing_else(store):

@@ -47,6 +47,8 @@ def test_every_table_is_read_or_named_once_with_its_reason(children, apart, hops
     (*told,) = (p for p in problems if p.code == TOO_MANY)
     assert len(told) == bool(found.too_many)
     assert all(name in one.message for one in told for name in found.too_many)
+    # The command line has no pages.
+    assert not any("page" in p.fix for p in problems)
 
 
 links = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=7)

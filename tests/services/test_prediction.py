@@ -11,7 +11,10 @@ from tiny_run import trained_store
 
 from nexusflow.artifact import load_model
 from nexusflow.errors import ArtifactError, Severity
-from nexusflow.services.prediction import predict, predict_with, safe_csv
+from nexusflow.services.insight import Insight
+from nexusflow.services.neighbourhood import neighbourhood
+from nexusflow.services.prediction import open_scoring, predict, predict_with, safe_csv
+from nexusflow.services.prediction_files import write_predictions
 from nexusflow.services.runner import model_path, predictions
 
 FRAMES = shop_frames()
@@ -160,6 +163,28 @@ def test_a_row_without_a_cutoff_is_scored_as_of_the_latest_and_told(model):
     assert prediction.frame["cutoff"][5] == latest
     others = prediction.frame.drop(index=5)
     pd.testing.assert_frame_equal(others, predict_with(model, as_tables(FRAMES)).frame.drop(index=5))
+
+
+def test_no_cutoff_is_told_where_the_task_has_none(tmp_path):
+    store = trained_store(tmp_path, cutoff_column=None)
+    trained, tables = load_model(model_path(store, "r-01")), as_tables(FRAMES)
+    scoring = open_scoring(trained, tables)
+    assert write_predictions(scoring, tmp_path / "p.csv") == [
+        "id",
+        "prediction",
+        "probability_no",
+        "probability_yes",
+    ]
+    assert predictions(store, "r-01")["cutoff"].isna().all()
+    insight = Insight(store, "r-01", trained, scoring.reader.block(0, len(scoring)))
+    # As versions kept it that put the latest time of the data there.
+    kept = predictions(store, "r-01").assign(cutoff=FRAMES["orders"]["day"].max())
+    kept.to_parquet(store.folder("r-01") / "predictions.parquet")
+    assert insight.rows()["cutoff"].isna().all()
+    row = next(row for row in range(len(scoring)) if len(insight.related(row, "orders")))
+    assert insight.related(row, "orders")["age"].isna().all()
+    found = neighbourhood(insight, row)
+    assert found.cutoff is None and found.nodes["age"].isna().all() and len(found.events)
 
 
 @pytest.mark.parametrize("rows", [0, 1])

@@ -12,7 +12,8 @@ from version_runs import keep_run, new_store
 
 from nexusflow.data.question import Aggregate, AsOf, DateSpan, Question
 from nexusflow.data.task import Split
-from nexusflow.errors import ArtifactError, TrainingError
+from nexusflow.errors import ArtifactError, Severity, TrainingError
+from nexusflow.services.promotion import decide
 from nexusflow.services.registry import (
     REGISTRY_FILE,
     Stage,
@@ -163,6 +164,36 @@ def test_champions_are_offered_first_and_what_is_archived_last(store):
     promote(store, "left-2", Stage.ARCHIVED)
     order = [run.id for run in offered(store, store.list(), shop_task("spend"))]
     assert order == ["spend-0", "left-1", "spend-1", "left-0", "left-2"]
+
+
+def test_stopped_candidates_are_offered_after_those_that_finished(store):
+    promote(store, "left-0", Stage.ARCHIVED)
+    for run_id in ("left-2", "spend-0"):
+        store.save(replace(store.load(run_id), status=RunStatus.CANCELLED))
+    promote(store, "spend-0", Stage.CHAMPION)
+    order = [run.id for run in offered(store, store.list(), shop_task("spend"))]
+    assert order == ["spend-0", "spend-1", "left-1", "left-2", "left-0"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"status": RunStatus.CANCELLED},
+            ("ended early (cancelled) after 2 epochs", "never judged", "Resume"),
+        ),
+        ({"status": RunStatus.CANCELLED, "metrics": {"test": {"auroc": 0.7}}}, ("ended early", "Resume")),
+        ({}, ("never judged on test rows", "test rows.")),
+        ({"metrics": {"test": {"auroc": 0.7}}}, ()),
+    ],
+)
+def test_a_champion_that_was_stopped_or_not_tested_is_warned_of(store, changes, words):
+    run = replace(store.load("left-0"), **changes)
+    store.save(run)
+    _, problems = decide(store, "left-0", Stage.CHAMPION)
+    assert [p.severity for p in problems] == [Severity.WARNING] * bool(words)
+    assert all(word in str(problem) for problem in problems for word in words)
+    assert decide(store, "left-0", Stage.CANDIDATE)[1] == ()
 
 
 def test_runs_are_renamed_and_deleted_once_they_have_ended(store):

@@ -63,6 +63,7 @@ def test_a_finished_run_tells_everything_about_itself(finished):
     assert "LightGBM on aggregates" in run.baselines
     assert all(set(parts) == {"validation", "test"} for parts in run.baselines.values())
     assert set(run.leads) == set(run.baselines) and all(low <= high for low, high in run.leads.values())
+    assert set(run.over_guessing) == set(run.baselines) and list(run.over_guessing["Majority"]) == [0, 0]
     assert has_model(store, "r-01")
 
 

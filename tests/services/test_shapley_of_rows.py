@@ -4,6 +4,7 @@ import base64
 import io
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 from report_shop import trained_shop
@@ -67,6 +68,16 @@ def _beside(adds, worth, error=0.0, orders=0):
     )
 
 
+@pytest.mark.parametrize("worth", [0.000535, 0.2, -3.0, 417.0])
+def test_an_error_is_told_where_it_reaches_the_digits_of_its_figure(worth):
+    last = 10.0 ** (np.floor(np.log10(abs(worth))) - 2)
+    for error, told in ((1e-4 * last, False), (0.4 * last, False), (0.6 * last, True), (30 * last, True)):
+        pair = _beside([9000.0, 0.0], [9000.0, worth], error=error, orders=64)
+        assert ("±" in agreement(*pair).sentence) == told
+    assert "is below 0.00005." in method_words(_beside([1.0], [1.0], error=1e-9, orders=64)[1])
+    assert "is 0.0021 at most." in method_words(_beside([1.0], [1.0], error=0.0021, orders=64)[1])
+
+
 def test_what_agrees_is_told_to_agree():
     told = agreement(*_beside([1.0, -0.5, 0.2, 0.1, 0.0], [0.9, -0.6, 0.1, 0.3, 0.0]))
     assert told.agrees
@@ -92,8 +103,8 @@ def test_places_that_chance_may_have_swapped_agree():
         agreement(*pair).agrees and "by no more than the orders drawn can tell" in agreement(*pair).sentence
     )
     assert " ±\N{NO-BREAK SPACE}0.05." in agreement(*pair).sentence
-    small = agreement(*_beside([1.0, 0.00002], [1.0, 0.2], error=0.000085, orders=64)).sentence
-    assert "adds +0.00002 and is worth +0.2 ±\N{NO-BREAK SPACE}0.000085." in small
+    small = agreement(*_beside([1.0, 0.00002], [1.0, 0.002], error=0.000085, orders=64)).sentence
+    assert "adds +0.00002 and is worth +0.002 ±\N{NO-BREAK SPACE}0.000085." in small
     exact = replace(pair[1], orders=0, frame=pair[1].frame.assign(error=0.0))
     assert not agreement(pair[0], exact).agrees
 

@@ -72,6 +72,61 @@ def test_verdict_names_the_better_one_if_the_rows_can_tell(
     assert ("cannot be told apart" in found.sentence) == (ahead is None)
 
 
+@pytest.mark.parametrize(
+    ("over_guess", "trees_over", "nothing"),
+    [
+        ((-0.02, 0.03), (-0.01, 0.04), True),
+        ((0.01, 0.03), (-0.01, 0.04), False),
+        ((-0.02, 0.03), (0.001, 0.04), False),
+    ],
+)
+def test_verdict_says_where_nothing_is_surely_better_than_guessing(
+    over_guess: tuple[float, float], trees_over: tuple[float, float], nothing: bool
+) -> None:
+    found = run("binary", {"auroc": 0.509}, Majority={"auroc": 0.5}, trees={"auroc": 0.512})
+    leads = {"Majority": over_guess, "trees": (-0.02, 0.01)}
+    known = replace(found, leads=leads, over_guessing={"Majority": (0.0, 0.0), "trees": trees_over})
+    assert verdict(known).sentence.startswith("Nothing here beats guessing") == nothing
+    # A run of an earlier version does not tell how sure the baseline's gain is.
+    assert "cannot be told apart" in verdict(replace(found, leads=leads)).sentence
+
+
+def test_a_constant_that_does_best_is_told_as_guessing() -> None:
+    found = run("regression", {"mae": 3.0}, Median={"mae": 2.0}, trees={"mae": 2.5})
+    found = replace(found, leads={"Median": (-1.5, -0.5), "trees": (-1.0, 0.0)})
+    assert "Nothing here beats guessing" in verdict(found).sentence
+    assert verdict(found).ahead is False
+
+
+@pytest.mark.parametrize(
+    ("losses", "astray"),
+    [
+        ((0.8, 0.5, 0.4), False),
+        ((0.01, 0.05, 0.2), False),
+        ((0.8, 15_000.0, 90.0), True),
+        ((15_000.0, 800.0, 90.0), True),
+        ((0.1, 2.0), True),
+    ],
+)
+@pytest.mark.parametrize("clipping", [0, 1.0])
+def test_verdict_tells_a_training_that_diverged_and_the_way_out(
+    losses: tuple[float, ...], astray: bool, clipping: float
+) -> None:
+    history = tuple(
+        EpochRecord(epoch=n, train_loss=loss, val_loss=loss, val_metrics={}, seconds=1.0, learning_rate=0.5)
+        for n, loss in enumerate(losses, start=1)
+    )
+    config = {"training": {"learning_rate": 0.5, "gradient_clipping": clipping}}
+    found = replace(run("regression", {"mae": 3.0}, other={"mae": 2.0}), history=history, config=config)
+    worse = verdict(replace(found, leads={"other": (-1.5, -0.5)})).sentence
+    assert ("diverged" in worse) == astray and ("train longer" in worse) != astray
+    assert ("Lower the learning rate (it was 0.5)" in worse) == astray
+    assert ("gradient clipping" in worse) == (astray and clipping == 0)
+    better = replace(found, metrics={Part.TEST: {"mae": 1.0}}, leads={"other": (0.5, 1.5)})
+    assert "diverged" not in verdict(better).sentence
+    assert ("diverged" in verdict(replace(found, metrics={})).sentence) == astray
+
+
 def test_verdict_without_anything_to_compare_claims_nothing() -> None:
     assert verdict(run("binary", {})).ahead is None
     assert "No baseline" in verdict(run("binary", {"auroc": 0.9})).sentence
