@@ -12,12 +12,14 @@ from ui.escape import counted
 from ui.navigation import go_to
 from ui.page import begin, empty
 from ui.schema_canvas import drawn, schema_canvas
-from ui.schema_checks import schema_checks
+from ui.schema_checks import CHECKS, checks_label, schema_checks
 from ui.schema_files import schema_files
 from ui.schema_relations import schema_relations
 from ui.schema_suggestions import schema_suggestions
 from ui.schema_tables import schema_tables
 from ui.sure_button import sure_button
+
+TABS = "schema_tabs"
 
 
 def head(workspace: Workspace, schema: Schema, problems: Sequence[Problem] | None) -> None:
@@ -43,11 +45,12 @@ def head(workspace: Workspace, schema: Schema, problems: Sequence[Problem] | Non
 
 def panels(workspace: Workspace, schema: Schema) -> None:
     """What lies below the drawing; only the open tab is made."""
-    # A tab keeps its place only as long as its label: how many findings there are stands above.
+    checked = checks_label(workspace.findings())
+    # A tab is known by its label, and stays open as its count changes.
+    if str(st.session_state.get(TABS, "")).startswith(CHECKS):
+        st.session_state[TABS] = checked
     suggestions, relations, tables, checks, files = st.tabs(
-        ["Suggestions", "Relations", "Tables", "Checks", "Import and export"],
-        key="schema_tabs",
-        on_change="rerun",
+        ["Suggestions", "Relations", "Tables", checked, "Import and export"], key=TABS, on_change="rerun"
     )
     if suggestions.open:
         with suggestions:

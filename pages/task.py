@@ -11,6 +11,7 @@ from nexusflow.data.schema import Kind, Schema
 from nexusflow.data.tables import TableSet
 from nexusflow.data.task import Examples, Split, Task, TaskKind
 from nexusflow.errors import NexusFlowError
+from nexusflow.services.no_history import no_history
 from nexusflow.services.workspace import Asked, Workspace
 from ui import state
 from ui.ask import question_inputs
@@ -120,6 +121,7 @@ def facts(workspace: Workspace, found: Asked) -> None:
         asked = f"**{md_escape(task.question)}**  \n" if task.question and not task.over_time else ""
         st.markdown(f":material/target: {asked}{question(task)}  \n:gray[{md_escape(regime(task))}]")
     examples = make_examples(found.tables, found.schema, task)
+    show_problems(no_history(found.tables, found.schema, task))
     left, right = two_cards()
     with left:
         if found.labels is not None:

@@ -22,7 +22,7 @@ from ui.navigation import go_to
 from ui.page import begin, empty
 from ui.problems import attempt, show_problems
 from ui.results import duration, event_line, results_table, verdict
-from ui.runs import STATUS_WORDS, pick_run, runs_table, show_status, when
+from ui.runs import STATUS_WORDS, pick_run, runs_table, show_status, since
 from ui.search import search_minutes, searched
 from ui.see_trust import show_trust
 from ui.settings import ENCODERS
@@ -94,9 +94,9 @@ def start(workspace: Workspace, name: str, minutes: float | None) -> None:
 def look(workspace: Workspace, run: Run) -> None:
     """The chosen run, live or as it ended."""
     parameters = f" · {run.parameters:,} parameters" if run.parameters else ""
-    st.markdown(f"{code(run.name)} :gray[started {when(run)}{parameters}]")
+    st.markdown(f"{code(run.name)} :gray[{since(run)}{parameters}]")
     if run.status in UNDER_WAY:
-        live_words(workspace, run.id)
+        live_words(workspace, run)
         live_curves(workspace, run.id)
         return
     if state.stop_watching(run.id):

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ui.chart_colours import ink, two_sided
 from ui.chart_labels import LABEL_LENGTH, distinct_labels, room_left, significant, slant, without_dust
 from ui.escape import plain
 from ui.palette import Palette
@@ -20,7 +21,6 @@ MOST_PLACES = 4
 MOST_NAMED = 14
 # From so many columns on, a cell has room for four digits at most.
 MANY = 10
-INK_DARK, INK_LIGHT = "#1f2433", "#ffffff"
 
 
 class Curve(TypedDict):
@@ -39,10 +39,12 @@ def heatmap(
     palette: Palette,
     selectable: bool = False,
     most: float | None = None,
+    signed: bool = False,
 ) -> Option:
     """A matrix as coloured cells with their numbers, first row on top; NaN cells stay empty.
 
     `most` is the value of the strongest colour, by default the greatest of the matrix; maps that share it compare.
+    `signed`: below zero in a colour of its own, as strong at -`most`.
     The place of a cell in the series is that of `heatmap_cell`, so that a click can be traced back.
     """
     row_names, column_names = distinct_labels(rows), distinct_labels(columns)
@@ -54,10 +56,12 @@ def heatmap(
     places = max(0, (3 if values.shape[1] < MANY else 2) - size) if size > 0 else min(300, max(3, 2 - size))
     printed = np.round(values.astype(float), places)
     most = round(most, places) or 1.0
+    least, colours = (-most, two_sided(palette)) if signed else (0.0, palette.scale)
+    inks = [ink((0.0 if np.isnan(v) else v - least) / (most - least), colours) for v in printed.flat]
     data = [
         {
             "value": [column, row, None if np.isnan(v) else float(v)],
-            "label": _cell_label(float(v), most, places, palette),
+            "label": _cell_label(float(v), places, inks[row * printed.shape[1] + column]),
             "name": f"{plain(rows[row])} → {plain(columns[column])}",
         }
         for row in range(printed.shape[0])
@@ -91,18 +95,18 @@ def heatmap(
         "yAxis": _names(row_names, palette, each=len(row_names) <= MOST_NAMED) | {"inverse": True},
         "visualMap": {
             "show": False,
-            "min": 0,
+            "min": least,
             "max": most,
             "dimension": 2,
-            "inRange": {"color": list(palette.scale)},
+            "inRange": {"color": list(colours)},
         },
         "series": [series],
     }
 
 
-def _cell_label(value: float, most: float, places: int, palette: Palette) -> Option:
+def _cell_label(value: float, places: int, colour: str) -> Option:
     """What stands in a cell; where numbers have so many places that they would run into each other, without these."""
-    label: Option = {"color": _ink(0.0 if np.isnan(value) else value / most, palette)}
+    label: Option = {"color": colour}
     if places > MOST_PLACES and not np.isnan(value):
         label["formatter"] = f"{value * 10.0**places:.0f}"
     return label
@@ -221,12 +225,14 @@ def curves(lines: Sequence[Curve], *, title: str, palette: Palette, marked: int 
     """Values by epoch, counted from 1, thinned to at most POINTS_SHOWN; `marked` names the best epoch."""
     length = max((len(line["values"]) for line in lines), default=0)
     kept = thinned(length)
+    # At the axis the word would lie on its topmost number.
+    beside = {"align": "left"} if marked is not None and marked - 1 < max(length, 2) / 12 else {}
     mark = {
         "symbol": "none",
         "silent": True,
         "data": [{"xAxis": marked}],
         "lineStyle": {"color": palette.quiet, "type": "dashed"},
-        "label": {"formatter": "best", "color": palette.quiet},
+        "label": {"formatter": "best", "color": palette.quiet, **beside},
     }
     series = []
     for number, line in enumerate(lines):
@@ -277,18 +283,6 @@ def thinned(length: int) -> list[int]:
 def height_for(rows: int, *, row: int = 30, least: int = 220, most: int = 760) -> int:
     """A height in pixels that gives each row its room."""
     return int(min(max(least, 90 + row * rows), most))
-
-
-def _ink(share: float, palette: Palette) -> str:
-    """Dark or light, whichever reads better on the scale's colour at this share of the whole."""
-    at = min(max(share, 0.0), 1.0) * (len(palette.scale) - 1)
-    below = palette.scale[int(at)]
-    above = palette.scale[min(int(at) + 1, len(palette.scale) - 1)]
-    mixed = [
-        int(below[i : i + 2], 16) * (1 - at % 1) + int(above[i : i + 2], 16) * (at % 1) for i in (1, 3, 5)
-    ]
-    brightness = 0.299 * mixed[0] + 0.587 * mixed[1] + 0.114 * mixed[2]
-    return INK_DARK if brightness > 140 else INK_LIGHT
 
 
 def _number(value: float | None) -> float | None:

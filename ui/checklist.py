@@ -28,6 +28,7 @@ def steps(workspace: Workspace) -> tuple[Step, ...]:
     under_way = any(run.status in (RunStatus.QUEUED, RunStatus.RUNNING) for run in runs)
     relations = len(workspace.schema().foreign_keys) if tables else 0
     accepted = bool(tables) and workspace.schema_accepted()
+    explained = any(workspace.runs.is_explained(run.id) for run in finished)
     trained = "under way" if under_way else _count(len(finished), "model") if finished else ""
     return (
         Step(screen="data", title="Data", detail=_count(len(tables), "table"), done=bool(tables)),
@@ -35,7 +36,7 @@ def steps(workspace: Workspace) -> tuple[Step, ...]:
         Step(screen="task", title="Task", detail=_asked(task), done=task is not None),
         Step(screen="model", title="Model", detail="", done=bool(runs) or _settings_saved(workspace)),
         Step(screen="train", title="Train", detail=trained, done=bool(finished)),
-        Step(screen="interpret", title="Understand", detail="", done=False),
+        Step(screen="interpret", title="Understand", detail="", done=explained),
     )
 
 
@@ -64,8 +65,9 @@ def show_checklist(workspace: Workspace) -> None:
     ahead = next_of(found)
     with st.container(border=True, gap="xsmall", key="checklist"):
         st.caption("PROJECT")
-        st.markdown("  \n".join(step_line(step, is_next=step is ahead) for step in found))
-        link_to(ahead.screen, f"Next: {ahead.title}")
+        waits = not ahead.done
+        st.markdown("  \n".join(step_line(step, is_next=waits and step is ahead) for step in found))
+        link_to(ahead.screen, f"Next: {ahead.title}" if waits else ahead.title)
 
 
 def _count(number: int, what: str) -> str:

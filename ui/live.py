@@ -5,6 +5,7 @@ import streamlit as st
 
 from nexusflow.services.training import Progress, cancel_training, progress
 from nexusflow.services.workspace import Workspace
+from nexusflow.train.run import Run, RunStatus
 from ui import state
 from ui.charts import Curve, curves
 from ui.escape import counted, md_escape
@@ -17,11 +18,11 @@ from ui.trials import show_trials
 
 
 @st.fragment(run_every=1)
-def live_words(workspace: Workspace, run_id: str) -> None:
-    """Where the run stands, how long it has to go, and a way to stop it."""
-    now = progress(workspace, state.manager(), run_id)
-    if now.ended:
-        # The page outside this fragment now has results to show, and stops the clock.
+def live_words(workspace: Workspace, run: Run) -> None:
+    """Where the run stands, how long it has to go, and a way to stop it; `run` is as the page has drawn it."""
+    run_id, now = run.id, progress(workspace, state.manager(), run.id)
+    if now.ended or (run.status is RunStatus.QUEUED and now.state == RunStatus.RUNNING):
+        # The page outside this fragment now has results to show and stops the clock, or says that the run has begun.
         st.rerun()
     state.watch(run_id)
     show_status(now.state)

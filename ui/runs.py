@@ -55,6 +55,12 @@ def when(run: Run) -> str:
     return datetime.fromisoformat(run.created).strftime("%d %b %H:%M")
 
 
+def since(run: Run) -> str:
+    """Since when the run waits or, once it has begun, when it was started; one that is to go on had begun before."""
+    waits = run.status is RunStatus.QUEUED and not run.history
+    return f"{'waiting since' if waits else 'started'} {when(run)}"
+
+
 def pick_run(runs: Sequence[Run], *, key: str, marks: Mapping[str, str] | None = None) -> Run:
     """Let the reader choose one of the runs; the choice holds on every page. At first, one under way or the first.
 

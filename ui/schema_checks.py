@@ -16,7 +16,7 @@ from ui.problems import attempt, problem_text
 from ui.sure_button import sure_button
 
 SHOWN_AT_ONCE, SHOWN_AT_ALL = 12, 200
-ALL = "All"
+ALL, CHECKS = "All", "Checks"
 _MARKS = {
     Severity.ERROR: ":red[:material/error:]",
     Severity.WARNING: ":orange[:material/warning:]",
@@ -48,6 +48,12 @@ def schema_checks(workspace: Workspace) -> None:
                 _show(workspace, finding)
             if len(shown) > SHOWN_AT_ALL:
                 st.caption(f"The gravest {SHOWN_AT_ALL} are shown; choose a topic to see others.")
+
+
+def checks_label(findings: Sequence[Finding]) -> str:
+    """What the tab of the checks is called: with how many findings are more than notes."""
+    grave = sum(finding.problem.severity is not Severity.NOTE for finding in findings)
+    return f"{CHECKS} ({grave:,})" if grave else CHECKS
 
 
 def _head(workspace: Workspace, findings: Sequence[Finding]) -> None:

@@ -75,16 +75,16 @@ def show_columns(insight: Insight) -> None:
             height=height_for(len(top), row=26),
         )
         csv_button(found.frame, key="columns_all", label="CSV of all columns")
-    if len(frame):
-        first = frame.iloc[0]
-        st.markdown(f"The strongest is {code(first['name'])}.")
+    strongest = st.empty()
     st.caption(
         f"How far a column moves the output of a row, up or down, in {unit(insight.trained.preprocessing.task)}: "
         f"a mean over {found.rows} {insight.sampled_part} rows, by integrated gradients {from_words(baseline)}. "
         f"{gap_words(found.relative_gap, 'The scores leave {} of the output unexplained (median).')}"
     )
     with st.container(border=True):
-        trust(insight, baseline, count)
+        believed = trust(insight, baseline, count)
+    if believed and len(frame):
+        strongest.markdown(f"The strongest is {code(frame.iloc[0]['name'])}.")
 
 
 def choose(insight: Insight) -> tuple[Baseline, int]:
@@ -118,8 +118,8 @@ def computed(insight: Insight, baseline: Baseline, count: int, wanted: str) -> C
     return found
 
 
-def trust(insight: Insight, baseline: Baseline, count: int) -> None:
-    """Whether the scores foresee what hiding columns does."""
+def trust(insight: Insight, baseline: Baseline, count: int) -> bool:
+    """Whether the scores foresee what hiding columns does, shown and given back."""
     st.markdown("**Can this be trusted?**")
     bar = st.progress(0.0, text=HIDING)
     found = column_trust(
@@ -144,3 +144,4 @@ def trust(insight: Insight, baseline: Baseline, count: int) -> None:
             "row go at most when its cells are shaken by 2 % of their usual size, as a share of the scores (median). "
             "0 is perfect."
         )
+    return found.check.faithful

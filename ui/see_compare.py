@@ -124,7 +124,7 @@ def sure_frame(workspace: Workspace, runs: Sequence[Run], names: dict[str, str])
                 "Reads": "better" if lead.low > 0 else "worse" if lead.high < 0 else "cannot be told apart",
             }
         elif lead is not None:
-            line["Reads"] = lead.reason
+            line |= {"Lead": lead.reason, "Reads": "not compared"}
         lines.append(line)
     return pd.DataFrame(lines).astype({"Figure": "float64"})
 

@@ -137,7 +137,8 @@ def _difference(found: SegmentExperts) -> str:
         return "There are not two segments with enough rows to compare."
     spread: pd.Series = sure.max() - sure.min()
     if spread.max() < ALIKE:
-        return f"The segments are served alike: no expert's share differs by more than {spread.max():.1%}."
+        points = f"{100 * spread.max():.1f} percentage points"
+        return f"The segments are served alike: no expert's share differs by more than {points}."
     name = str(spread.idxmax())
     share, named = sure[name].to_list(), sure.index.to_list()
     most, least = share.index(max(share)), share.index(min(share))

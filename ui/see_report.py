@@ -40,39 +40,41 @@ def take_away(place: DeltaGenerator, workspace: Workspace, insight: Insight) -> 
             baseline = choose_baseline(st.container(), "report", label="Report and notebook start from")
         path = report_path(workspace, run_id, baseline)
         ready = path.is_file()
-        if ready:
-            made = datetime.fromtimestamp(path.stat().st_mtime)
+        # Buttons are as high as each other, and what chooses the pictures is lower: they share a middle.
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
+            if ready:
+                made = datetime.fromtimestamp(path.stat().st_mtime)
+                st.download_button(
+                    "Download report",
+                    path.read_bytes,
+                    file_name=f"{path.stem}-{run_id}.html",
+                    mime="text/html",
+                    key="report_download",
+                    icon=":material/download:",
+                    help=f"One HTML file, made on {made:%d %b at %H:%M}; its scores start {from_words(baseline)}.",
+                    on_click="ignore",
+                )
+            st.button(
+                "Make it again" if ready else "HTML report",
+                key="report_make",
+                icon=":material/refresh:" if ready else ":material/description:",
+                type="tertiary" if ready else "secondary",
+                help=TAKES,
+                disabled=making,
+                on_click=_ask,
+                args=(workspace, run_id, baseline),
+            )
             st.download_button(
-                "Download report",
-                path.read_bytes,
-                file_name=f"{path.stem}-{run_id}.html",
-                mime="text/html",
-                key="report_download",
-                icon=":material/download:",
-                help=f"One HTML file, made on {made:%d %b at %H:%M}; its scores start {from_words(baseline)}.",
+                "Notebook",
+                lambda: to_notebook(insight, baseline),
+                file_name=f"run-{run_id}.ipynb",
+                mime="application/x-ipynb+json",
+                key="notebook",
+                icon=":material/code:",
+                help=GOES_ON,
                 on_click="ignore",
             )
-        st.button(
-            "Make it again" if ready else "HTML report",
-            key="report_make",
-            icon=":material/refresh:" if ready else ":material/description:",
-            type="tertiary" if ready else "secondary",
-            help=TAKES,
-            disabled=making,
-            on_click=_ask,
-            args=(workspace, run_id, baseline),
-        )
-        st.download_button(
-            "Notebook",
-            lambda: to_notebook(insight, baseline),
-            file_name=f"run-{run_id}.ipynb",
-            mime="application/x-ipynb+json",
-            key="notebook",
-            icon=":material/code:",
-            help=GOES_ON,
-            on_click="ignore",
-        )
-        choose_pictures()
+            choose_pictures()
         if not ready and not making:
             st.caption(TAKES_LONG, width="content")
     with place:

@@ -146,6 +146,8 @@ def agreement(insight: Insight) -> None:
                 columns=list(found.columns),
                 title="Do the pictures rank the tables alike?",
                 palette=current_palette(),
+                most=1.0,
+                signed=True,
             ),
             key="pictures",
             alt="Rank correlation of every two pictures of how much tables matter",

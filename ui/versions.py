@@ -31,6 +31,21 @@ STAGE_ICONS = {
 # differ in it: a column that says the same of each would only push others off the page.
 SHOWN = ("Run", "Stage", "Test", "Best baseline", "Validation", "Metric", "State", "Started", "Seconds", "MB")
 WHERE_THEY_DIFFER = ("Question", "Regime")
+# How wide columns are and all of them may be, in pixels, on a page of 1440; and which of them then give way first.
+WIDTHS = {
+    **{
+        "Run": 150,
+        "Stage": 85,
+        "Test": 80,
+        "Best baseline": 100,
+        "Validation": 80,
+        "Metric": 75,
+        "State": 80,
+    },
+    **{"Started": 130, "Seconds": 70, "MB": 60, "Question": 140, "Regime": 85},
+}
+ROOM = 945
+GIVE_WAY = ("Seconds", "MB", "Validation")
 REGIMES = {"frozen": "Frozen", "rolling": "Rolling", "static": "No cutoff"}
 
 
@@ -68,13 +83,17 @@ def versions_table(workspace: Workspace, runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def columns_shown(frame: pd.DataFrame) -> list[str]:
-    """The columns that the table has room for, and those in which its lines differ."""
-    return [*SHOWN, *(name for name in WHERE_THEY_DIFFER if frame[name].nunique() > 1)]
+    """The columns that the table has room for, and those in which its lines differ, for which others give way."""
+    shown = [*SHOWN, *(name for name in WHERE_THEY_DIFFER if frame[name].nunique() > 1)]
+    for name in GIVE_WAY:
+        if sum(WIDTHS[each] for each in shown) > ROOM:
+            shown.remove(name)
+    return shown
 
 
 def show_versions(frame: pd.DataFrame) -> list[int]:
     """Draw the table; gives the places of the lines that are chosen in it."""
-    figure = st.column_config.NumberColumn(format="%.4f", width=80)
+    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     event = st.dataframe(
         frame,
         hide_index=True,
@@ -84,18 +103,17 @@ def show_versions(frame: pd.DataFrame) -> list[int]:
         selection_mode="multi-row",
         column_order=columns_shown(frame),
         column_config={
-            "Run": st.column_config.TextColumn(width=150, pinned=True),
-            "Stage": st.column_config.TextColumn(width=85),
-            "Test": figure,
-            "Best baseline": st.column_config.NumberColumn(format="%.4f", width=100),
-            "Validation": figure,
-            "State": st.column_config.TextColumn(width=80),
-            "Started": st.column_config.DatetimeColumn(format="DD MMM YYYY HH:mm", width=130),
-            "Seconds": st.column_config.NumberColumn(format="%.0f", width=70),
-            "MB": st.column_config.NumberColumn(format="%.2f", width=60, help="The model on disk"),
-            "Question": st.column_config.TextColumn(width="medium"),
-            "Regime": st.column_config.TextColumn(
-                width=85, help="What a row may read; figures compare only within one regime"
+            **{name: text(width=WIDTHS[name]) for name in ("Stage", "Metric", "State", "Question")},
+            **{
+                name: number(format="%.4f", width=WIDTHS[name])
+                for name in ("Test", "Best baseline", "Validation")
+            },
+            "Run": text(width=WIDTHS["Run"], pinned=True),
+            "Started": st.column_config.DatetimeColumn(format="DD MMM YYYY HH:mm", width=WIDTHS["Started"]),
+            "Seconds": number(format="%.0f", width=WIDTHS["Seconds"]),
+            "MB": number(format="%.2f", width=WIDTHS["MB"], help="The model on disk"),
+            "Regime": text(
+                width=WIDTHS["Regime"], help="What a row may read; figures compare only within one regime"
             ),
         },
     )

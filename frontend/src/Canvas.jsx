@@ -112,7 +112,7 @@ function Flow({ data, queue, engine, root }) {
     [queue, size],
   );
   const fit = useRef(null);
-  fit.current = (duration = 0) => fitAll(flow, cards, places.at, size(), duration);
+  fit.current = (duration = 0) => fitAll(flow, cards, places.at, size(), duration, links);
   const closeNotice = useCallback(() => setNotice(null), []);
   const rows = useMemo(() => cards.reduce((sum, card) => sum + card.shown.length, 0), [cards]);
   const far = useStore((state) => state.transform[2] < FAR);

@@ -14,11 +14,11 @@ export function inside({ width, height }) {
 }
 
 /** The room to leave at each side in pixels. */
-export function marginsOf(cards, places, size) {
+export function marginsOf(cards, places, size, links = []) {
   const plain = { left: EDGE, top: EDGE, right: EDGE, bottom: EDGE };
-  if (!hidden(cards, places, size, plain)) return plain;
+  if (!hidden(cards, places, size, plain, links)) return plain;
   const beside = [{ ...plain, right: CORNER.width }, { ...plain, bottom: CORNER.height }];
-  const scale = (margins) => scaleOf(cards, places, free(size, margins));
+  const scale = (margins) => scaleOf(cards, places, free(size, margins), links);
   const best = scale(beside[0]) >= scale(beside[1]) ? beside[0] : beside[1];
   return scale(best) >= (1 - MOST_LOST) * scale(plain) ? best : plain;
 }
@@ -29,18 +29,18 @@ const free = ({ width, height }, { left, top, right, bottom }) => ({
 });
 
 /** How the drawing is moved and scaled to lie in the middle of the room that the margins leave. */
-export function viewportOf(cards, places, size, margins) {
-  const bounds = boundsOf(cards, places);
+export function viewportOf(cards, places, size, margins, links = []) {
+  const bounds = boundsOf(cards, places, links);
   const room = free(size, margins);
-  const zoom = Math.max(LEAST_ZOOM, scaleOf(cards, places, room));
+  const zoom = Math.max(LEAST_ZOOM, scaleOf(cards, places, room, links));
   const x = margins.left + (room.width - zoom * (bounds.left + bounds.right)) / 2;
   const y = margins.top + (room.height - zoom * (bounds.top + bounds.bottom)) / 2;
   return { x, y, zoom };
 }
 
 /** Whether a card would lie behind the overview. */
-function hidden(cards, places, size, margins) {
-  const { x, y, zoom } = viewportOf(cards, places, size, margins);
+function hidden(cards, places, size, margins, links) {
+  const { x, y, zoom } = viewportOf(cards, places, size, margins, links);
   return cards.some((card) => {
     const right = x + zoom * (places[card.id][0] + WIDTH);
     const bottom = y + zoom * (places[card.id][1] + card.height);
@@ -48,9 +48,10 @@ function hidden(cards, places, size, margins) {
   });
 }
 
-/** Show all cards that have a place. */
-export function fitAll(flow, cards, places, size, duration = 0) {
+/** Show all cards that have a place, and the relations that go around them. */
+export function fitAll(flow, cards, places, size, duration = 0, links = []) {
   const placed = cards.filter((card) => places[card.id]);
   if (!placed.length) return;
-  flow.setViewport(viewportOf(placed, places, size, marginsOf(placed, places, size)), { duration });
+  const margins = marginsOf(placed, places, size, links);
+  flow.setViewport(viewportOf(placed, places, size, margins, links), { duration });
 }

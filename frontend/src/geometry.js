@@ -8,9 +8,14 @@ export const FOOT = 6;
 export const BETWEEN = 36;
 export const BETWEEN_RANKS = 200;
 export const ROOM = 130;
+// How many times as high as wide a drawing may be.
+export const TALL = 1.5;
 const REACH = 46;
 const BADGE = 22;
 const BADGE_WIDE = 120;
+const REACH_MORE = 40;
+// How far a relation that goes around a side reaches at most, with its badge.
+const AROUND = 0.75 * (REACH + REACH_MORE) - 8 + BADGE_WIDE;
 
 /** Columns that take part in a key, a suggestion or the table's time, per table name. */
 export function keyColumns(view) {
@@ -34,16 +39,21 @@ export function cardHeight(table, shown) {
 }
 
 /** How large the drawing can be shown as a whole, at most at its own size. */
-export function scaleOf(cards, places, { width, height }) {
-  const { left, top, right, bottom } = boundsOf(cards, places);
+export function scaleOf(cards, places, { width, height }, links = []) {
+  const { left, top, right, bottom } = boundsOf(cards, places, links);
   return Math.min(1, width / (right - left), height / (bottom - top));
 }
 
-export function boundsOf(cards, places) {
+/** What the cards take up, with the relations that go around the side of two of them, one above the other. */
+export function boundsOf(cards, places, links = []) {
+  const around = links
+    .map(({ child, parent }) => [places[child], places[parent]])
+    .filter(([child, parent]) => child && parent && (child === parent || beside(child[0], parent[0])))
+    .map(([child, parent]) => Math.max(child[0], parent[0]) + WIDTH + AROUND);
   return {
     left: Math.min(...cards.map((card) => places[card.id][0])),
     top: Math.min(...cards.map((card) => places[card.id][1])),
-    right: Math.max(...cards.map((card) => places[card.id][0] + WIDTH)),
+    right: Math.max(...cards.map((card) => places[card.id][0] + WIDTH), ...around),
     bottom: Math.max(...cards.map((card) => places[card.id][1] + card.height)),
   };
 }
@@ -54,9 +64,11 @@ export function rowMiddle(table, shown, column) {
   return at < 0 ? HEAD / 2 : HEAD + at * ROW + ROW / 2;
 }
 
+const beside = (one, other) => Math.abs(one - other) < WIDTH + 24;
+
 /** Where an edge leaves the child's card and enters the parent's: on the sides that face each other. */
 export function edgeEnds(child, parent, itself) {
-  if (itself || Math.abs(child.x - parent.x) < WIDTH + 24) {
+  if (itself || beside(child.x, parent.x)) {
     const right = itself || child.x >= parent.x ? 1 : -1;
     return { from: side(child, right), to: side(parent, right), loop: true };
   }
@@ -73,7 +85,7 @@ function side(card, direction) {
  * There badges of a table's keys stand below each other; `nth` counts those that start from the same column.
  */
 export function edgePath({ from, to, loop }, nth = 0) {
-  const reach = loop ? REACH + Math.min(40, Math.abs(from.y - to.y) / 8) : Math.max(REACH, Math.abs(to.x - from.x) / 2);
+  const reach = loop ? REACH + Math.min(REACH_MORE, Math.abs(from.y - to.y) / 8) : Math.max(REACH, Math.abs(to.x - from.x) / 2);
   const a = { x: from.x + from.direction * reach, y: from.y };
   const b = { x: to.x + to.direction * reach, y: to.y };
   const path = `M${from.x},${from.y} C${a.x},${a.y} ${b.x},${b.y} ${to.x},${to.y}`;

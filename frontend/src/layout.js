@@ -1,9 +1,8 @@
 // Where cards go by themselves: dagre, and ELK where dagre would stack them in one tall column.
 
 import dagre from "@dagrejs/dagre";
-import { BETWEEN, BETWEEN_RANKS, boundsOf, ROOM, WIDTH } from "./geometry.js";
+import { BETWEEN, BETWEEN_RANKS, boundsOf, ROOM, TALL, WIDTH } from "./geometry.js";
 
-const TALL = 1.5;
 const FEW = 6;
 
 /** Places by dagre, children on the left; `cards` are {id, height}, `links` are {child, parent} by id. */

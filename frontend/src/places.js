@@ -65,7 +65,7 @@ export function usePlaces({ data, cards, links, queue, engine, flow, size }) {
   async function arrange(quiet) {
     const { cards: these, links: lines } = now.current;
     let places = layoutByDagre(these, lines);
-    if (these.length <= FEW_TABLES) places = wrapRanks(these, places, inside(size()));
+    if (these.length <= FEW_TABLES) places = wrapRanks(these, places, inside(size()), lines);
     if (quiet) setAt(places);
     if (isTall(these, places)) {
       const Elk = await engine.elk();
@@ -73,7 +73,7 @@ export function usePlaces({ data, cards, links, queue, engine, flow, size }) {
     }
     setAt(places);
     save(places, quiet);
-    fitAll(flow, these, places, size(), quiet ? 0 : 300);
+    fitAll(flow, these, places, size(), quiet ? 0 : 300, lines);
     return places;
   }
 

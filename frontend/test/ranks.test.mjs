@@ -40,8 +40,24 @@ test("a high layer is parted, so that the whole is shown larger; layers keep the
 });
 
 test("what fits is left as it is", () => {
-  const wide = Object.fromEntries(cards.map((card, at) => [card.id, [450 * at, 0]]));
-  assert.equal(wrapRanks(cards, wide, inside(WINDOW)), wide);
+  const few = cards.slice(6, 8);
+  const wide = Object.fromEntries(few.map((card, at) => [card.id, [450 * at, 0]]));
+  assert.equal(wrapRanks(few, wide, inside(WINDOW)), wide);
+});
+
+test("many short layers are joined, so that the whole is shown larger; layers keep their order", () => {
+  for (const width of [500, 900, 1600]) {
+    const seen = inside({ width, height: 480 });
+    const wide = Object.fromEntries(cards.map((card, at) => [card.id, [450 * at, 0]]));
+    const after = wrapRanks(cards, wide, seen);
+    assert.ok(scaleOf(cards, after, seen) > 1.5 * scaleOf(cards, wide, seen));
+    assert.ok(!overlaps(after));
+    const x = cards.map((card) => after[card.id][0]);
+    assert.deepEqual(x, [...x].sort((a, b) => a - b));
+    assert.ok(new Set(x).size < cards.length);
+    const { left, top, right, bottom } = boundsOf(cards, after);
+    assert.ok(bottom - top <= 1.5 * (right - left));
+  }
 });
 
 test("a card is not put behind the overview in the corner", () => {
@@ -64,6 +80,19 @@ test("all cards lie within the window, in the middle of what is free", () => {
   assert.ok(seen.y + seen.zoom * top >= 27 && seen.y + seen.zoom * bottom <= WINDOW.height - 27);
   const even = viewportOf(cards, places, WINDOW, { left: 28, top: 28, right: 28, bottom: 28 });
   assert.ok(Math.abs(2 * even.x + even.zoom * (left + right) - WINDOW.width) < 1e-6);
+});
+
+test("a relation that goes around two cards is within the window, on whichever card it ends", () => {
+  const [one, other] = cards.slice(5, 7);
+  const places = { [one.id]: [0, 0], [other.id]: [10, 300] };
+  const bare = boundsOf([one, other], places);
+  const links = [{ child: other.id, parent: one.id }];
+  const { right } = boundsOf([one, other], places, links);
+  assert.ok(right > bare.right + 150);
+  assert.deepEqual(boundsOf([one, other], { ...places, [other.id]: [450, 0] }, links).right, 450 + WIDTH);
+  let seen = null;
+  fitAll({ setViewport: (viewport) => (seen = viewport) }, [one, other], places, { width: 420, height: 900 }, 0, links);
+  assert.ok(seen.x + seen.zoom * right <= 420 - 27);
 });
 
 test("nothing to fit is no matter", () => {

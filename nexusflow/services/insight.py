@@ -20,7 +20,7 @@ from nexusflow.services.attributing import ATTRIBUTED, attributed, of_baseline, 
 from nexusflow.services.keeping import kept_check, kept_in
 from nexusflow.services.run_reader import run_reader
 from nexusflow.services.runner import has_model, model_path, predictions
-from nexusflow.services.storage import RunStore
+from nexusflow.services.storage import INSIGHT_FOLDER, RunStore
 from nexusflow.services.views import AttentionView, ColumnAttribution, Contributions, RowAttribution
 from nexusflow.services.workspace import Workspace
 
@@ -48,7 +48,7 @@ class Insight:
 
     def __init__(self, store: RunStore, run_id: str, trained: "TrainedModel", reader: "Reader") -> None:
         self.store, self.run_id, self.trained, self.reader = store, run_id, trained, reader
-        self.folder = store.folder(run_id) / "insight"
+        self.folder = store.folder(run_id) / INSIGHT_FOLDER
         self.folder.mkdir(exist_ok=True)
         self._maps: dict[str, AttentionMaps] = {}
         self._flows: dict[str, Flow] = {}

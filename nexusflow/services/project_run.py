@@ -12,6 +12,7 @@ from nexusflow.data.task import PARTS, Part, Task
 from nexusflow.errors import Problem
 from nexusflow.services.data_cache import data_cache
 from nexusflow.services.learn import Learn, reached
+from nexusflow.services.no_history import no_history
 from nexusflow.services.project_place import CONFIG_FILE
 from nexusflow.services.projects import load_project
 from nexusflow.services.storage import RunStore, new_run_id
@@ -40,9 +41,11 @@ class Project:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What is odd in files and schema, and the tables that the model does not come to."""
+        """What is odd in files, schema and cutoff, and the tables that the model does not come to."""
         hops = self.config.architecture.hops
-        return (*self.tables.problems, *unread_tables(self.tables, self.schema, self.task, hops=hops))
+        early = no_history(self.tables, self.schema, self.task)
+        unread = unread_tables(self.tables, self.schema, self.task, hops=hops)
+        return (*self.tables.problems, *early, *unread)
 
     @property
     def rows(self) -> dict[str, int]:

@@ -10,7 +10,7 @@ from nexusflow.services.jobs import JobManager, JobView, OnEvent, ShouldStop
 from nexusflow.services.report import ReportStopped, gather
 from nexusflow.services.run_reader import run_reader
 from nexusflow.services.runner import model_path
-from nexusflow.services.storage import write_bytes
+from nexusflow.services.storage import INSIGHT_FOLDER, write_bytes
 from nexusflow.services.workspace import Workspace
 
 
@@ -24,7 +24,7 @@ class Step:
 
 def report_path(workspace: Workspace, run_id: str, baseline: Baseline = Baseline.MISSING) -> Path:
     """Where the report of a run, with scores from this baseline, lies once it has been made."""
-    return workspace.runs.folder(run_id) / "insight" / f"report{of_baseline(baseline)}.html"
+    return workspace.runs.folder(run_id) / INSIGHT_FOLDER / f"report{of_baseline(baseline)}.html"
 
 
 def start_report(

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 RUN_FILE = "run.json"
 EVENTS_FILE = "events.jsonl"
+# What explains the answers of a run, worked out on request.
+INSIGHT_FOLDER = "insight"
 LOCK_FILE = ".lock"
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _UNFINISHED = (RunStatus.QUEUED, RunStatus.RUNNING)
@@ -149,6 +151,12 @@ class RunStore:
         if not path.is_file():
             raise TrainingError(f"There is no run {run_id}; it may have been deleted.")
         return Run.load(path)
+
+    def is_explained(self, run_id: str) -> bool:
+        """Whether anything that explains the run's answers has been worked out, and is kept with it."""
+        folder = self.folder(run_id) / INSIGHT_FOLDER
+        # What begins with a dot is half-written.
+        return any(folder.glob("[!.]*"))
 
     def __contains__(self, run_id: object) -> bool:
         return isinstance(run_id, str) and (self.folder(run_id) / RUN_FILE).is_file()

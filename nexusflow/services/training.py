@@ -14,6 +14,7 @@ from nexusflow.services.checkpoints import keep_asked
 from nexusflow.services.collector import spare_the_living
 from nexusflow.services.jobs import JobManager, JobState, JobView, OnEvent, ShouldStop
 from nexusflow.services.logged_to import logged_to
+from nexusflow.services.no_history import no_history
 from nexusflow.services.not_read import LIMIT_FIX, LIMIT_FIX_ON_PAGES, limit_words, not_read
 from nexusflow.services.runner import has_model, model_path, new_run, predictions, run_training, was_judged
 from nexusflow.services.search import search_within
@@ -242,7 +243,8 @@ def _check_task(workspace: Workspace, task: Task) -> list[Problem]:
         MISSING_KEY: "Draw the missing foreign key on the Schema page.",
         LIMIT_FIX: LIMIT_FIX_ON_PAGES,
     }
-    return [replace(problem, fix=fixes.get(problem.fix, problem.fix)) for problem in unread]
+    apart = [replace(problem, fix=fixes.get(problem.fix, problem.fix)) for problem in unread]
+    return [*no_history(tables, schema, task), *apart]
 
 
 def _settled(workspace: Workspace, run: Run, job: JobView | None) -> Run:

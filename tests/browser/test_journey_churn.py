@@ -102,7 +102,7 @@ def look_at_masks_and_columns(page: Page) -> None:
     expect(page.get_by_text("the rows that TabNet reads").first).to_be_visible(timeout=60_000)
     page.get_by_role("tab", name="Columns").click()
     press(page, "compute_columns")
-    expect(page.get_by_text("The strongest is")).to_be_visible(timeout=120_000)
+    expect(page.get_by_text("Infidelity").first).to_be_visible(timeout=120_000)
 
 
 def explain_one_row(page: Page) -> None:

@@ -4,8 +4,12 @@ from pathlib import Path
 import pytest
 from hostile_shop import shop_files
 from streamlit.testing.v1 import AppTest
+from test_page_runs import ask, keep_run
 
+from nexusflow.services.reporting import report_path
+from nexusflow.services.storage import write_bytes
 from nexusflow.services.workspace import Workspace
+from nexusflow.train.run import RunStatus
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("data", "schema", "task", "model", "train", "interpret", "predict")
@@ -38,6 +42,21 @@ def test_the_checklist_stands_beside_every_page_and_names_what_comes_next(
     lines = open_page("train").sidebar.markdown[0].value
     assert "check_circle:] Data" in lines
     assert "**Schema**" in lines
+
+
+def test_the_last_step_is_done_once_an_explanation_is_kept(open_page: OpenPage, shop: Workspace) -> None:
+    ask(shop)
+    keep_run(shop, RunStatus.FINISHED)
+    page = open_page("data")
+    lines, link = page.sidebar.markdown[0].value, page.sidebar.get("page_link")[-1]
+    assert "arrow_circle_right:] **Understand**" in lines and link.proto.label == "Next: Understand"
+    report = report_path(shop, shop.runs.list()[0].id)
+    report.parent.mkdir()
+    write_bytes(report, b"<p>kept</p>")
+    page.run()
+    lines, link = page.sidebar.markdown[0].value, page.sidebar.get("page_link")[-1]
+    assert "check_circle:] Understand" in lines and "**" not in lines
+    assert link.proto.label == "Understand"
 
 
 def test_an_address_without_a_workspace_gets_one_that_stays(

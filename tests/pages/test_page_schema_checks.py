@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from nexusflow.data.schema import Kind
 from nexusflow.data.schema_text.formats import FORMATS
+from nexusflow.errors import Severity
 from nexusflow.services.schema_files import write_schema
 from nexusflow.services.workspace import Workspace
 
@@ -45,6 +46,22 @@ def test_a_schema_that_stops_training_can_be_mended_from_its_checks(
     _button(page, "Use key").click().run()
     assert not page.button(key="accept_schema").disabled
     assert shop.schema()["people"].primary_key == schema["people"].primary_key
+
+
+def test_the_tab_of_the_checks_counts_what_is_more_than_a_note_and_stays_open(
+    open_page: OpenPage, shop: Workspace
+) -> None:
+    schema = shop.schema()
+    assert "Checks" in [tab.label for tab in open_page("schema").tabs]
+    other = next(c for c in schema["people"].names() if c not in schema["people"].primary_key)
+    shop.save_schema(schema.with_table(replace(schema["people"], primary_key=(other,))))
+    grave = sum(f.problem.severity is not Severity.NOTE for f in shop.findings())
+    page = open_tab(open_page, "Checks")
+    assert grave and f"Checks ({grave})" in [tab.label for tab in page.tabs]
+    _button(page, "Use key").click().run()
+    assert "Checks" in [tab.label for tab in page.tabs]
+    # It is the one that is made.
+    assert "checks_undo" in {button.key for button in page.button}
 
 
 def test_findings_can_be_chosen_by_topic(open_page: OpenPage, shop: Workspace) -> None:

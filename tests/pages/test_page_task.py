@@ -46,6 +46,24 @@ def test_a_target_that_cannot_be_asked_is_told(open_page: OpenPage, shop: Worksp
     assert not [b for b in page.button if b.key == "save_task"]
 
 
+def test_a_cutoff_that_leaves_no_history_is_told(open_page: OpenPage, workspace: Workspace) -> None:
+    people = [f"P{n:03d},2022-{n % 12 + 1:02d}-01,{'yes' if n % 4 == 0 else 'no'}" for n in range(120)]
+    orders = [f"O{n},P{n % 120:03d},2023-{n % 12 + 1:02d}-02,{n % 7}" for n in range(360)]
+    workspace.add_files(
+        [
+            ("people.csv", "\n".join(["person_id,joined,left", *people]).encode()),
+            ("orders.csv", "\n".join(["order_id,person_id,placed,amount", *orders]).encode()),
+        ]
+    )
+    page = asked(open_page("task"), workspace, "people", "left")
+    place = list(workspace.tables()).index("people")
+    page.selectbox(key=f"cutoff_{place}").select("joined").run()
+    (told,) = [w.value.replace("\\", "") for w in page.warning if "by their cutoff" in w.value]
+    assert "0% of the rows have any row of 'orders'" in told and "another cutoff column" in told
+    page.selectbox(key=f"cutoff_{place}").select(None).run()
+    assert not [w for w in page.warning if "by their cutoff" in w.value]
+
+
 def test_hostile_names_are_only_text_in_the_question(open_page: OpenPage, hostile_shop: Workspace) -> None:
     table = next(name for name in hostile_shop.tables() if name != "orders")
     column = next(c.name for c in hostile_shop.schema()[table].columns if c.name.startswith(COLUMN[:3]))

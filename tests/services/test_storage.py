@@ -52,6 +52,19 @@ def store(tmp_path):
     return RunStore(tmp_path / "runs")
 
 
+def test_a_run_is_explained_once_anything_of_it_is_kept(store):
+    run = make_run()
+    store.create(run)
+    assert not store.is_explained(run.id)
+    folder = store.folder(run.id) / storage.INSIGHT_FOLDER
+    # Opened, and nothing worked out.
+    folder.mkdir()
+    (folder / ".global.json.ab12.part").touch()
+    assert not store.is_explained(run.id)
+    write_bytes(folder / "global.json", b"{}")
+    assert store.is_explained(run.id)
+
+
 def test_home_is_named_by_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("NEXUSFLOW_HOME", str(tmp_path))
     assert home() == tmp_path

@@ -10,6 +10,7 @@ from small_shop import SCHEMA, SHORT, as_files, ready_workspace, shop_frames, sh
 from nexusflow.errors import NexusFlowError, Severity, TrainingError
 from nexusflow.services import training
 from nexusflow.services.jobs import JobManager, JobState
+from nexusflow.services.project_run import Project
 from nexusflow.services.storage import mark_all_interrupted
 from nexusflow.services.training import (
     cancel_training,
@@ -90,6 +91,22 @@ def test_a_question_that_was_saved_with_its_classes_in_another_order_is_still_as
 def test_a_table_that_nothing_leads_to_is_told_and_tolerated(shop):
     (warning,) = (p for p in readiness(shop) if p.table == "holidays" and "not read" in p.message)
     assert warning.severity is Severity.WARNING
+
+
+def test_a_cutoff_that_lies_before_all_history_is_told_and_tolerated(shop):
+    assert not [p for p in readiness(shop) if p.code == "no-history"]
+    frame = shop_frames()["customers"].assign(seen="2023-06-01")
+    shop.add_files(as_files({"customers": frame}))
+    (warning,) = (p for p in readiness(shop) if p.code == "no-history")
+    assert warning.severity is Severity.WARNING and errors(shop) == []
+    project = Project(
+        source=shop.folder,
+        config=shop.config(),
+        tables=shop.tables(),
+        schema=shop.schema(),
+        task=shop.task(),
+    )
+    assert warning in project.problems
 
 
 def test_a_run_trains_in_the_background_and_can_be_followed(shop, manager):

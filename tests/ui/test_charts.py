@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ui import chart_labels, charts
+from ui import chart_colours, chart_labels, charts
 from ui.palette import DARK, LIGHT, Palette
 
 names = st.lists(st.text(max_size=60), min_size=1, max_size=8)
@@ -80,6 +80,38 @@ def test_curves_count_epochs_from_one_and_mark_the_best() -> None:
     assert option["series"][1]["data"] == [[1, 4.0], [2, None]]
     assert option["series"][0]["markLine"]["data"] == [{"xAxis": 2}]
     assert "markLine" not in option["series"][1]
+
+
+@given(st.integers(2, 400), st.data())
+def test_the_word_at_the_best_epoch_stands_clear_of_the_axis(length: int, data: st.DataObject) -> None:
+    marked = data.draw(st.integers(1, length))
+    line = charts.Curve(name="Training", values=[1.0] * length)
+    option = charts.curves([line], title="Loss", palette=DARK, marked=marked)
+    label = option["series"][0]["markLine"]["label"]
+    # Centred, it reaches some 12 px to the left of a line that stands in a few hundred.
+    share = (marked - 1) / (length - 1)
+    assert (label.get("align") == "left") or share > 0.08
+
+
+@given(st.floats(-1, 1), st.sampled_from([LIGHT, DARK]))
+def test_below_zero_a_signed_heatmap_is_coloured_otherwise(value: float, palette: Palette) -> None:
+    option = charts.heatmap(
+        np.array([[value, -value]]),
+        rows=["a"],
+        columns=["a", "b"],
+        title="t",
+        palette=palette,
+        most=1.0,
+        signed=True,
+    )
+    scale = option["visualMap"]
+    assert (scale["min"], scale["max"]) == (-1.0, 1.0)
+    against, nothing, most = scale["inRange"]["color"]
+    assert len({against, nothing, most}) == 3 and nothing == palette.scale[0]
+    cells = option["series"][0]["data"]
+    for cell in cells:
+        shown = cell["value"][2]
+        assert cell["label"]["color"] == chart_colours.ink((shown + 1) / 2, scale["inRange"]["color"])
 
 
 def test_bars_for_and_against_differ_in_colour_and_side() -> None:

@@ -4,7 +4,9 @@ import pytest
 
 from nexusflow.services.training import Progress
 from nexusflow.train.events import TrialGoesOn
+from nexusflow.train.run import EpochRecord, Run, RunStatus
 from ui.live import standing
+from ui.runs import since
 
 TRIAL = TrialGoesOn(number=3, epoch=2, epochs=12, fraction=0.5)
 
@@ -49,3 +51,32 @@ def at(**changes: object) -> Progress:
 )
 def test_one_line_says_where_a_run_stands(now: Progress, said: str) -> None:
     assert standing(now) == said
+
+
+@pytest.mark.parametrize(
+    ("status", "begun", "said"),
+    [
+        (RunStatus.QUEUED, False, "waiting since 23 Nov 20:18"),
+        # Waits to go on, and had begun.
+        (RunStatus.QUEUED, True, "started 23 Nov 20:18"),
+        (RunStatus.RUNNING, False, "started 23 Nov 20:18"),
+        (RunStatus.FINISHED, True, "started 23 Nov 20:18"),
+    ],
+)
+def test_a_run_that_waits_is_not_said_to_have_started(status: RunStatus, begun: bool, said: str) -> None:
+    epoch = EpochRecord(
+        epoch=1, train_loss=0.6, val_loss=0.5, val_metrics={"auroc": 0.7}, seconds=1.0, learning_rate=0.001
+    )
+    run = Run(
+        id="20261123-201802-ab12",
+        name="first",
+        status=status,
+        created="2026-11-23T20:18:02",
+        config={},
+        task={"kind": "binary"},
+        schema_fingerprint="",
+        data_sha256={},
+        seed=0,
+        history=(epoch,) if begun else (),
+    )
+    assert since(run) == said
