@@ -46,9 +46,10 @@ def head(workspace: Workspace, schema: Schema, problems: Sequence[Problem] | Non
 def panels(workspace: Workspace, schema: Schema) -> None:
     """What lies below the drawing; only the open tab is made."""
     checked = checks_label(workspace.findings())
-    # A tab is known by its label, and stays open as its count changes.
-    if str(st.session_state.get(TABS, "")).startswith(CHECKS):
-        st.session_state[TABS] = checked
+    # Tabs are known by their labels: where a count changes, whichever is open must be opened again.
+    opened = str(st.session_state.get(TABS) or "")
+    if opened:
+        st.session_state[TABS] = checked if opened.startswith(CHECKS) else opened
     suggestions, relations, tables, checks, files = st.tabs(
         ["Suggestions", "Relations", "Tables", checked, "Import and export"], key=TABS, on_change="rerun"
     )

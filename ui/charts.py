@@ -55,7 +55,8 @@ def heatmap(
     size = 0 if most <= 0 else math.floor(math.log10(most))
     places = max(0, (3 if values.shape[1] < MANY else 2) - size) if size > 0 else min(300, max(3, 2 - size))
     printed = np.round(values.astype(float), places)
-    most = round(most, places) or 1.0
+    # Rounded as the cells are: Python's own rounding can differ in the last digit.
+    most = float(np.round(most, places)) or 1.0
     least, colours = (-most, two_sided(palette)) if signed else (0.0, palette.scale)
     inks = [ink((0.0 if np.isnan(v) else v - least) / (most - least), colours) for v in printed.flat]
     data = [

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -34,6 +34,7 @@ def test_labels_are_short_and_never_alike(given_names: list[str]) -> None:
 
 
 @given(st.floats(1e-9, 1e6), st.sampled_from([LIGHT, DARK]))
+@example(0.7875, LIGHT)
 def test_small_numbers_of_a_heatmap_keep_three_digits_and_their_ink(most: float, palette: Palette) -> None:
     values = np.array([[most, 0.5 * most], [0.0, np.nan]])
     option = charts.heatmap(values, rows=["a", "b"], columns=["a", "b"], title="t", palette=palette)
