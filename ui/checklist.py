@@ -41,7 +41,7 @@ def steps(workspace: Workspace) -> tuple[Step, ...]:
 
 
 def next_of(found: tuple[Step, ...]) -> Step:
-    """The first step that is not done; the last one where all are."""
+    """The first step that is not done, which a link leads to; the last one where all are."""
     return next((step for step in found if not step.done), found[-1])
 
 
@@ -60,14 +60,15 @@ def step_line(step: Step, *, is_next: bool) -> str:
 
 
 def show_checklist(workspace: Workspace) -> None:
-    """The checklist with a link to the next step; for the sidebar."""
+    """The checklist with a link to the step that comes next, if any; for the sidebar."""
     found = steps(workspace)
     ahead = next_of(found)
     with st.container(border=True, gap="xsmall", key="checklist"):
         st.caption("PROJECT")
         waits = not ahead.done
         st.markdown("  \n".join(step_line(step, is_next=waits and step is ahead) for step in found))
-        link_to(ahead.screen, f"Next: {ahead.title}" if waits else ahead.title)
+        if waits:
+            link_to(ahead.screen, f"Next: {ahead.title}")
 
 
 def _count(number: int, what: str) -> str:
