@@ -2,8 +2,8 @@
 
 Each cell is one training: a lever of `benchmarks.levers.parts` on a database of `benchmarks.levers.development` with
 one seed. Cells that are there, made by the same code, are kept, so that it resumes. The effect is the score with the
-change less the score of the defaults with the same seed, larger being better; report.json and table.md lie beside this
-file.
+change less the score of the defaults with the same seeds, larger being better, with its 95 % interval by the paired
+bootstrap over the test rows; report.json and table.md lie beside this file.
 """
 
 import argparse
@@ -22,11 +22,12 @@ import numpy as np
 from benchmarks.levers.development import DEVELOPMENT
 from benchmarks.levers.parts import AS_IT_IS, LEVERS, Lever
 from benchmarks.levers.run import settings
+from benchmarks.relational.bootstrap import paired_lead
 from benchmarks.relational.cell import code_fingerprint
 from benchmarks.relational.given import Given, Settings
 from benchmarks.report import spread, write_report
 from nexusflow.artifact import build_model
-from nexusflow.data.task import Part
+from nexusflow.data.task import Part, TaskKind
 from nexusflow.train.loop import fit
 from nexusflow.train.metrics import primary_metric, score
 from nexusflow.train.predictor import predict_logits
@@ -34,6 +35,7 @@ from nexusflow.train.runtime import seed_everything, set_threads
 
 DATASETS = ("driver-top3/rolling", "driver-position/rolling", "sf-food", "churn")
 JOBS = Path(".nexusflow/levers")
+DRAWS = 500
 
 
 def cell(lever: Lever, dataset: str, seed: int, data: Path) -> dict[str, Any] | None:
@@ -101,10 +103,13 @@ def effects(cells: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         sign = 1 if first["higher"] else -1
         by_lever: dict[str, Any] = {}
         for name in dict.fromkeys(one["lever"] for one in mine if one["lever"] != AS_IT_IS):
-            pairs = [(one, base[one["seed"]]) for one in mine if one["lever"] == name and one["seed"] in base]
-            if pairs:
+            changed = {one["seed"]: one for one in mine if one["lever"] == name and one["seed"] in base}
+            pairs = [(one, base[seed]) for seed, one in changed.items()]
+            lead = paired_lead(TaskKind(first["kind"]), _rows(changed), _rows(base), draws=DRAWS)
+            if lead:
                 by_lever[name] = {
                     "effect": spread([sign * (one["test"] - other["test"]) for one, other in pairs]),
+                    "interval": [lead.low, lead.high],
                     "validation": spread(
                         [sign * (one["validation"] - other["validation"]) for one, other in pairs]
                     ),
@@ -119,22 +124,44 @@ def effects(cells: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     return found
 
 
+def _rows(cells: Mapping[int, Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
+    """The test rows by seed, as the bootstrap takes them: they are the same for every seed of a database."""
+    return {
+        seed: {
+            "row": list(range(len(one["target"]))),
+            "target": one["target"],
+            "prediction": one["prediction"],
+        }
+        for seed, one in cells.items()
+    }
+
+
 def table(found: Mapping[str, Mapping[str, Any]]) -> str:
-    """A line per lever, a column per dataset: the mean effect on test rows and its standard deviation over seeds."""
-    names = [lever.name for lever in LEVERS[1:]]
-    lines = [f"| change | {' | '.join(found)} |", "|" + "---|" * (len(found) + 1)]
-    base = [f"{part['metric'].upper()} {_told(part['test'], sign=False)}" for part in found.values()]
-    lines.append(f"| {AS_IT_IS} | {' | '.join(base)} |")
-    for name in names:
-        told = [_told(p["levers"][name]["effect"]) if name in p["levers"] else "" for p in found.values()]
+    """A line per lever: its hypothesis, the effect on each dataset with its interval, and what became of it."""
+    lines = [f"| change | hypothesis | {' | '.join(found)} | so |", "|" + "---|" * (len(found) + 3)]
+    base = [_told_base(part) for part in found.values()]
+    lines.append(f"| {AS_IT_IS} | | {' | '.join(base)} | |")
+    for lever in LEVERS[1:]:
+        told = [
+            _told(part["levers"][lever.name]) if lever.name in part["levers"] else ""
+            for part in found.values()
+        ]
         if any(told):
-            lines.append(f"| {name} | {' | '.join(told)} |")
+            lines.append(f"| {lever.name} | {lever.hypothesis} | {' | '.join(told)} | {lever.verdict} |")
     return "\n".join(lines) + "\n"
 
 
-def _told(values: Mapping[str, Any], *, sign: bool = True) -> str:
-    number = f"{values['mean']:{'+' if sign else ''}.4f}"
-    return number if len(values["values"]) < 2 else f"{number} ± {values['sd']:.4f}"
+def _told_base(part: Mapping[str, Any]) -> str:
+    values = part["test"]
+    said = f"{part['metric'].upper()} {values['mean']:.4f}"
+    return said if len(values["values"]) < 2 else f"{said} ± {values['sd']:.4f}"
+
+
+def _told(one: Mapping[str, Any]) -> str:
+    low, high = one["interval"]
+    seeds = len(one["effect"]["values"])
+    said = f"{one['effect']['mean']:+.4f} [{low:+.4f}, {high:+.4f}]"
+    return said if seeds == 1 else f"{said} ({seeds} seeds)"
 
 
 @cache
@@ -187,7 +214,16 @@ def main(asked: Sequence[str] | None = None) -> None:
     order = [name for name in DEVELOPMENT if name in found]
     found = {name: found[name] for name in order}
     folder = Path(__file__).parent
-    write_report(folder, {"datasets": order, "levers": [lever.name for lever in LEVERS]}, {"datasets": found})
+    write_report(
+        folder,
+        {
+            "datasets": order,
+            "levers": [lever.name for lever in LEVERS],
+            "seeds": given.seeds,
+            "code": _code(),
+        },
+        {"datasets": found},
+    )
     (folder / "table.md").write_text(table(found), encoding="utf-8")
     print(table(found))
 

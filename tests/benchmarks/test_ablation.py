@@ -61,14 +61,29 @@ def test_without_summaries_or_rows_they_change_no_answer(tmp_path):
 
 
 def test_effects_are_paired_by_seed_and_larger_is_better():
-    def one(lever, seed, test):
-        said = {"lever": lever, "seed": seed, "test": test, "validation": test, "seconds": 2.0}
-        return {**said, "dataset": "d", "metric": "mae", "higher": False}
+    def one(lever, seed, predicted):
+        target, said = [1.0, 2.0, 3.0], [value + predicted for value in (1.0, 2.0, 3.0)]
+        scores = {
+            "test": predicted,
+            "validation": predicted,
+            "seconds": 2.0,
+            "metric": "mae",
+            "higher": False,
+        }
+        made = {"lever": lever, "seed": seed, "dataset": "d", "kind": "regression"}
+        return {**made, **scores, "target": target, "prediction": said}
 
-    cells = [one(AS_IT_IS, 0, 3.0), one(AS_IT_IS, 1, 4.0), one("one pass", 0, 2.5), one("one pass", 1, 4.5)]
+    cells = [one(AS_IT_IS, 0, 3.0), one(AS_IT_IS, 1, 4.0), one("one pass", 0, 2.5), one("one pass", 1, 4.25)]
     found = effects([*cells, one("one pass", 2, 9.0)])
-    assert found["d"]["levers"]["one pass"]["effect"]["values"] == [0.5, -0.5]
-    assert "| one pass | +0.0000 ± 0.7071 |" in table(found)
+    changed = found["d"]["levers"]["one pass"]
+    assert changed["effect"]["values"] == [0.5, -0.25]
+    # Every row is off by as much, so that no draw of rows changes anything.
+    assert changed["interval"] == [0.125, 0.125]
+    assert "+0.1250 [+0.1250, +0.1250] (2 seeds)" in table(found)
+
+
+def test_every_lever_says_why_and_what_became_of_it():
+    assert all(lever.hypothesis and lever.verdict for lever in LEVERS[1:])
 
 
 def test_past_labels_are_known_once_their_window_has_closed(shared_data):
