@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nexusflow.data.index import NEVER, Children, RelationalIndex, row_times
-from nexusflow.data.keys import Rows, match_keys
+from nexusflow.data.index import NEVER, build_index, row_times
+from nexusflow.data.keys import Rows
 from nexusflow.data.roles import Role
 from nexusflow.data.sampler import sample_context
 from nexusflow.data.schema import Kind, Schema
@@ -46,7 +46,7 @@ def late_times(
         return
     some = np.linspace(0, len(examples) - 1, min(len(examples), MOST_SEEDS)).astype(np.int64)
     cutoff_B = examples.cutoff_N[some]
-    index = _index(tables, schema, wanted)
+    index = build_index(tables, _schema_of(schema, wanted))
     context = sample_context(index, wanted, SLOTS, examples.row_N[some], until_N[some])
     for table, times in columns.items():
         late, rows = dict.fromkeys(times, 0), 0
@@ -87,15 +87,8 @@ def _with_ways(wanted: list[Role], roles: tuple[Role, ...]) -> tuple[Role, ...]:
     return tuple(replace(roles[at], parent=place[roles[at].parent]) for at in kept)
 
 
-def _index(tables: TableSet, schema: Schema, roles: tuple[Role, ...]) -> RelationalIndex:
-    """The index of these roles' tables alone; rows of equal time stay as they stand."""
+def _schema_of(schema: Schema, roles: tuple[Role, ...]) -> Schema:
+    """What of the schema these roles are read by: nothing else needs an index."""
     names = dict.fromkeys(role.table for role in roles)
-    time_of = {name: row_times(tables[name], schema[name].time_column) for name in names}
-    tie_of = {name: np.arange(len(tables[name])) for name in names}
-    parent_of = {}
-    for key in dict.fromkeys(role.path[-1].key for role in roles if role.path):
-        parent = tables[key.parent_table].select(key.parent_columns)
-        child = tables[key.child_table].select(key.child_columns)
-        parent_of[key] = match_keys(parent, key.parent_columns, child, key.child_columns)
-    children = Children(parent_of, time_of, tie_of)
-    return RelationalIndex(parent_of=parent_of, children=children, time_of=time_of, tie_of=tie_of)
+    keys = dict.fromkeys(role.path[-1].key for role in roles if role.path)
+    return replace(schema, tables={name: schema[name] for name in names}, foreign_keys=tuple(keys))
