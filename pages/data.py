@@ -33,6 +33,8 @@ def overview(workspace: Workspace) -> None:
         ):
             go_to("schema")
     found = tuple({str(p): p for p in (*state.findings(), *tables.problems)}.values())
+    # The table's tools stand above it while the mouse is there, and would cover the button.
+    st.space("small")
     glance(tables, schema, sizes, found)
     show_problems(found)
     look(workspace, tables, schema)
